@@ -1,0 +1,131 @@
+"""EfficientNet as a Keras model: build it, change its regularisation in place, and initialise it anew in place.
+
+Parameter counts, layer names and outputs equal those of keras.applications (tests/trainer/test_efficientnet.py).
+
+    model = build_efficientnet("b0", num_classes=10)
+    logits = model(images)  # images: (batch, 224, 224, 3), RGB in [0, 255]
+"""
+
+import random
+
+import keras
+
+from trainer.blocks import BlockSettings, activate, batch_norm, conv, layer_seed, mbconv
+from trainer.layers import Dropout, ImageNormalization, RandomDrop, StochasticDepth
+from trainer.scaling import STEM_FILTERS, TOP_FILTERS, Variant, get_variant, round_filters, unroll_blocks
+
+INPUT_NAME = "image"
+
+
+def build_efficientnet(
+    variant: str | Variant,
+    num_classes: int | None = None,
+    *,
+    image_size: int | None = None,
+    dropout_rate: float | None = None,
+    drop_connect_rate: float = 0.2,
+    batch_norm_momentum: float = 0.99,
+    include_top: bool = True,
+    seed: int | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """Build the network with initial weights.
+
+    Args:
+        variant: "b0" to "b7", or a `Variant` of one's own (`scaling.compound_variant`).
+        num_classes: width of the classifier; needed with `include_top`.
+        image_size: side of the input in pixels; the variant's resolution by default.
+        dropout_rate: before the classifier; the variant's by default.
+        drop_connect_rate: stochastic depth of the last block, growing linearly with the block's index from 0.
+        batch_norm_momentum: of the moving statistics. The official .99 suits schedules of thousands of steps.
+        include_top: end in the classifier; without it the model ends in the last feature map.
+        seed: makes initial weights and dropout deterministic; drawn from Python's `random` by default.
+        name: the model's name; "efficientnetb0" and so on by default.
+
+    Returns:
+        A model from `image`, (batch, image_size, image_size, 3) RGB in [0, 255], float32 or uint8, to float32 logits,
+        (batch, num_classes); without the top to (batch, ceil(image_size / 32), ceil(image_size / 32), channels).
+
+    Raises:
+        ValueError: unknown variant, a rate outside [0, 1), or no `num_classes` for the classifier.
+    """
+    variant = get_variant(variant)
+    if include_top and (num_classes is None or num_classes < 1):
+        raise ValueError(f"The classifier needs num_classes >= 1, got {num_classes}.")
+    if seed is None:
+        seed = random.randrange(2**31)
+    side = image_size or variant.resolution
+    settings = BlockSettings(drop_connect_rate, batch_norm_momentum, seed)
+
+    inputs = keras.Input((side, side, 3), name=INPUT_NAME)
+    x = ImageNormalization(name="normalization")(inputs)
+    x = conv(x, round_filters(STEM_FILTERS, variant.width_coefficient), 3, "stem_conv", seed, strides=2)
+    x = batch_norm(x, "stem_bn", batch_norm_momentum)
+    x = activate(x, "stem_activation")
+
+    for block in unroll_blocks(variant):
+        x = mbconv(x, block, settings)
+
+    x = conv(x, round_filters(TOP_FILTERS, variant.width_coefficient), 1, "top_conv", seed)
+    x = batch_norm(x, "top_bn", batch_norm_momentum)
+    x = activate(x, "top_activation")
+    if include_top:
+        x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        rate = variant.dropout_rate if dropout_rate is None else dropout_rate
+        x = Dropout(rate, seed=layer_seed(seed, "top_dropout"), name="top_dropout")(x)
+        x = keras.layers.Dense(
+            num_classes,
+            kernel_initializer=keras.initializers.VarianceScaling(
+                1 / 3, mode="fan_out", distribution="uniform", seed=layer_seed(seed, "predictions")
+            ),
+            dtype="float32",  # logits and loss keep full precision under mixed policies
+            name="predictions",
+        )(x)
+    return keras.Model(inputs, x, name=name or f"efficientnet{variant.name}")
+
+
+def set_regularisation(
+    model: keras.Model, *, dropout_rate: float | None = None, drop_connect_rate: float | None = None
+) -> None:
+    """Change the rates of a built model; steps that were traced before follow, without tracing again.
+
+    Args:
+        model: from `build_efficientnet`.
+        dropout_rate: before the classifier; None leaves it as it is.
+        drop_connect_rate: stochastic depth of the last block; the others follow linearly. None leaves it as it is.
+
+    Raises:
+        ValueError: a rate outside [0, 1), or a rate for a kind of dropout that the model has not.
+    """
+    for kind, rate in ((Dropout, dropout_rate), (StochasticDepth, drop_connect_rate)):
+        if rate is None:
+            continue
+        layers = [layer for layer in model.layers if isinstance(layer, kind)]
+        if not layers:
+            raise ValueError(f"Model {model.name!r} has no {kind.__name__} layer to set to {rate}.")
+        for layer in layers:
+            layer.rate = rate * layer.depth_fraction if isinstance(layer, StochasticDepth) else rate
+
+
+def reinitialize(model: keras.Model, seed: int) -> None:
+    """Give every weight and every seed generator the value of a model freshly built with `seed`, in place.
+
+    Traced steps go on working, so that a tuner's trials can share one. Rates stay as they are.
+    """
+    for layer in model.layers:
+        own_seed = layer_seed(seed, layer.name)
+        if isinstance(layer, RandomDrop):
+            layer.reseed(own_seed)
+        for weight in layer.weights:
+            weight.assign(_initializer(layer, weight.name, own_seed)(weight.shape, dtype=weight.dtype))
+
+
+def _initializer(layer: keras.Layer, weight_name: str, seed: int) -> keras.initializers.Initializer:
+    """Return the initialiser of a layer's weight, seeded if it is random."""
+    if isinstance(layer, keras.layers.DepthwiseConv2D) and weight_name == "kernel":
+        initializer = layer.depthwise_initializer
+    else:
+        initializer = getattr(layer, f"{weight_name}_initializer")
+    if hasattr(initializer, "seed"):
+        return initializer.__class__.from_config({**initializer.get_config(), "seed": seed})
+    return initializer

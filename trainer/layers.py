@@ -1,0 +1,180 @@
+"""The layers that Keras has not, or not fast enough: input normalisation, batch norm, and the two kinds of dropout."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from trainer import kernels
+from trainer.kernels import Tensor
+
+# Of the images that the published weights were trained on; RGB, on a scale of 0 to 1.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STDDEV = (0.229, 0.224, 0.225)
+
+
+@keras.saving.register_keras_serializable("trainer")
+class ImageNormalization(keras.layers.Layer):
+    """Brings RGB of any dtype in [0, 255], (batch, height, width, 3), to float32 with ImageNet's mean 0 and variance 1.
+
+    Its seven weights are those of the `Normalization` layer in the published weight files (mean, variance on a scale of
+    0 to 1, and an unused count), so that parameter totals agree with theirs.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        # In float32 under every precision policy: bfloat16 would cost the pixels their last bits.
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.mean_initializer = keras.initializers.Constant(np.array(IMAGENET_MEAN))
+        self.variance_initializer = keras.initializers.Constant(np.square(IMAGENET_STDDEV))
+        self.count_initializer = keras.initializers.Zeros()
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights."""
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(shape=shape, name="mean", initializer=self.mean_initializer, trainable=False)
+        self.variance = self.add_weight(
+            shape=shape, name="variance", initializer=self.variance_initializer, trainable=False
+        )
+        self.count = self.add_weight(
+            shape=(), dtype="int", name="count", initializer=self.count_initializer, trainable=False
+        )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Scale and shift: one multiplication and one addition a pixel."""
+        inverse = ops.rsqrt(self.variance)
+        return ops.cast(inputs, "float32") * (inverse / 255.0) - self.mean * inverse
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("trainer")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' batch norm over the last axis, computed by TensorFlow's fused kernel where that backend runs.
+
+    Same weights, arguments and formulas, moving statistics included; these are float32 under mixed precision too.
+    """
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
+        """Normalise (batch, height, width, channels)."""
+        if not kernels.FUSED or mask is not None or self.synchronized or self.renorm:
+            return super().call(inputs, training=training, mask=mask)
+        gamma, beta = self.gamma.value, self.beta.value
+        moving_mean, moving_variance = self.moving_mean.value, self.moving_variance.value
+        if not (training and self.trainable):
+            return kernels.batch_norm_infer(inputs, gamma, beta, moving_mean, moving_variance, self.epsilon)
+        outputs, mean, variance = kernels.batch_norm_train(inputs, gamma, beta, self.epsilon)
+        moving_mean.assign_sub((moving_mean - mean) * (1.0 - self.momentum))
+        moving_variance.assign_sub((moving_variance - variance) * (1.0 - self.momentum))
+        return outputs
+
+
+@dataclass
+class _Held:
+    """Keeps a variable out of Keras' tracking, which would count it as a weight."""
+
+    variable: keras.Variable
+
+
+class RandomDrop(keras.layers.Layer):
+    """Base of the two layers that drop at random in training, at a rate that may change after tracing.
+
+    The rate is a variable, but no weight: like a seed generator's state it is among `variables`, hence an argument of a
+    traced step on every backend, and neither among `weights` nor in weight files. At rate 0 the layer is exactly the
+    identity.
+
+    Args:
+        rate: fraction dropped, 0 <= rate < 1; what is kept is scaled by 1 / (1 - rate).
+        seed: of the layer's random numbers.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self._held = _Held(
+            keras.Variable(
+                _valid_rate(rate), dtype="float32", trainable=False, autocast=False, aggregation="only_first_replica"
+            )
+        )
+
+    @property
+    def rate(self) -> float:
+        """Fraction dropped; may be set at any time."""
+        return float(ops.convert_to_numpy(self._held.variable))
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._held.variable.assign(_valid_rate(rate))
+
+    def reseed(self, seed: int) -> None:
+        """Bring the layer's random numbers to the state that a new layer with this seed has."""
+        self.seed = seed
+        self.seed_generator.state.assign([seed, 0])
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state: the seed generator's and the rate."""
+        return [*super().variables, self._held.variable]
+
+    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+        """Shape of the random mask, which is broadcast against the inputs."""
+        raise NotImplementedError
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Drop in training; return the inputs otherwise."""
+        if not training:
+            return inputs
+        rate = ops.convert_to_tensor(self._held.variable)
+        kept = keras.random.uniform(self.mask_shape(inputs), dtype="float32", seed=self.seed_generator) >= rate
+        return inputs * ops.cast(ops.cast(kept, "float32") / (1.0 - rate), inputs.dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, with the present rate."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("trainer")
+class Dropout(RandomDrop):
+    """Drops single elements; inputs (batch, ...)."""
+
+    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+        """Return the inputs' shape."""
+        return ops.shape(inputs)
+
+
+@keras.saving.register_keras_serializable("trainer")
+class StochasticDepth(RandomDrop):
+    """Drops the whole residual branch of a sample; inputs (batch, height, width, channels).
+
+    Args:
+        rate: fraction of samples dropped by this block.
+        depth_fraction: where the block lies in the network, 0 to 1. `set_regularisation` gives the block
+            this share of the network's drop-connect rate.
+    """
+
+    def __init__(self, rate: float, depth_fraction: float, **kwargs: Any) -> None:
+        super().__init__(rate, **kwargs)
+        self.depth_fraction = depth_fraction
+
+    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+        """Return one element a sample."""
+        return (ops.shape(inputs)[0], 1, 1, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {**super().get_config(), "depth_fraction": self.depth_fraction}
+
+
+def _valid_rate(rate: float) -> float:
+    if not (math.isfinite(rate) and 0.0 <= rate < 1.0):
+        raise ValueError(f"A drop rate must be at least 0 and below 1, got {rate}.")
+    return rate
