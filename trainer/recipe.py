@@ -41,6 +41,8 @@ def compile_model(model: keras.Model, settings: TrainSettings, total_steps: int)
     )
     # Batch norm's gamma and beta and every bias stay free of decay, as in the reference (tensorflow/tpu main.py).
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    # Variables that are made while a step is traced make TensorFlow trace that step twice.
+    optimizer.build(model.trainable_variables)
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),

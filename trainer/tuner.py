@@ -135,7 +135,6 @@ def search(job: TrainingJob, directory: str) -> None:
         seed=seed,
     )
     compile_model(model, train_settings, total_steps)
-    model.optimizer.build(model.trainable_variables)
     RegularisationTuner(settings, seed, directory, model).search(
         train_batches=train_batches,
         val_batches=val_batches,
