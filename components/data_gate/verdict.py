@@ -7,9 +7,9 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components import files
 from components.errors import DataError
+from components.image_example_gen.split import SPLITS
 from components.ingest_report import IngestSummary
 
-SPLITS = ("train", "val", "eval")
 ANOMALIES_FILE = "SchemaDiff.pb"
 SHOWN = 3  # problems in the message; more would hide the first
 
