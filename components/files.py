@@ -3,6 +3,7 @@
 Local paths are read directly, so that local work needs no import of Beam, which takes seconds.
 """
 
+import glob
 import re
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def write_text(path: str, text: str) -> None:
 
     with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         file.write(text.encode())
+
+
+def find(pattern: str) -> list[str]:
+    """Returns the files that match a glob pattern, sorted; none if there is no such folder."""
+    if not is_remote(pattern):
+        return sorted(glob.glob(pattern))
+    from apache_beam.io.filesystems import FileSystems
+
+    return sorted(match.path for match in FileSystems.match([pattern])[0].metadata_list)
 
 
 def exists(path: str) -> bool:

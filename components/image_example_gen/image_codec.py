@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
@@ -113,7 +113,7 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
         format=original_format,
         width=picture.width,
         height=picture.height,
-        brightness=ImageStat.Stat(picture.convert("L")).mean[0] / 255,
+        brightness=float(np.asarray(picture.convert("L")).mean()) / 255,
         changes=tuple(changes),
     )
 
