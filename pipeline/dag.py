@@ -33,11 +33,11 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     import tensorflow_data_validation as tfdv
     from tfx import v1 as tfx
 
-    from components.curated_schema import CuratedSchema
-    from components.data_gate import DataGate
-    from components.evaluator_gate import GatedEvaluator
-    from components.image_example_gen import ImageExampleGen
-    from components.served_model import ServedModel
+    from components.curated_schema.component import CuratedSchema
+    from components.data_gate.component import DataGate
+    from components.gated_evaluator.component import GatedEvaluator
+    from components.image_example_gen.component import ImageExampleGen
+    from components.served_model.component import ServedModel
     from pipeline.eval_config import make_eval_config
 
     size = image_size_of(config)

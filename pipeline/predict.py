@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.image_example_gen.image_codec import ImageError, normalise_image
-from components.served_model import served_versions
+from components.served_model.versions import pushed_versions
 from pipeline.config import PipelineConfig
 
 
@@ -30,10 +30,10 @@ def served_model_path(config: PipelineConfig) -> Path:
     Raises:
       NothingServed: there is none.
     """
-    versions = served_versions(config.push_path)
+    versions = pushed_versions(config.push_path)
     if not versions:
         raise NothingServed(f"no model is served from {config.push_path}; run `effnet run` first")
-    return Path(config.push_path) / str(versions[-1])
+    return Path(config.push_path) / versions[0]
 
 
 def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:

@@ -8,6 +8,7 @@ import tensorflow_model_analysis as tfma
 from rich.console import Console
 from rich.markup import escape
 
+from components.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
 from pipeline.config import PipelineConfig
 from pipeline.eval_config import BASELINE, CANDIDATE, GATED_METRIC
 from pipeline.exit_codes import ExitCode
@@ -32,7 +33,7 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     undone = [name for name, step in steps.items() if not step.done]
     console.print()
     if "ImageExampleGen" in steps and steps["ImageExampleGen"].done:
-        _print_data(console, Path(steps["ImageExampleGen"].outputs["report"].uri))
+        _print_data(console, steps["ImageExampleGen"].outputs["report"].uri)
     if "Tuner" in steps and steps["Tuner"].done:
         _print_tuner(console, Path(steps["Tuner"].outputs["best_hyperparameters"].uri))
     if undone or "Pusher" not in steps:
@@ -82,14 +83,18 @@ def _overall_accuracy(evaluation_uri: str, model_name: str) -> float | None:
     return None
 
 
-def _print_data(console: Console, report: Path) -> None:
-    summary = json.loads((report / "summary.json").read_text(encoding="utf-8"))
-    quarantined = [json.loads(line) for line in (report / "quarantine.jsonl").read_text(encoding="utf-8").splitlines()]
-    _print_line(console, "images", str(summary))
+def _print_data(console: Console, report: str) -> None:
+    summary, quarantined = read_summary(report), read_quarantine(report)
+    splits = ", ".join(f"{split} {sum(classes.values())}" for split, classes in summary.written.items())
+    classes = len(next(iter(summary.written.values())))
+    _print_line(console, "images", f"{summary.examples} of {summary.found} files in {classes} classes: {splits}")
     for entry in quarantined[:QUARANTINE_LINES]:
-        _print_line(console, "", escape(f"left out {entry['path']}: {entry['message']}"))
+        _print_line(console, "left out", escape(f"{entry['path']}: {entry['message']}"))
     if len(quarantined) > QUARANTINE_LINES:
-        _print_line(console, "", f"... and {len(quarantined) - QUARANTINE_LINES} more in {report / 'quarantine.jsonl'}")
+        rest = len(quarantined) - QUARANTINE_LINES
+        _print_line(console, "left out", escape(f"and {rest} more, see {report}/{QUARANTINE_FILE}"))
+    for warning in summary.warnings:
+        _print_line(console, "warning", escape(warning))
 
 
 def _print_tuner(console: Console, best: Path) -> None:
