@@ -11,7 +11,7 @@ import random
 import keras
 
 from trainer.blocks import BlockSettings, activate, batch_norm, conv, layer_seed, mbconv
-from trainer.layers import Dropout, ImageNormalization, RandomDrop, StochasticDepth
+from trainer.layers import Dropout, Normalization, RandomDrop, StochasticDepth
 from trainer.scaling import STEM_FILTERS, TOP_FILTERS, Variant, get_variant, round_filters, unroll_blocks
 
 INPUT_NAME = "image"
@@ -58,7 +58,7 @@ def build_efficientnet(
     settings = BlockSettings(drop_connect_rate, batch_norm_momentum, seed)
 
     inputs = keras.Input((side, side, 3), name=INPUT_NAME)
-    x = ImageNormalization(name="normalization")(inputs)
+    x = Normalization(name="normalization")(inputs)
     x = conv(x, round_filters(STEM_FILTERS, variant.width_coefficient), 3, "stem_conv", seed, strides=2)
     x = batch_norm(x, "stem_bn", batch_norm_momentum)
     x = activate(x, "stem_activation")

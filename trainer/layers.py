@@ -17,7 +17,7 @@ IMAGENET_STDDEV = (0.229, 0.224, 0.225)
 
 
 @keras.saving.register_keras_serializable("trainer")
-class ImageNormalization(keras.layers.Layer):
+class Normalization(keras.layers.Layer):
     """Brings RGB of any dtype in [0, 255], (batch, height, width, 3), to float32 with ImageNet's mean 0 and variance 1.
 
     Its seven weights are those of the `Normalization` layer in the published weight files (mean, variance on a scale of

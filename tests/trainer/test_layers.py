@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.layers import BatchNormalization, Dropout, ImageNormalization, StochasticDepth
+from trainer.layers import BatchNormalization, Dropout, Normalization, StochasticDepth
 
 rng = np.random.default_rng(0)
 
@@ -118,4 +118,4 @@ def test_impossible_rates_are_refused(rate):
 def test_image_normalization_is_imagenets_once(dtype):
     pixels = np.array([[[[0, 128, 255]]]], dtype)
     expected = (np.array([0, 128, 255]) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(ImageNormalization()(pixels)[0, 0, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(Normalization()(pixels)[0, 0, 0], expected, rtol=1e-5)
