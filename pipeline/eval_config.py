@@ -6,6 +6,7 @@ from pipeline.config import EvaluateSettings
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 GATED_METRIC = "SparseCategoricalAccuracy"
+GATED_METRIC_NAME = "sparse_categorical_accuracy"  # as it stands in results
 METRICS = (GATED_METRIC, "SparseCategoricalCrossentropy", "ExampleCount")
 CONFUSION_MATRIX = '{"thresholds": [0.0]}'  # every prediction counts, however unsure
 # TFMA asks for a change strictly above the bound; an equal model must pass a bound of zero.

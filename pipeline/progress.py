@@ -110,4 +110,4 @@ class StepDisplay(logging.Handler):
             self.status.update(f"{self._title()}   {message}")
         elif time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES:
             self.last_plain_line = time.monotonic()
-            self.console.print(f"        {message}", markup=False)
+            self.console.print(f"        {message}", markup=False, soft_wrap=True)

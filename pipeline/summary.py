@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from components.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
 from pipeline.config import PipelineConfig
-from pipeline.eval_config import BASELINE, CANDIDATE, GATED_METRIC
+from pipeline.eval_config import BASELINE, CANDIDATE, GATED_METRIC_NAME
 from pipeline.exit_codes import ExitCode
 from pipeline.run_record import StepRecord, latest_run
 
@@ -66,21 +66,24 @@ def read_verdict(evaluator: StepRecord) -> Verdict:
         for slice_result in result.metric_validations_per_slice
         for failure in slice_result.failures
     ]
-    accuracy = _overall_accuracy(evaluation.uri, CANDIDATE)
+    accuracies = _overall_accuracies(evaluation.uri)
     return Verdict(
         blessed=blessing.custom_properties["blessed"].int_value == 1,
-        accuracy=accuracy if accuracy is not None else float("nan"),
-        baseline_accuracy=_overall_accuracy(evaluation.uri, BASELINE),
+        # TFMA drops the name of the candidate where it was evaluated alone.
+        accuracy=accuracies[CANDIDATE] if CANDIDATE in accuracies else accuracies[""],
+        baseline_accuracy=accuracies.get(BASELINE),
         failures=failures,
     )
 
 
-def _overall_accuracy(evaluation_uri: str, model_name: str) -> float | None:
-    """Accuracy over all eval images, or None where that model was not evaluated."""
-    for slice_key, metrics in tfma.load_eval_result(evaluation_uri, model_name=model_name).slicing_metrics:
-        if not slice_key and metrics:
-            return next(iter(metrics.values()))[""][GATED_METRIC]["doubleValue"]
-    return None
+def _overall_accuracies(evaluation_uri: str) -> dict[str, float]:
+    """Accuracy over all eval images, by the name of the model."""
+    accuracies = {}
+    for model_name in (CANDIDATE, BASELINE, ""):
+        for slice_key, metrics in tfma.load_eval_result(evaluation_uri, model_name=model_name).slicing_metrics:
+            if not slice_key and GATED_METRIC_NAME in metrics[""][""]:
+                accuracies[model_name] = metrics[""][""][GATED_METRIC_NAME]["doubleValue"]
+    return accuracies
 
 
 def _print_data(console: Console, report: str) -> None:

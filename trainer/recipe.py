@@ -3,6 +3,7 @@
 import keras
 from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
+from trainer.optimizers import AdamW
 from trainer.settings import TrainSettings
 
 # Batch norm's moving statistics average over the last 1 / (1 - momentum) steps. The official momentum, .99 (100 steps;
@@ -34,7 +35,7 @@ def learning_rate_schedule(settings: TrainSettings, total_steps: int) -> Learnin
 
 def compile_model(model: keras.Model, settings: TrainSettings, total_steps: int) -> None:
     """Gives `model` (logits out, one-hot labels in) its optimiser, loss and accuracy metric."""
-    optimizer = keras.optimizers.AdamW(
+    optimizer = AdamW(
         learning_rate_schedule(settings, total_steps),
         weight_decay=settings.weight_decay,
         global_clipnorm=settings.clip_norm,

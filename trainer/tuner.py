@@ -59,9 +59,7 @@ class RegularisationTuner(keras_tuner.engine.base_tuner.BaseTuner):
             self.model, dropout_rate=values["dropout_rate"], drop_connect_rate=values["drop_connect_rate"]
         )
         reinitialize(self.model, self.seed)
-        for variable in self.model.optimizer.variables:
-            if variable is not self.model.optimizer._learning_rate:
-                variable.assign(keras.ops.zeros_like(variable))
+        self.model.optimizer.reset()
         epochs = int(values.get("tuner/epochs", epochs))
         rates = f"dropout {values['dropout_rate']:.2f}, drop-connect {values['drop_connect_rate']:.2f}"
         task = f"tune: trial {len(self.oracle.trials)} ({rates})"
