@@ -7,6 +7,7 @@ from pathlib import Path
 from components.image_example_gen.image_codec import ImageError, normalise_image
 from components.served_model.versions import pushed_versions
 from pipeline.config import PipelineConfig
+from trainer.model_info import read_model_info
 
 
 class NothingServed(RuntimeError):
@@ -43,7 +44,7 @@ def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:
 
     model = tf.saved_model.load(str(model_path))
     classify = model.signatures["serving_default"]
-    class_names = [name.decode() for name in model.class_names.numpy()]
+    class_names = read_model_info(model_path)["classes"]
     predictions = []
     for path in paths:
         try:

@@ -4,18 +4,14 @@ Two signatures share one trace of the network. `serving_default` takes encoded i
 serialised tf.Examples of the ingest step; both run the Transform graph, so served pixels are training pixels.
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.model_info import write_model_info
 from trainer.preprocessing import decode_stored_image
-
-# TensorFlow Serving leaves assets.extra alone; clients and the next run read it.
-MODEL_INFO = "assets.extra/model.json"
 
 
 class ServingModule(tf.Module):
@@ -71,6 +67,4 @@ def export_model(
     module = ServingModule(model, transform_output, class_names)
     signatures = {"serving_default": module.classify, "serving_examples": module.classify_examples}
     tf.saved_model.save(module, directory, signatures=signatures)
-    path = Path(directory) / MODEL_INFO
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"classes": list(class_names), **info}, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_model_info(directory, {"classes": list(class_names), **info})

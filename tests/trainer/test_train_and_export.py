@@ -1,7 +1,6 @@
 """From transformed images to a served model and a tuner's winner, without TFX around it."""
 
 import io
-import json
 
 import keras_tuner
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from trainer.input_data import image_batches
+from trainer.model_info import read_model_info
 from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
 
 CLASSES = ["null", "eins", "zwei"]
@@ -128,8 +128,7 @@ def test_both_signatures_give_the_same_answer(trained, raw_images):
 
 @pytest.mark.tfx
 def test_the_export_tells_its_classes_and_rates(job, trained):
-    with open(f"{job.model_dir}/assets.extra/model.json", encoding="utf-8") as file:
-        info = json.load(file)
+    info = read_model_info(job.model_dir)
     assert info["classes"] == CLASSES
     assert info["dropout_rate"] == 0.2  # the published rate of B0
 
