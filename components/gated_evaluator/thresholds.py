@@ -34,5 +34,5 @@ def _has_bound(node: Any) -> bool:
     if not isinstance(node, dict):
         return False
     return any(
-        key in _VALUE_THRESHOLD and not _BOUNDS.isdisjoint(value) or _has_bound(value) for key, value in node.items()
+        (key in _VALUE_THRESHOLD and not _BOUNDS.isdisjoint(value)) or _has_bound(value) for key, value in node.items()
     )

@@ -74,9 +74,9 @@ class NormalisedImage:
 def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     """Decodes `data` completely and returns it in a form that TensorFlow reads correctly.
 
-    JPEG and PNG keep their bytes unless the picture would come out turned, in wrong colours or with those of transparent pixels.
-    Everything else becomes PNG, which loses nothing; of an animation the first frame counts, 16-bit samples keep
-    their upper 8 bits.
+    JPEG and PNG keep their bytes unless the picture would come out turned, in wrong colours or with those of
+    transparent pixels. Everything else becomes PNG, which loses nothing; of an animation the first frame counts, 16-bit
+    samples keep their upper 8 bits.
 
     Args:
         data: the content of an image file.
@@ -91,7 +91,7 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
-        raise ImageError("too_many_pixels", f"{width} x {height} is {width * height:,} pixels, the limit {max_pixels:,}")
+        raise ImageError("too_many_pixels", f"{width} x {height} = {width * height:,} pixels, limit {max_pixels:,}")
     original_format = KEPT_FORMATS.get(image.format or "", (image.format or "").lower())
     picture = _decode(image, data)
 
@@ -140,7 +140,7 @@ def _unidentified(data: bytes) -> ImageError:
         if data[offset : offset + len(signature)] == signature:
             return ImageError("unsupported_format", f"{name} cannot be read here: export it as JPEG or PNG")
     if data.startswith(_IMAGE_SIGNATURES):
-        return ImageError("truncated", f"begins like an image, but its header is damaged or cut short ({len(data)} bytes)")
+        return ImageError("truncated", f"the header is damaged or cut short ({len(data)} bytes)")
     return ImageError("not_an_image", f"begins with {data[:8]!r}, which no known image format does")
 
 
@@ -153,7 +153,7 @@ def _decode(image: Image.Image, data: bytes) -> Image.Image:
     if image.format == "PNG":
         _check_png_chunks(data)
     if image.mode in ("I", "F", "LAB", "HSV"):
-        raise ImageError("unsupported_format", f"{image.format} with {image.mode} samples: export it as 8-bit JPEG or PNG")
+        raise ImageError("unsupported_format", f"{image.format} of mode {image.mode}: export it as 8-bit JPEG or PNG")
     return image
 
 
@@ -162,12 +162,13 @@ def _check_png_chunks(data: bytes) -> None:
 
     Pillow is content once it has all pixels, and takes damaged ones; TensorFlow also wants the checksums and the end.
     """
+    view = memoryview(data)
     position = len(PNG_SIGNATURE)
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
-        checksum = data[position + 8 + length : position + 12 + length]
+        end = position + 8 + length
         critical = kind[:1].isupper()  # readers pass over a damaged chunk of any other kind
-        if critical and zlib.crc32(memoryview(data)[position + 4 : position + 8 + length]).to_bytes(4, "big") != checksum:
+        if critical and zlib.crc32(view[position + 4 : end]).to_bytes(4, "big") != view[end : end + 4]:
             raise ImageError("truncated", f"wrong checksum of the PNG's {kind.decode('latin-1')} at byte {position}")
         if kind == b"IEND":
             return
