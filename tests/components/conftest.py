@@ -44,3 +44,24 @@ def make_tree(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return apply
+
+
+@pytest.fixture(scope="session")
+def in_memory_beam():
+    """Run Beam pipelines in this process.
+
+    Beam 2.72's default runner first tries to download another one.
+    """
+    from apache_beam.options.pipeline_options import StandardOptions
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StandardOptions, "DEFAULT_RUNNER", "apache_beam.runners.portability.fn_api_runner.FnApiRunner")
+        yield
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> Path:
+    """The quick-start images."""
+    from data.quickstart import build_quickstart
+
+    return build_quickstart(tmp_path_factory.mktemp("quickstart") / "digits")

@@ -94,6 +94,14 @@ def test_cmyk_jpeg_is_converted(picture, encode):
     np.testing.assert_array_equal(pixels(image.data), pixels(data))
 
 
+def test_a_jpeg_needs_an_end_mark_of_its_own_whatever_lies_around_it(picture, encode):
+    small = encode(picture, "JPEG")
+    exif = b"Exif\0\0" + small  # as a thumbnail would lie in a header segment
+    data = encode(picture.resize((96, 64)), "JPEG", exif=exif)
+    assert normalise_image(data + b"\0\0\0\x18ftypmp42", LIMIT).width == 96  # a phone's moving picture
+    assert reason_of(data[:-1] + b"\xe2") == "truncated"
+
+
 def test_of_an_animation_the_first_frame_counts(picture, encode):
     data = encode(picture, "WEBP", save_all=True, append_images=[picture.rotate(180)], lossless=True)
     np.testing.assert_array_equal(pixels(normalise_image(data, LIMIT).data), np.asarray(picture))
