@@ -55,7 +55,7 @@ def write_text(path: str, text: str) -> None:
 def find(pattern: str) -> list[str]:
     """Returns the files that match a glob pattern, sorted; none if there is no such folder."""
     if not is_remote(pattern):
-        return sorted(glob.glob(pattern))
+        return sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is absolute, which Path.glob does not take
     from apache_beam.io.filesystems import FileSystems
 
     return sorted(match.path for match in FileSystems.match([pattern])[0].metadata_list)

@@ -103,7 +103,7 @@ def read_quarantine(uri: str) -> list[dict[str, str]]:
     """
     path = files.join(uri, QUARANTINE_FILE)
     try:
-        return [json.loads(line) for line in files.read_bytes(path).decode().splitlines()]
+        return [json.loads(line) for line in files.read_bytes(path).splitlines()]
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path} ({error}): run the ingest again") from error
 

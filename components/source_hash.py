@@ -1,7 +1,7 @@
 """A hash of source files, for the cache key of the components that run them.
 
-TFX puts a component's parameters into the cache key, not its code (with dotted `run_fn` and `preprocessing_fn` neither):
-without this an edited file would reuse the outputs of the old one.
+TFX puts a component's parameters into the cache key, but not its code, nor that of a dotted `run_fn` or
+`preprocessing_fn`: without this an edited file would reuse the outputs of the old one.
 """
 
 import hashlib

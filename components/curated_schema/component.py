@@ -1,5 +1,6 @@
 """CuratedSchema as a TFX component."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -18,9 +19,12 @@ class CuratedSchemaSpec(ComponentSpec):
     """What goes in and out of CuratedSchema."""
 
     # The text and not its path: it is then in the cache key, and a container needs no copy of the file.
-    PARAMETERS = {"schema_text": ExecutionParameter(type=str), "source_hash": ExecutionParameter(type=str)}
-    INPUTS = {"report": ChannelParameter(type=artifacts.IngestReport)}
-    OUTPUTS = {"schema": ChannelParameter(type=standard_artifacts.Schema)}
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
+        "schema_text": ExecutionParameter(type=str),
+        "source_hash": ExecutionParameter(type=str),
+    }
+    INPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.IngestReport)}
+    OUTPUTS: Mapping[str, ChannelParameter] = {"schema": ChannelParameter(type=standard_artifacts.Schema)}
 
 
 class CuratedSchema(BaseComponent):

@@ -1,5 +1,6 @@
 """DataGate as a TFX component."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -15,16 +16,17 @@ from components.source_hash import source_hash
 class DataGateSpec(ComponentSpec):
     """What goes in and out of DataGate."""
 
-    PARAMETERS = {
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
         "max_bad_fraction": ExecutionParameter(type=float),
         "min_images_per_class": ExecutionParameter(type=int),
         "source_hash": ExecutionParameter(type=str),
     }
-    INPUTS = {
+    INPUTS: Mapping[str, ChannelParameter] = {
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         "report": ChannelParameter(type=artifacts.IngestReport),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
     }
-    OUTPUTS = {"verdict": ChannelParameter(type=artifacts.DataVerdict)}
+    OUTPUTS: Mapping[str, ChannelParameter] = {"verdict": ChannelParameter(type=artifacts.DataVerdict)}
 
 
 class DataGate(BaseComponent):
@@ -40,7 +42,12 @@ class DataGate(BaseComponent):
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
     def __init__(
-        self, anomalies: BaseChannel, report: BaseChannel, max_bad_fraction: float, min_images_per_class: int
+        self,
+        anomalies: BaseChannel,
+        report: BaseChannel,
+        max_bad_fraction: float,
+        min_images_per_class: int,
+        statistics: BaseChannel | None = None,
     ):
         """Describes a gate.
 
@@ -49,10 +56,13 @@ class DataGate(BaseComponent):
             report: ImageExampleGen's `report`.
             max_bad_fraction: largest share of faulty files, 0 to 1; hidden files do not count.
             min_images_per_class: fewest training images of each class.
+            statistics: StatisticsGen's `statistics`; with them the gate also asks that they cover every example and
+                that image formats were looked at.
         """
         spec = DataGateSpec(
             anomalies=anomalies,
             report=report,
+            statistics=statistics,
             max_bad_fraction=float(max_bad_fraction),
             min_images_per_class=min_images_per_class,
             source_hash=source_hash(Path(__file__).parent),

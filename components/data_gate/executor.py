@@ -7,7 +7,13 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
 from components import files
-from components.data_gate.verdict import check, find_problems, read_anomalies
+from components.data_gate.verdict import (
+    check,
+    find_problems,
+    find_statistics_problems,
+    read_anomalies,
+    read_statistics,
+)
 from components.ingest_report import read_summary
 
 VERDICT_FILE = "verdict.json"
@@ -22,7 +28,7 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads `anomalies` and `report`, writes `verdict`.
+        """Reads `anomalies`, `report` and, if they are given, `statistics`; writes `verdict`.
 
         Raises:
             DataError: if the data is not fit to train on, or nobody can tell.
@@ -31,7 +37,11 @@ class Executor(BaseExecutor):
         summary = read_summary(artifact_utils.get_single_uri(input_dict["report"]))
         anomalies = read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"]))
         limits = {key: exec_properties[key] for key in ("max_bad_fraction", "min_images_per_class")}
-        check(find_problems(summary, anomalies, **limits))
+        problems = find_problems(summary, anomalies, **limits)
+        if input_dict.get("statistics"):
+            statistics = read_statistics(artifact_utils.get_single_uri(input_dict["statistics"]))
+            problems += find_statistics_problems(summary, statistics)
+        check(problems)
         verdict = {
             "passed": True,
             "images": {split: sum(classes.values()) for split, classes in summary.written.items()},

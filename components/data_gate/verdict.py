@@ -1,9 +1,9 @@
-"""Whether the data is fit to train on, from what the ingest and the validation said."""
+"""Whether the data is fit to train on, from what the ingest, the statistics and the validation said."""
 
 from collections.abc import Mapping
 
 from google.protobuf.message import DecodeError
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from components import files
 from components.errors import DataError
@@ -11,6 +11,10 @@ from components.image_example_gen.split import SPLITS
 from components.ingest_report import IngestSummary
 
 ANOMALIES_FILE = "SchemaDiff.pb"
+STATISTICS_FILE = "FeatureStats.pb"
+# TFDV counts image formats only of a feature with at least so many values, 80 % of them images. Without the counts
+# ExampleValidator passes over the schema's image domain, so that a split of nothing but text would be valid.
+LEAST_FOR_IMAGE_FORMATS = 100
 SHOWN = 3  # problems in the message; more would hide the first
 
 
@@ -36,6 +40,25 @@ def find_problems(
     ]
 
 
+def find_statistics_problems(
+    summary: IngestSummary, statistics: Mapping[str, statistics_pb2.DatasetFeatureStatistics]
+) -> list[str]:
+    """Returns where the statistics do not cover what the ingest wrote, one line each.
+
+    Args:
+        summary: what the ingest did.
+        statistics: split -> what StatisticsGen counted in it.
+    """
+    problems = []
+    for split, counted in statistics.items():
+        written = sum(summary.written.get(split, {}).values())
+        if counted.num_examples != written:
+            problems.append(f"the statistics of {split} cover {counted.num_examples} of {written} examples")
+        elif written >= LEAST_FOR_IMAGE_FORMATS and not _counts_image_formats(counted):
+            problems.append(f"image in {split}: its formats were not counted, because too few values are images")
+    return problems
+
+
 def check(problems: list[str]) -> None:
     """Does nothing if there are no problems.
 
@@ -56,6 +79,23 @@ def read_anomalies(uri: str) -> dict[str, anomalies_pb2.Anomalies]:
     return {split: _read_split(files.join(uri, f"Split-{split}", ANOMALIES_FILE)) for split in SPLITS}
 
 
+def read_statistics(uri: str) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
+    """Reads StatisticsGen's numbers for every split.
+
+    Raises:
+        DataError: if some are missing or damaged.
+    """
+    statistics = {}
+    for split in SPLITS:
+        path = files.join(uri, f"Split-{split}", STATISTICS_FILE)
+        try:
+            found = statistics_pb2.DatasetFeatureStatisticsList.FromString(files.read_bytes(path))
+            (statistics[split],) = found.datasets
+        except (OSError, DecodeError, ValueError) as error:
+            raise DataError(f"no verdict on the data: cannot read {path} ({error}); run StatisticsGen again") from error
+    return statistics
+
+
 def _read_split(path: str) -> anomalies_pb2.Anomalies:
     try:
         content = files.read_bytes(path)
@@ -69,6 +109,15 @@ def _read_split(path: str) -> anomalies_pb2.Anomalies:
     if not found.HasField("baseline"):
         raise DataError(f"no verdict on the data: {path} names no schema; run ExampleValidator again")
     return found
+
+
+def _counts_image_formats(counted: statistics_pb2.DatasetFeatureStatistics) -> bool:
+    return any(
+        custom.name == "image_format_histogram"
+        for feature in counted.features
+        if list(feature.path.step) == ["image"]
+        for custom in feature.custom_stats
+    )
 
 
 def _empty_splits(summary: IngestSummary) -> list[str]:

@@ -61,9 +61,9 @@ def _check_nothing_lost(plan: Plan, summary: IngestSummary, counts: Counts) -> N
             f"{summary.examples} written, {quarantined} quarantined"
         )
     for split, classes in summary.written.items():
-        stored = counts.get((STORED, split), 0)
-        if stored != sum(classes.values()):
-            raise RuntimeError(f"examples were lost: {sum(classes.values())} written to {split}, {stored} in its shards")
+        written, stored = sum(classes.values()), counts.get((STORED, split), 0)
+        if stored != written:
+            raise RuntimeError(f"examples were lost: {written} written to {split}, {stored} in its shards")
 
 
 def _check_readable(plan: Plan, summary: IngestSummary) -> None:

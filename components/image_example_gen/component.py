@@ -1,7 +1,7 @@
 """ImageExampleGen as a TFX component."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -19,7 +19,7 @@ from components.source_hash import source_hash
 class ImageExampleGenSpec(ComponentSpec):
     """What goes in and out of ImageExampleGen."""
 
-    PARAMETERS = {
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
         "path": ExecutionParameter(type=str),
         "classes": ExecutionParameter(type=str),
         "val_fraction": ExecutionParameter(type=float),
@@ -28,8 +28,8 @@ class ImageExampleGenSpec(ComponentSpec):
         "max_pixels": ExecutionParameter(type=int),
         "source_hash": ExecutionParameter(type=str),
     }
-    INPUTS: dict[str, ChannelParameter] = {}
-    OUTPUTS = {
+    INPUTS: Mapping[str, ChannelParameter] = {}
+    OUTPUTS: Mapping[str, ChannelParameter] = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "report": ChannelParameter(type=artifacts.IngestReport),
     }
@@ -39,8 +39,8 @@ class ImageExampleGen(BaseBeamComponent):
     """Reads a folder of labelled images into checked examples, split by their content.
 
     Outputs:
-        examples: `Examples` with the splits train, val and eval, gzipped TFRecords of tf.Example; the features are those
-            of data/schema.pbtxt.
+        examples: `Examples` with the splits train, val and eval, gzipped TFRecords of tf.Example; data/schema.pbtxt
+            says what the features are.
         report: `IngestReport`, see components.ingest_report.
     """
 

@@ -17,8 +17,8 @@ class Driver(BaseDriver, portable_base_driver.BaseDriver):
     """Reruns the ingest when a file was added, removed or written, and only then.
 
     TFX has two kinds of drivers, one for the local and Beam orchestrators (`run`), one for Airflow
-    (`resolve_exec_properties`), and asks a custom driver to be both. Kubeflow runs none: there the parameter is absent and
-    the artifacts alone carry the fingerprint.
+    (`resolve_exec_properties`), and asks a custom driver to be both. Kubeflow runs none: there the parameter is absent
+    and the artifacts alone carry the fingerprint.
     """
 
     def __init__(self, metadata_handle: metadata.Metadata):

@@ -6,6 +6,7 @@ cameras note in EXIF and shows whatever colour lies under transparent pixels. No
 """
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -23,6 +24,9 @@ EXIF_ORIENTATION = 0x0112
 # Fast rather than small: a phone's 12-megapixel photo that must be turned takes 1.8 s at level 1, 3.5 s at level 6.
 PNG_COMPRESSION = 1
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_END = b"\xff\xd9"
+# Not segments: 0xff as a pixel's byte (followed by 0), marks without content (1, restarts, the start) and fill bytes.
+_JPEG_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 
 _IMAGE_SIGNATURES = (b"\xff\xd8\xff", PNG_SIGNATURE, b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*")
 _FOREIGN_SIGNATURES = (
@@ -74,9 +78,9 @@ class NormalisedImage:
 def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     """Decodes `data` completely and returns it in a form that TensorFlow reads correctly.
 
-    JPEG and PNG keep their bytes unless the picture would come out turned, in wrong colours or with those of transparent pixels.
-    Everything else becomes PNG, which loses nothing; of an animation the first frame counts, 16-bit samples keep
-    their upper 8 bits.
+    JPEG and PNG keep their bytes unless the picture would come out turned, in wrong colours or with those of
+    transparent pixels. Everything else becomes PNG, which loses nothing; of an animation the first frame counts, 16-bit
+    samples keep their upper 8 bits.
 
     Args:
         data: the content of an image file.
@@ -91,7 +95,7 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
-        raise ImageError("too_many_pixels", f"{width} x {height} is {width * height:,} pixels, the limit {max_pixels:,}")
+        raise ImageError("too_many_pixels", f"{width} x {height} = {width * height:,} pixels, limit {max_pixels:,}")
     original_format = KEPT_FORMATS.get(image.format or "", (image.format or "").lower())
     picture = _decode(image, data)
 
@@ -140,7 +144,7 @@ def _unidentified(data: bytes) -> ImageError:
         if data[offset : offset + len(signature)] == signature:
             return ImageError("unsupported_format", f"{name} cannot be read here: export it as JPEG or PNG")
     if data.startswith(_IMAGE_SIGNATURES):
-        return ImageError("truncated", f"begins like an image, but its header is damaged or cut short ({len(data)} bytes)")
+        return ImageError("truncated", f"the header is damaged or cut short ({len(data)} bytes)")
     return ImageError("not_an_image", f"begins with {data[:8]!r}, which no known image format does")
 
 
@@ -150,29 +154,46 @@ def _decode(image: Image.Image, data: bytes) -> Image.Image:
         image.load()
     except Exception as error:  # as above: the decoders raise OSError, SyntaxError, struct.error, KeyError and more
         raise ImageError("truncated", _describe(error)) from error
+    # Pillow is content once it has all pixels. TensorFlow refuses what breaks off behind them.
     if image.format == "PNG":
         _check_png_chunks(data)
+    elif image.format in KEPT_FORMATS:
+        _check_jpeg_end(data)
     if image.mode in ("I", "F", "LAB", "HSV"):
-        raise ImageError("unsupported_format", f"{image.format} with {image.mode} samples: export it as 8-bit JPEG or PNG")
+        raise ImageError("unsupported_format", f"{image.format} of mode {image.mode}: export it as 8-bit JPEG or PNG")
     return image
 
 
 def _check_png_chunks(data: bytes) -> None:
     """Checks the chunks (length, type, content, checksum) up to a whole IEND.
 
-    Pillow is content once it has all pixels, and takes damaged ones; TensorFlow also wants the checksums and the end.
+    Pillow also takes pixels with a wrong checksum, TensorFlow does not.
     """
+    view = memoryview(data)
     position = len(PNG_SIGNATURE)
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
-        checksum = data[position + 8 + length : position + 12 + length]
+        end = position + 8 + length
         critical = kind[:1].isupper()  # readers pass over a damaged chunk of any other kind
-        if critical and zlib.crc32(memoryview(data)[position + 4 : position + 8 + length]).to_bytes(4, "big") != checksum:
+        if critical and zlib.crc32(view[position + 4 : end]).to_bytes(4, "big") != view[end : end + 4]:
             raise ImageError("truncated", f"wrong checksum of the PNG's {kind.decode('latin-1')} at byte {position}")
         if kind == b"IEND":
             return
         position += 12 + length
     raise ImageError("truncated", f"the PNG breaks off after {len(data)} bytes, before its end mark")
+
+
+def _check_jpeg_end(data: bytes) -> None:
+    """Checks that the segments (0xff, type, length, content) and the scans between them lead to an end mark.
+
+    A thumbnail's end mark, inside a segment, does not count; whatever phones append behind the end may stay.
+    """
+    position = 0
+    while segment := _JPEG_SEGMENT.search(data, position):
+        if segment[0] == JPEG_END:
+            return
+        position = segment.end() + int.from_bytes(data[segment.end() : segment.end() + 2], "big")
+    raise ImageError("truncated", f"the JPEG has no end mark in its {len(data)} bytes")
 
 
 def _without_transparency(picture: Image.Image) -> Image.Image:

@@ -58,7 +58,7 @@ def plan_ingest(listing: Listing, configured_classes: Sequence[str] = ()) -> Pla
 
     Args:
         listing: what lies in the image folder.
-        configured_classes: the classes in the order of their labels; empty takes the folders with files, sorted by name.
+        configured_classes: the classes in the order of their labels; empty takes the folders with files, by name.
 
     Raises:
         DataError: if there are no class folders, fewer than two classes, or a configured class without a file.
@@ -83,7 +83,7 @@ def plan_ingest(listing: Listing, configured_classes: Sequence[str] = ()) -> Pla
     return Plan(
         images=images,
         classes=classes,
-        given_splits=frozenset(SPLIT_FOLDERS[name.split("/")[0]] for name in class_folders) if with_splits else frozenset(),
+        given_splits=frozenset(SPLIT_FOLDERS[folder.split("/")[0]] for folder in class_folders if with_splits),
         rejected=sorted(rejected),
         empty_classes=[folder for folder in class_folders if not files_in[folder]],
     )
@@ -129,7 +129,7 @@ def _check_classes(classes: list[str], filled: set[str], configured: bool) -> li
 def _place(entry: FileEntry, depth: int, labels: dict[str, int]) -> ImageFile | Rejected:
     parts = entry.path.split("/")
     if len(parts) <= depth + 1:
-        return Rejected(entry.path, "not_in_class_folder", "lies beside the class folders, so that its class is unknown")
+        return Rejected(entry.path, "not_in_class_folder", "lies beside the class folders: its class is unknown")
     name = parts[depth]
     if name not in labels:
         return Rejected(entry.path, "unknown_class", f"{name} is not among the configured classes")

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from components import files
 from components.errors import DataError
@@ -72,11 +73,11 @@ def list_folder(root: str) -> Listing:
     listing = Listing()
     if files.is_remote(root):
         _list_remote(root, listing)
-    elif not os.path.isdir(root):
-        got = "a file" if os.path.exists(root) else "nothing"
+    elif not Path(root).is_dir():
+        got = "a file" if Path(root).exists() else "nothing"
         raise DataError(f"got {got} at {root}, expected the folder of images: correct data.path")
     else:
-        _walk(root, "", frozenset(), listing)
+        _walk(Path(root), "", frozenset(), listing)
     if not listing.files and not listing.folders and not listing.rejected:
         raise DataError(f"got an empty folder {root}, expected a folder of images per class: correct data.path")
     listing.files.sort()
@@ -106,43 +107,41 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in LITTER
 
 
-def _walk(folder: str, relative: str, ancestors: frozenset[tuple[int, int]], listing: Listing) -> None:
+def _walk(folder: Path, relative: str, ancestors: frozenset[tuple[int, int]], listing: Listing) -> None:
     """Adds what lies in `folder`, whose path below the root is `relative` ("" or ending with a slash)."""
     try:
-        status = os.stat(folder)
+        status = folder.stat()
         identity = (status.st_dev, status.st_ino)
         if identity in ancestors:
             listing.rejected.append(Rejected(relative, "unreadable", "a link to a folder that it lies in"))
             return
-        names = sorted(os.listdir(folder))
+        entries = list(os.scandir(folder))
     except OSError as error:
         listing.rejected.append(Rejected(relative, "unreadable", _reason(error)))
         return
     if relative:
         listing.folders.append(relative.rstrip("/"))
-    for name in names:
-        _add(os.path.join(folder, name), relative + name, ancestors | {identity}, listing)
+    for entry in entries:
+        _add(entry, relative + entry.name, ancestors | {identity}, listing)
 
 
-def _add(absolute: str, path: str, ancestors: frozenset[tuple[int, int]], listing: Listing) -> None:
-    """Adds one directory entry."""
-    name = os.path.basename(path)
+def _add(entry: os.DirEntry[str], path: str, ancestors: frozenset[tuple[int, int]], listing: Listing) -> None:
+    """Adds one directory entry, whose path below the root is `path`."""
     try:
         path.encode()
+        status = entry.stat()
     except UnicodeEncodeError:
         shown = os.fsencode(path).decode(errors="backslashreplace")
         listing.rejected.append(Rejected(shown, "unreadable", "the name is not UTF-8: rename the file"))
         return
-    try:
-        status = os.stat(absolute)
     except OSError as error:
         listing.rejected.append(Rejected(path, "unreadable", _reason(error)))
         return
     is_folder = stat.S_ISDIR(status.st_mode)
-    if is_litter(name):
+    if is_litter(entry.name):
         listing.rejected.append(_ignored(path + "/" if is_folder else path))
     elif is_folder:
-        _walk(absolute, path + "/", ancestors, listing)
+        _walk(Path(entry.path), path + "/", ancestors, listing)
     elif stat.S_ISREG(status.st_mode):
         listing.files.append(FileEntry(path, status.st_size, status.st_mtime_ns))
     else:
@@ -157,7 +156,7 @@ def _list_remote(root: str, listing: Listing) -> None:
     try:
         matches = FileSystems.match([files.join(root, "**")])[0].metadata_list
     except (BeamIOError, ValueError) as error:
-        raise DataError(f"cannot list {root}: {error}; expected a storage that Beam can read: correct data.path") from error
+        raise DataError(f"cannot list {root} ({error}), expected what Beam can read: correct data.path") from error
     folders: set[str] = set()
     for match in matches:
         path = match.path.removeprefix(root.rstrip("/")).lstrip("/")

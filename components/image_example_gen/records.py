@@ -65,9 +65,11 @@ class ReadImage(beam.DoFn):
         self._total = total
 
     def setup(self) -> None:
+        """Starts this worker's clock."""
         self._progress = Progress(self._total)
 
     def process(self, file: ImageFile) -> Iterator[Any]:
+        """Yields the outputs for one file."""
         self._progress.step()
         yield beam.pvalue.TaggedOutput("counts", (SEEN,))
         try:
@@ -155,12 +157,13 @@ def build_ingest(
         >> beam.io.WriteToTFRecord(files.join(split_uris[split], "data_tfrecord"), file_name_suffix=".gz")
         for split in SPLITS
     ]
+    split_of = {uri.rstrip("/"): split for split, uri in split_uris.items()}
     # Counted from the shards rather than on the way to them: what a runner loses is missed here.
     stored = (
         shards
         | "Shards" >> beam.Flatten()
         | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
-        | "Stored" >> beam.Map(lambda record, split_of: (STORED, split_of[posixpath.dirname(record[0])]), _inverse(split_uris))
+        | "Stored" >> beam.MapTuple(lambda shard, _: (STORED, split_of[posixpath.dirname(shard)]))
     )
     counts = (stored, outputs["counts"]) | "AllCounts" >> beam.Flatten() | beam.combiners.Count.PerElement()
     copies = outputs["copies"] | "BySha256" >> beam.GroupByKey() | beam.FlatMap(describe_copies)
@@ -174,7 +177,3 @@ def build_ingest(
         | "AsJson" >> beam.Map(lambda outcome: json.dumps(outcome, ensure_ascii=False))
         | "WriteOutcome" >> beam.io.WriteToText(outcome_path, num_shards=1, shard_name_template="")
     )
-
-
-def _inverse(split_uris: dict[str, str]) -> dict[str, str]:
-    return {uri.rstrip("/"): split for split, uri in split_uris.items()}

@@ -1,5 +1,6 @@
 """ServedModel as a TFX component."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -15,9 +16,12 @@ from components.source_hash import source_hash
 class ServedModelSpec(ComponentSpec):
     """What goes in and out of ServedModel."""
 
-    PARAMETERS = {"push_path": ExecutionParameter(type=str), "source_hash": ExecutionParameter(type=str)}
-    INPUTS = {"candidate": ChannelParameter(type=standard_artifacts.Model)}
-    OUTPUTS = {"model": ChannelParameter(type=standard_artifacts.Model)}
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
+        "push_path": ExecutionParameter(type=str),
+        "source_hash": ExecutionParameter(type=str),
+    }
+    INPUTS: Mapping[str, ChannelParameter] = {"candidate": ChannelParameter(type=standard_artifacts.Model)}
+    OUTPUTS: Mapping[str, ChannelParameter] = {"model": ChannelParameter(type=standard_artifacts.Model)}
 
 
 class ServedModel(BaseComponent):

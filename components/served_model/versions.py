@@ -29,8 +29,8 @@ class ServedVersion:
 def find_baseline(push_path: str, candidate: str) -> ServedVersion:
     """Returns the newest pushed version that is not the candidate itself, or none.
 
-    A candidate that was pushed before is judged again when a run is repeated: its baseline is then still what was served
-    before it, so that the repetition decides as the first run did, and hits the cache.
+    A candidate that was pushed before is judged again when a run is repeated: its baseline is then still what was
+    served before it, so that the repetition decides as the first run did, and hits the cache.
 
     Args:
         push_path: folder of the pushed versions; it need not exist.
@@ -53,8 +53,8 @@ def pushed_versions(push_path: str) -> list[str]:
 def fingerprint(saved_model: str) -> str:
     """Returns a sha256 of what identifies a SavedModel.
 
-    TensorFlow writes fingerprint.pb for this, with an id of its own for each export; a SavedModel without one is told by
-    its graph and the index of its variables.
+    TensorFlow writes fingerprint.pb for this, with an id of its own for each export; a SavedModel without one is told
+    by its graph and the index of its variables.
 
     Raises:
         OSError: if there is no SavedModel.
