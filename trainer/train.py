@@ -92,7 +92,8 @@ def train(job: TrainingJob) -> None:
         image_size=image_size,
         batch_norm_momentum=batch_norm_momentum(total_steps),
         seed=seed,
-        **rates,
+        dropout_rate=rates["dropout_rate"],
+        drop_connect_rate=rates["drop_connect_rate"],
     )
     compile_model(model, settings, total_steps)
     history = model.fit(

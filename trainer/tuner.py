@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import keras
 import keras_tuner
 import tensorflow as tf
+from keras_tuner.engine.base_tuner import BaseTuner
 
 from trainer.callbacks import ProgressLogger, TrainingDiverged
 from trainer.efficientnet import build_efficientnet, reinitialize, set_regularisation
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from tfx.components.tuner.component import TunerFnResult
 
 OBJECTIVE = keras_tuner.Objective("val_loss", "min")
+PROJECT = "search"  # Keras Tuner's folder for the trials
 GRID_POINTS = 3  # values a rate takes in a grid search
 
 
-class RegularisationTuner(keras_tuner.engine.base_tuner.BaseTuner):
+class RegularisationTuner(BaseTuner):
     """Runs every trial on one traced network.
 
     Args:
@@ -41,7 +43,7 @@ class RegularisationTuner(keras_tuner.engine.base_tuner.BaseTuner):
         super().__init__(
             oracle=make_oracle(settings, seed), directory=directory, project_name="search", overwrite=model is not None
         )
-        self.model = model
+        self.network = network
         self.seed = seed
 
     def run_trial(  # Keras Tuner's hook: one set of rates, from the initial weights to the validation score
@@ -56,15 +58,15 @@ class RegularisationTuner(keras_tuner.engine.base_tuner.BaseTuner):
         """Trains with the trial's rates and returns the last epoch's `val_loss` and `val_accuracy`."""
         values = trial.hyperparameters.values
         set_regularisation(
-            self.model, dropout_rate=values["dropout_rate"], drop_connect_rate=values["drop_connect_rate"]
+            self.network, dropout_rate=values["dropout_rate"], drop_connect_rate=values["drop_connect_rate"]
         )
-        reinitialize(self.model, self.seed)
-        self.model.optimizer.reset()
+        reinitialize(self.network, self.seed)
+        self.network.optimizer.reset()
         epochs = int(values.get("tuner/epochs", epochs))
         rates = f"dropout {values['dropout_rate']:.2f}, drop-connect {values['drop_connect_rate']:.2f}"
         task = f"tune: trial {len(self.oracle.trials)} ({rates})"
         try:
-            history = self.model.fit(
+            history = self.network.fit(
                 train_batches,
                 validation_data=val_batches,
                 epochs=epochs,
@@ -79,8 +81,11 @@ class RegularisationTuner(keras_tuner.engine.base_tuner.BaseTuner):
         return scores
 
 
-class SearchResult(RegularisationTuner):
+class SearchElsewhere(BaseTuner):
     """Lets a process of its own search, then answers for it: the tuner that TFX's executor sees."""
+
+    def __init__(self, settings: TuneSettings, seed: int, directory: str):
+        super().__init__(oracle=make_oracle(settings, seed), directory=directory, project_name=PROJECT)
 
     def search(self, job: TrainingJob) -> None:
         """Searches and loads the trials.
@@ -99,7 +104,7 @@ def tuner_fn(fn_args: "FnArgs") -> "TunerFnResult":
     from tfx.components.tuner.component import TunerFnResult
 
     settings = TuneSettings.model_validate(fn_args.custom_config["tune"])
-    tuner = SearchResult(settings, fn_args.custom_config["seed"], fn_args.working_dir)
+    tuner = SearchElsewhere(settings, fn_args.custom_config["seed"], fn_args.working_dir)
     return TunerFnResult(tuner=tuner, fit_kwargs={"job": TrainingJob.from_fn_args(fn_args)})
 
 

@@ -135,13 +135,13 @@ def test_the_export_tells_its_classes_and_rates(job, trained):
 
 @pytest.mark.tfx
 def test_a_search_tries_every_trial_and_the_same_seed_finds_the_same(job, tmp_path):
-    from trainer.tuner import RegularisationTuner, search
+    from trainer.tuner import SearchElsewhere, search
 
     settings = TuneSettings.model_validate(job.config["tune"])
     found = []
     for folder in ("first", "second"):
         search(job, str(tmp_path / folder))
-        tuner = RegularisationTuner(settings, job.config["seed"], str(tmp_path / folder))
+        tuner = SearchElsewhere(settings, job.config["seed"], str(tmp_path / folder))
         tuner.reload()
         trials = tuner.oracle.get_best_trials(10)
         assert len(trials) == settings.trials
