@@ -36,13 +36,11 @@ class RegularisationTuner(BaseTuner):
       settings: the search; its algorithm becomes Keras Tuner's oracle.
       seed: of the oracle, and of every trial's initial weights.
       directory: where trials are kept.
-      model: compiled network with adjustable rates; None only reads what another process has searched.
+      network: compiled, with adjustable rates.
     """
 
-    def __init__(self, settings: TuneSettings, seed: int, directory: str, model: keras.Model | None = None):
-        super().__init__(
-            oracle=make_oracle(settings, seed), directory=directory, project_name="search", overwrite=model is not None
-        )
+    def __init__(self, settings: TuneSettings, seed: int, directory: str, network: keras.Model):
+        super().__init__(oracle=make_oracle(settings, seed), directory=directory, project_name=PROJECT, overwrite=True)
         self.network = network
         self.seed = seed
 
