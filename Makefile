@@ -30,7 +30,6 @@ $(STAMP): pyproject.toml requirements.lock requirements-gpu.lock | $(filter .uv/
 	@rm -f .venv/.installed-* && touch $@
 
 run: setup
-	@.venv/bin/python -m data.quickstart
 	@.venv/bin/effnet run
 
 unit: setup

@@ -10,6 +10,7 @@ holds overrides, as in EFFNET_SET="train.epochs=3 model.variant=b2". `effnet run
 import os
 import shlex
 
+from data.quickstart import DEFAULT_DESTINATION, build_quickstart
 from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
 
 
@@ -24,14 +25,19 @@ def run(config: PipelineConfig) -> None:
 
     from pipeline.dag import create_pipeline
 
-    keep_off_gpu()
+    prepare(config)
     LocalDagRunner().run(create_pipeline(config))
 
 
-def keep_off_gpu() -> None:
-    """Hides the GPU from this process, so that no Beam step takes it; the training process does not inherit this."""
+def prepare(config: PipelineConfig) -> None:
+    """Makes the quick-start images if they are what the run is about, and keeps this process off the GPU.
+
+    No Beam step may take the GPU. The training process, a child, does not inherit this and has it to itself.
+    """
     import tensorflow as tf
 
+    if config.data.path == str(DEFAULT_DESTINATION):
+        build_quickstart()
     tf.config.set_visible_devices([], "GPU")
 
 

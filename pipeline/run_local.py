@@ -19,10 +19,10 @@ def run_with_progress(config: PipelineConfig, debug: bool) -> ExitCode:
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             from pipeline.dag import create_pipeline
-            from pipeline.local_runner import keep_off_gpu
+            from pipeline.local_runner import prepare
             from pipeline.summary import print_summary
 
-            keep_off_gpu()
+            prepare(config)
             pipeline = create_pipeline(config)
         try:
             with StepDisplay(console, [component.id for component in pipeline.components]):
