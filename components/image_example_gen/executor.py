@@ -44,7 +44,7 @@ class Executor(BaseBeamExecutor):
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         root = exec_properties["path"]
-        seed = exec_properties["seed"]
+        seed = int(exec_properties["seed"])  # Kubeflow's numbers are floats, and "1.0" would cut otherwise than "1"
 
         started = time.monotonic()
         listing = list_folder(root)
@@ -52,7 +52,7 @@ class Executor(BaseBeamExecutor):
         plan = plan_ingest(listing, json.loads(exec_properties["classes"]))
         rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
         reader = ReadImage(
-            root, plan.classes, rule.without(plan.given_splits), exec_properties["max_pixels"], len(plan.images)
+            root, plan.classes, rule.without(plan.given_splits), int(exec_properties["max_pixels"]), len(plan.images)
         )
         counts, quarantine, copies = self._read_images(plan, reader, seed, examples)
         summary = summarise(root, input_fingerprint, plan, counts, copies)

@@ -164,12 +164,13 @@ def build_ingest(
         | "Shards" >> beam.Flatten()
         | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
         | "Stored" >> beam.MapTuple(lambda shard, _: (STORED, split_of[posixpath.dirname(shard)]))
+        | "CountStored" >> beam.combiners.Count.PerElement()
     )
-    counts = (stored, outputs["counts"]) | "AllCounts" >> beam.Flatten() | beam.combiners.Count.PerElement()
+    counts = outputs["counts"] | "CountRead" >> beam.combiners.Count.PerElement()
     copies = outputs["copies"] | "BySha256" >> beam.GroupByKey() | beam.FlatMap(describe_copies)
     _ = (
         (
-            counts | "Count" >> beam.Map(lambda count: ("count", count)),
+            (counts, stored) | "Counts" >> beam.Flatten() | "Count" >> beam.Map(lambda count: ("count", count)),
             outputs["quarantine"] | "Quarantine" >> beam.Map(lambda rejected: ("quarantine", asdict(rejected))),
             copies | "Copies" >> beam.Map(lambda group: ("copies", group)),
         )

@@ -220,6 +220,10 @@ class Pipeline:
 def test_a_pipeline_passes_good_data_reuses_it_and_notices_changes(digits, make_tree, tmp_path):
     images = make_tree({f"{path.parent.name}/{path.name}": path.read_bytes() for path in digits.glob("[012]/*.png")})
     pipeline = Pipeline(images, tmp_path / "pipeline")
+    images.rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="got nothing at"):
+        pipeline.run()
+    (tmp_path / "elsewhere").rename(images)
     pipeline.run()
     verdict = json.loads((pipeline.outputs("DataGate/verdict")[0] / "verdict.json").read_text())
     assert verdict["passed"]
