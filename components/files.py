@@ -37,12 +37,13 @@ def read_bytes(path: str) -> bytes:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a UTF-8 file; its folder must exist where the storage has folders.
+    """Writes a UTF-8 file, and the folders above it.
 
     Raises:
         OSError: if it cannot be written.
     """
     if not is_remote(path):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, encoding="utf-8")
         return
     from apache_beam.io.filesystem import CompressionTypes

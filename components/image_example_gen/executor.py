@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import time
+from dataclasses import astuple
 from typing import Any
 
 from tfx.components.util import examples_utils
@@ -71,10 +72,11 @@ class Executor(BaseBeamExecutor):
         self, plan: Plan, reader: ReadImage, seed: int, examples: Artifact
     ) -> tuple[Counts, list[dict], list[dict]]:
         """Returns the counters, the quarantined files and the groups of files with the same bytes."""
-        outcome_path = files.join(self._get_tmp_dir(), "outcome.jsonl")
+        images_path, outcome_path = (files.join(self._get_tmp_dir(), f"{name}.jsonl") for name in ("images", "outcome"))
+        files.write_text(images_path, "".join(f"{json.dumps(astuple(image))}\n" for image in mixed(plan.images, seed)))
         split_uris = {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
         with self._make_beam_pipeline() as pipeline:
-            build_ingest(pipeline, mixed(plan.images, seed), reader, split_uris, outcome_path)
+            build_ingest(pipeline, images_path, reader, split_uris, outcome_path)
         outcomes: dict[str, list] = {"count": [], "quarantine": [], "copies": []}
         for line in files.read_bytes(outcome_path).splitlines():
             kind, value = json.loads(line)

@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
@@ -21,6 +21,16 @@ READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "
 KEPT_FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}
 BACKGROUND = (255, 255, 255, 255)  # transparent pixels are shown on white, as on a page
 EXIF_ORIENTATION = 0x0112
+# What sets a picture upright; 1, as any other value, means that it is.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # Fast rather than small: a phone's 12-megapixel photo that must be turned takes 1.8 s at level 1, 3.5 s at level 6.
 PNG_COMPRESSION = 1
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -104,9 +114,9 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
         changes.append("format")
     elif image.mode == "CMYK":
         changes.append("colours")  # TensorFlow shows CMYK without Adobe's marker as a negative
-    if image.getexif().get(EXIF_ORIENTATION, 1) in range(2, 9):
+    if (orientation := _orientation(image)) in UPRIGHT:
         changes.append("orientation")
-        picture = ImageOps.exif_transpose(picture)
+        picture = picture.transpose(UPRIGHT[orientation])
     opaque = _without_transparency(picture)
     if opaque is not picture:
         changes.append("transparency")
@@ -162,6 +172,14 @@ def _decode(image: Image.Image, data: bytes) -> Image.Image:
     if image.mode in ("I", "F", "LAB", "HSV"):
         raise ImageError("unsupported_format", f"{image.format} of mode {image.mode}: export it as 8-bit JPEG or PNG")
     return image
+
+
+def _orientation(image: Image.Image) -> int:
+    """Returns the EXIF orientation, 1 to 8; 1 where the note is missing or damaged, as image viewers take it."""
+    try:
+        return image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:  # as above; the pixels are whole, so that the image is not lost for its note
+        return 1
 
 
 def _check_png_chunks(data: bytes) -> None:

@@ -20,11 +20,13 @@ class ImageFile:
 
     Attributes:
         path: relative to the root.
+        size: bytes.
         label: index of its class.
         split: the split that its folder names, or "" if the split rule decides.
     """
 
     path: str
+    size: int
     label: int
     split: str
 
@@ -133,4 +135,4 @@ def _place(entry: FileEntry, depth: int, labels: dict[str, int]) -> ImageFile | 
     name = parts[depth]
     if name not in labels:
         return Rejected(entry.path, "unknown_class", f"{name} is not among the configured classes")
-    return ImageFile(entry.path, labels[name], SPLIT_FOLDERS[parts[0]] if depth else "")
+    return ImageFile(entry.path, entry.size, labels[name], SPLIT_FOLDERS[parts[0]] if depth else "")

@@ -28,6 +28,9 @@ from components.image_example_gen.listing import Rejected
 from components.image_example_gen.split import SPLITS, SplitRule
 
 PROGRESS_SECONDS = 2.0
+# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
+BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
+BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
 
 _progress = logging.getLogger("effnet.progress")
 
@@ -62,6 +65,7 @@ class ReadImage(beam.DoFn):
         self._classes = classes
         self._rule = rule
         self._max_pixels = max_pixels
+        self._max_bytes = max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES
         self._total = total
 
     def setup(self) -> None:
@@ -73,6 +77,8 @@ class ReadImage(beam.DoFn):
         self._progress.step()
         yield beam.pvalue.TaggedOutput("counts", (SEEN,))
         try:
+            if file.size > self._max_bytes:
+                raise ImageError("too_many_bytes", f"{file.size:,} bytes are too many for an image")
             data = files.read_bytes(files.join(self._root, file.path))
             image = normalise_image(data, self._max_pixels)
         except ImageError as error:
@@ -134,12 +140,14 @@ def describe_copies(copies: tuple[str, Iterable[tuple[str, str, str]]]) -> Itera
 
 
 def build_ingest(
-    pipeline: beam.Pipeline, images: list[ImageFile], reader: ReadImage, split_uris: dict[str, str], outcome_path: str
+    pipeline: beam.Pipeline, images_path: str, reader: ReadImage, split_uris: dict[str, str], outcome_path: str
 ) -> None:
     """Adds the ingest to `pipeline`.
 
     Args:
-        images: what to read, in the order in which it is to be written (runners that keep one).
+        images_path: file of what to read, one JSON list of an `ImageFile`'s fields a line, in the order in which the
+            examples are to be written (by runners that keep one). A file, because Beam would pack a list of a million
+            names into the pipeline itself, which engines refuse.
         reader: the DoFn.
         split_uris: split -> folder for its shards.
         outcome_path: file for the outcome, one JSON value a line in any order: [kind, value] with the kinds "count"
@@ -147,7 +155,8 @@ def build_ingest(
     """
     outputs = (
         pipeline
-        | "Files" >> beam.Create(images, reshuffle=False)
+        | "Names" >> beam.io.ReadFromText(images_path)
+        | "Files" >> beam.Map(lambda line: ImageFile(*json.loads(line)))
         | "Spread" >> beam.Reshuffle()
         | "ReadImage" >> beam.ParDo(reader).with_outputs(*SPLITS, "quarantine", "counts", "copies")
     )

@@ -8,7 +8,7 @@ from components.image_example_gen.layout import ImageFile, Plan
 from components.image_example_gen.listing import Rejected
 
 PLAN = Plan(
-    images=[ImageFile("cat/1.png", 0, ""), ImageFile("dog/2.png", 1, ""), ImageFile("dog/3.png", 1, "")],
+    images=[ImageFile("cat/1.png", 9, 0, ""), ImageFile("dog/2.png", 9, 1, ""), ImageFile("dog/3.png", 9, 1, "")],
     classes=["cat", "dog"],
     given_splits=frozenset(),
     rejected=[Rejected("README", "not_in_class_folder", ""), Rejected(".DS_Store", "ignored", "")],

@@ -79,6 +79,11 @@ def test_a_turned_photo_is_set_upright(picture, encode, orientation):
     assert normalise_image(image.data, LIMIT).changes == ()  # and not turned again
 
 
+def test_a_damaged_note_of_the_orientation_does_not_cost_the_image(picture, encode):
+    data = encode(picture, "JPEG", exif=b"Exif\0\0no such thing")
+    assert normalise_image(data, LIMIT).data == data
+
+
 def test_transparent_pixels_are_shown_on_white(picture, encode):
     picture.putalpha(Image.fromarray(np.where(np.arange(48) < 24, 0, 255).astype(np.uint8)[None].repeat(32, axis=0)))
     image = normalise_image(encode(picture, "PNG"), LIMIT)

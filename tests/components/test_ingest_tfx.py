@@ -76,6 +76,7 @@ def mixed_tree(digits, make_tree, encode) -> Path:
             "photo/poster.png": encode(Image.new("1", (1001, 1000)), "PNG"),
             "photo/notes.txt": b"shot in spring",
             "photo/none.jpg": b"",
+            "photo/film.mp4": bytes(25_000_000),
             "photo/Thumbs.db": b"x",
             "README.md": b"# digits and photos",
         }
@@ -90,12 +91,13 @@ def test_good_images_are_written_and_the_others_named(mixed_tree, ingest):
         "README.md": "not_in_class_folder",
         "photo/Thumbs.db": "ignored",
         "photo/cut.jpg": "truncated",
+        "photo/film.mp4": "too_many_bytes",
         "photo/none.jpg": "empty_file",
         "photo/notes.txt": "not_an_image",
         "photo/poster.png": "too_many_pixels",
     }
     examples = read_examples(artifact.uri)
-    assert sum(map(len, examples.values())) == summary.examples == summary.found - 6 == 64
+    assert sum(map(len, examples.values())) == summary.examples == summary.found - 7 == 64
     assert {split: len(found) for split, found in examples.items()} == {
         split: sum(classes.values()) for split, classes in summary.written.items()
     }
