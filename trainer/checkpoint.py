@@ -74,7 +74,7 @@ class CheckpointStore:
         np.savez(content, meta=np.array(json.dumps(meta)), **arrays)
         tf.io.gfile.makedirs(self.folder)
         with tf.io.gfile.GFile(f"{self.path}.new", "wb") as file:
-            file.write(content.getbuffer())
+            file.write(content.getvalue())
         tf.io.gfile.rename(f"{self.path}.new", self.path, overwrite=True)
 
     def load(self) -> "Saved | None":

@@ -96,6 +96,7 @@ class Training:
                 epochs=end,
                 steps_per_epoch=self.steps_per_epoch - step,
                 callbacks=callbacks,
+                shuffle=False,  # the batches are
                 verbose=0,
             )
             if model.stop_training:

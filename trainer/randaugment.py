@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import tensorflow as tf
 
 MAX_MAGNITUDE = 10.0
 FILL = 128.0  # gray for what comes into view from outside
 TRANSLATE_SHARE = 100 / 224  # the reference's 100 pixels, at B0's resolution
-SMOOTH = tf.constant([[1, 1, 1], [1, 5, 1], [1, 1, 1]], tf.float32).numpy() / 13  # Pillow's SMOOTH filter
+SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13  # Pillow's SMOOTH filter
 
 Operation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Takes an image, float32 (size, size, 3) in [0, 255], and a level, +-(magnitude / 10); returns such an image."""
@@ -72,7 +73,7 @@ def _gray(image: tf.Tensor) -> tf.Tensor:
 
 
 def _sharpness(image: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
-    kernel = tf.tile(tf.constant(SMOOTH)[:, :, tf.newaxis, tf.newaxis], [1, 1, 3, 1])
+    kernel = np.tile(SMOOTH[:, :, np.newaxis, np.newaxis], [1, 1, 3, 1])
     padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]], "SYMMETRIC")[tf.newaxis]
     return _blend(tf.nn.depthwise_conv2d(padded, kernel, [1, 1, 1, 1], "VALID")[0], image, level)
 
