@@ -26,7 +26,9 @@ class WeightAverage(keras.callbacks.Callback):
         self.decay = decay
         self.swapped = False
         self.averaged = [weight for weight in model.weights if weight.dtype == "float32"]
-        self.averages = [keras.Variable(weight.value, trainable=False, name="average") for weight in self.averaged]
+        # From a copy: given TensorFlow's variable, Keras takes it for the new one's own.
+        copies = [keras.ops.convert_to_numpy(weight) for weight in self.averaged]
+        self.averages = [keras.Variable(copy, trainable=False, name="average") for copy in copies]
         self.updates = keras.Variable(0, dtype="int64", trainable=False, name="updates")
         self._update = tf.function(self._update_all)
         self._swap = tf.function(self._swap_all)

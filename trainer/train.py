@@ -49,11 +49,11 @@ def train(job: TrainingJob) -> None:
         "val_accuracy": round(training.result["val_accuracy"], 4),
     }
     transform_output = tft.TFTransformOutput(job.transform_graph_path)
-    export_model(_single_float32(model, job), transform_output, job.class_names, job.model_dir, info)
+    export_model(single_float32(model, job), transform_output, job.class_names, job.model_dir, info)
     training.finish()
 
 
-def _single_float32(model: keras.Model, job: TrainingJob) -> keras.Model:
+def single_float32(model: keras.Model, job: TrainingJob) -> keras.Model:
     """The same network on one device in full precision, which serves on any machine."""
     if model.distribute_strategy.num_replicas_in_sync == 1 and model.dtype_policy.name == "float32":
         return model
