@@ -138,11 +138,12 @@ def train_batches(
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         """(example, seed) of what is left of an epoch."""
-        key = tf.random.experimental.stateless_fold_in([seed, 0], epoch)
+        key = _fold([seed, 0], epoch)
         examples = source
         if class_balance == "sampling":
             examples = _evened(examples, split, key)
-        examples = examples.shuffle(_buffer(num_examples), seed=tf.cast(key[0], tf.int64)).take(per_epoch)
+        order = tf.random.stateless_uniform([], key, minval=None, maxval=None, dtype=tf.int64)
+        examples = examples.shuffle(_buffer(num_examples), seed=order).take(per_epoch)
         done = tf.where(epoch == first_epoch, first_step * batch_size, 0)
         numbered = examples.enumerate().skip(tf.cast(done, tf.int64))
         return numbered.map(lambda number, example: (example, _fold(key, number)))
@@ -199,6 +200,6 @@ def _buffer(num_examples: int) -> int:
     return min(num_examples, SHUFFLE_BUFFER)
 
 
-def _fold(key: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+def _fold(key: tf.Tensor | list[int], number: tf.Tensor | int) -> tf.Tensor:
     """A seed, int (2,), that follows from another and a number."""
     return tf.random.experimental.stateless_fold_in(key, number)
