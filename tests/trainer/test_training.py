@@ -148,7 +148,7 @@ def test_fine_tuning_trains_the_head_and_then_all_but_batch_norm(tmp_path, undis
     ]
     training, model = train_tiny(job)
     assert changed(model) == {"predictions", "conv0", "conv1"}
-    assert training.result["val_accuracy"] > 0.9
+    assert training.result["val_accuracy"] > 0.8
 
     head = make_job(tmp_path / "head", weights=weights, **settings)
     with mock.patch("trainer.fitting.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
