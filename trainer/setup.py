@@ -1,7 +1,8 @@
 """What the final training and the tuner's trials have in common before their first step: data, devices, network."""
 
+from functools import cache
+
 import keras
-import tensorflow as tf
 
 from trainer.devices import accelerators, choose_batch_size, choose_precision, choose_strategy, choose_xla, step_fits
 from trainer.efficientnet import build_efficientnet
@@ -65,20 +66,17 @@ class Setup:
 
     def batch_size(self) -> int:
         """Images a step: `train.batch_size`; `auto` tries on a network of its own what the GPUs hold."""
-        whole_network = Phase(0, 1, head_only=False)
-        probe: list[keras.Model] = []
+        probe = cache(self._build_probe)  # built when something is tried, gone on return
+        return choose_batch_size(
+            self.job.settings.batch_size,
+            self.train_split.num_examples,
+            self.devices,
+            lambda size: step_fits(probe(), size),
+        )
 
-        def fits(size: int) -> bool:
-            if not probe:
-                with tf.device(self.devices[0]):
-                    probe.append(
-                        build_efficientnet(
-                            self.job.model_settings.variant, len(self.job.class_names), image_size=self.job.image_size
-                        )
-                    )
-                    compile_phase(
-                        probe[0], whole_network, self.job.recipe, batch_size=size, steps_per_epoch=1, xla=self.xla
-                    )
-            return step_fits(probe[0], size)
-
-        return choose_batch_size(self.job.settings.batch_size, self.train_split.num_examples, self.devices, fits)
+    def _build_probe(self) -> keras.Model:
+        """The network ready to train as a whole, on the first device alone."""
+        job, whole = self.job, Phase(0, 1, head_only=False)
+        model = build_efficientnet(job.model_settings.variant, len(job.class_names), image_size=job.image_size)
+        compile_phase(model, whole, job.recipe, batch_size=1, steps_per_epoch=1, xla=self.xla)
+        return model

@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+import keras
 import numpy as np
 import pytest
 
-from tests.trainer.digits import CLASSES, make_job, scans, train_tiny
+from tests.trainer.digits import CLASSES, build_tiny, make_job, scans, train_tiny
 from trainer.checkpoint import CheckpointStore
 from trainer.input_data import eval_batches
 from trainer.job import TrainingJob
 from trainer.phases import phases_of
+from trainer.train import single_float32
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -180,3 +182,31 @@ def test_two_devices_share_the_batches_and_what_they_train_is_exported_from_one(
     assert result["val_accuracy"] > 0.6
     with np.load(tmp_path / "trained.npz") as weights:
         assert all(np.isfinite(value).all() for value in weights.values())
+
+
+@pytest.fixture
+def policy_restored():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_learns_and_is_exported_in_full(tmp_path, policy_restored, precision):
+    smooth = {"schedule": "cosine", "learning_rate": 0.01, "augment": {"random_crop": 0, "randaugment_layers": 0}}
+    training, model = train_tiny(make_job(tmp_path, recipe="official", precision=precision, **smooth))
+    assert model.get_layer("conv1").compute_dtype in precision
+    assert training.result["val_accuracy"] > 0.7
+    with mock.patch("trainer.train.build_efficientnet", build_tiny):
+        single = single_float32(model, training.job)
+    assert {layer.compute_dtype for layer in single.layers} == {"float32"}
+    images = scans()[0][:16].astype(np.float32)
+    np.testing.assert_allclose(single.predict(images, verbose=0), model.predict(images, verbose=0), atol=0.1)
+
+
+def test_a_batch_size_that_is_probed_keeps_the_epoch_long_and_spoils_nothing(tmp_path):
+    job = make_job(tmp_path, batch_size="auto", xla=False, epochs=2)
+    with mock.patch("trainer.setup.accelerators", lambda: ["CPU:0"]):
+        training, _ = train_tiny(job)
+    assert training.progress.batch_size == 16  # of 400 images, in 25 steps
+    plain, _ = train_tiny(make_job(tmp_path / "plain", batch_size=16, xla=False, epochs=2))
+    assert training.result["val_loss"] == pytest.approx(plain.result["val_loss"], rel=0.02)
