@@ -33,11 +33,12 @@ class ProgressLogger(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.steps_done = steps_done
         self.epoch = 0
+        self.timed_from: tuple[float, int] | None = None  # when the first step ended, and its number
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Says that the first step, which traces the network, is on its way."""
-        PROGRESS.info("%s: preparing the network", self.task)
-        self.timed_from: tuple[float, int] | None = None
+        if self.timed_from is None:
+            PROGRESS.info("%s: preparing the network", self.task)
         self.last_line = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
