@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from trainer.settings import (
+    NO_FILE,
     Fraction,
     ModelSettings,
     Settings,
@@ -23,7 +24,7 @@ from trainer.settings import (
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 # Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
-PATH_KEYS = ("data.path", "push.path", "runners.local.root")
+PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
 
 
 class ConfigError(ValueError):
@@ -95,6 +96,12 @@ class PipelineConfig(Settings):
             raise ValueError(f"data.split keeps {held_out:.0%} of the images from training; stay below 90%")
         return self
 
+    @model_validator(mode="after")
+    def _fine_tuning_starts_from_weights(self) -> "PipelineConfig":
+        if self.train.recipe == "finetune" and self.model.weights == "none":
+            raise ValueError("train.recipe finetune needs model.weights: imagenet, or the path of a file")
+        return self
+
     @property
     def run_root(self) -> Path:
         """The folder of this pipeline's artifacts, metadata, logs and, by default, pushed models."""
@@ -147,8 +154,8 @@ def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tup
 
 
 def _absolute(path: str, base: Path) -> str:
-    """`path` made absolute from `base`; a URI such as gs://bucket stays as it is."""
-    return path if "://" in path else str((base / Path(path).expanduser()).resolve())
+    """`path` made absolute from `base`; a URI such as gs://bucket, or a word instead of a path, stays as it is."""
+    return path if "://" in path or path in NO_FILE else str((base / Path(path).expanduser()).resolve())
 
 
 def _resolve_paths(document: dict, base: Path) -> None:

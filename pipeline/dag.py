@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from components.source_hash import source_hash
 from pipeline.config import PipelineConfig
 from trainer.scaling import VARIANTS
+from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -95,6 +96,10 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         "seed": config.seed,
         "source": trainer_source,
     }
+    if config.model.weights not in NO_FILE:
+        choices["weights_source"] = source_hash(config.model.weights)
+    # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
+    resumable = {**choices, "checkpoint_root": str(config.run_root / "checkpoints")}
     tuning = []
     if config.tune.enabled:
         tuner = tfx.components.Tuner(
@@ -104,7 +109,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         )
         training["hyperparameters"] = tuner.outputs["best_hyperparameters"]
         tuning.append(tuner)
-    trainer = tfx.components.Trainer(run_fn="trainer.train.run_fn", custom_config=choices, **training)
+    trainer = tfx.components.Trainer(run_fn="trainer.train.run_fn", custom_config=resumable, **training)
     served_model = ServedModel(push_path=config.push_path, candidate=trainer.outputs["model"])
     evaluator = GatedEvaluator(
         examples=examples.outputs["examples"],

@@ -1,9 +1,11 @@
-"""What watches a training: progress lines, and a stop when the loss is not finite."""
+"""What watches a training: progress lines, a stop when the loss is not finite, a stop when nothing gets better."""
 
 import math
 import time
+from typing import Any
 
 import keras
+import numpy as np
 
 from trainer.progress import PROGRESS
 
@@ -21,20 +23,22 @@ class ProgressLogger(keras.callbacks.Callback):
       task: what is trained, the first word of every line.
       total_steps: steps of the whole training.
       batch_size: images a step.
+      steps_done: steps of an earlier run that this one goes on with.
     """
 
-    def __init__(self, task: str, total_steps: int, batch_size: int):
+    def __init__(self, task: str, total_steps: int, batch_size: int, steps_done: int = 0):
         super().__init__()
         self.task = task
         self.total_steps = total_steps
         self.batch_size = batch_size
-        self.steps_done = 0
+        self.steps_done = steps_done
         self.epoch = 0
+        self.timed_from: tuple[float, int] | None = None  # when the first step ended, and its number
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Says that the first step, which traces the network, is on its way."""
-        PROGRESS.info("%s: preparing the network", self.task)
-        self.first_step_ended: float | None = None
+        if self.timed_from is None:
+            PROGRESS.info("%s: preparing the network", self.task)
         self.last_line = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -55,13 +59,13 @@ class ProgressLogger(keras.callbacks.Callback):
                 f"{self.task}: the loss is {loss} at step {self.steps_done}; "
                 "lower train.learning_rate or set train.clip_norm"
             )
-        if self.first_step_ended is None:  # it traced the network, so it tells nothing of the speed
-            self.first_step_ended = now
+        if self.timed_from is None:  # the first step traced the network, so it tells nothing of the speed
+            self.timed_from = (now, self.steps_done)
             return
         if now - self.last_line < SECONDS_BETWEEN_LINES and self.steps_done < self.total_steps:
             return
         self.last_line = now
-        seconds_per_step = (now - self.first_step_ended) / (self.steps_done - 1)
+        seconds_per_step = (now - self.timed_from[0]) / (self.steps_done - self.timed_from[1])
         minutes, seconds = divmod(round((self.total_steps - self.steps_done) * seconds_per_step), 60)
         PROGRESS.info(
             "%s: epoch %d, step %d/%d, loss %.3f, accuracy %.3f, %.0f images/s, %d:%02d left",
@@ -75,3 +79,32 @@ class ProgressLogger(keras.callbacks.Callback):
             minutes,
             seconds,
         )
+
+
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras' early stopping on the val split's loss, whose memory outlasts one call of `fit` and can be saved.
+
+    Args:
+      patience: epochs without a lower `val_loss` before it stops.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__("val_loss", patience=patience, mode="min", restore_best_weights=True)
+        self.best = None
+        self.best_epoch = 0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Keeps what an earlier `fit` of the same training has seen, where Keras' own would forget it."""
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Leaves the weights alone: another `fit` may follow; who trains takes `best_weights` at the end."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything but `best_weights`, in plain values."""
+        best = None if self.best is None else float(self.best)
+        return {"wait": self.wait, "best": best, "best_epoch": self.best_epoch}
+
+    def set_state(self, state: dict[str, Any], best_weights: list[np.ndarray] | None) -> None:
+        """Puts back what `get_state` returned."""
+        self.wait, self.best, self.best_epoch = state["wait"], state["best"], state["best_epoch"]
+        self.best_weights = best_weights

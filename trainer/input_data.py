@@ -1,20 +1,61 @@
 """From transformed TFRecords to batches: decode, keep in memory if that is cheap, shuffle, augment, batch, prefetch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
+from trainer.augment import Augmenter
 from trainer.preprocessing import decode_stored_image
+from trainer.presets import Augment
 
 # Decoded images are cached as uint8 while a whole split stays below this; above it every epoch decodes again.
 CACHE_LIMIT_BYTES = 2 * 1024**3
 SHUFFLE_BUFFER = 10_000  # examples
+UNCHANGED = Augment()
 
 STORED_FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
     "label": tf.io.FixedLenFeature([], tf.int64),
 }
+
+
+@dataclass(frozen=True)
+class Split:
+    """The stored images of one split.
+
+    Args:
+      file_patterns: of Transform's gzipped TFRecords.
+      image_size: side of the stored images in pixels.
+      class_counts: images by label.
+    """
+
+    file_patterns: tuple[str, ...]
+    image_size: int
+    class_counts: tuple[int, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """The width of a one-hot label."""
+        return len(self.class_counts)
+
+    @property
+    def num_examples(self) -> int:
+        """Images of all classes."""
+        return sum(self.class_counts)
+
+    @property
+    def class_weights(self) -> np.ndarray:
+        """What makes every class weigh the same, float32 (classes,): images / (classes * images of the class)."""
+        counts = np.maximum(self.class_counts, 1)
+        return (self.num_examples / (self.num_classes * counts)).astype(np.float32)
+
+    @property
+    def cached(self) -> bool:
+        """Whether the decoded images are kept in memory."""
+        return self.num_examples * self.image_size**2 * 3 <= CACHE_LIMIT_BYTES
 
 
 def stored_examples(file_patterns: Sequence[str]) -> tf.data.Dataset:
@@ -23,55 +64,142 @@ def stored_examples(file_patterns: Sequence[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=tf.data.AUTOTUNE)
 
 
-def count_examples(file_patterns: Sequence[str]) -> int:
-    """Number of examples in all files; reads them once."""
-    return int(stored_examples(file_patterns).reduce(np.int64(0), lambda total, _: total + 1).numpy())
+def open_split(file_patterns: Sequence[str], image_size: int, num_classes: int) -> Split:
+    """Counts a split's images by class; reads the files once, without decoding."""
+
+    def add(counts: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
+        labels = tf.io.parse_example(serialized, {"label": STORED_FEATURES["label"]})["label"]
+        return counts + tf.math.bincount(labels, minlength=num_classes, maxlength=num_classes, dtype=tf.int64)
+
+    zeros = np.zeros(num_classes, np.int64)
+    counts = stored_examples(file_patterns).batch(1000).reduce(zeros, add).numpy()
+    return Split(tuple(file_patterns), image_size, tuple(int(count) for count in counts))
 
 
-def image_batches(
-    file_patterns: Sequence[str],
-    *,
-    image_size: int,
-    num_classes: int,
-    num_examples: int,
-    batch_size: int,
-    training: bool,
-    seed: int,
-    horizontal_flip: bool = False,
-    fraction: float = 1.0,
-) -> tf.data.Dataset:
-    """Batches of float32 images (batch, size, size, 3) in 0..255 with one-hot labels (batch, num_classes).
+def steps_per_epoch(split: Split, batch_size: int, fraction: float = 1.0) -> int:
+    """Training steps of an epoch: whole batches only, but one where the split is smaller than a batch."""
+    return max(_part(split, fraction) // batch_size, 1)
 
-    Training batches are shuffled anew each epoch, augmented and all of one size, the remainder dropped; others come
-    in order and whole. The same seed gives the same batches, and the same `fraction` of the examples.
-    """
 
-    def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        stored = tf.io.parse_single_example(serialized, STORED_FEATURES)
-        return decode_stored_image(stored["image"], image_size), stored["label"]
+def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
+    """Every image once, in order: float32 (batch, size, size, 3) in [0, 255] and one-hot labels (batch, classes)."""
+    dataset = stored_examples(split.file_patterns).map(_reader(split), num_parallel_calls=tf.data.AUTOTUNE)
+    if split.cached:
+        dataset = dataset.cache()
 
     def to_network_input(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.cast(images, tf.float32), tf.one_hot(labels, num_classes)
+        return tf.cast(images, tf.float32), tf.one_hot(labels, split.num_classes)
 
-    dataset = stored_examples(file_patterns)
+    return dataset.batch(batch_size).map(to_network_input, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def train_batches(
+    split: Split,
+    *,
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    augment: Augment = UNCHANGED,
+    class_balance: Literal["none", "weights", "sampling"] = "none",
+    fraction: float = 1.0,
+    first_epoch: int = 0,
+    first_step: int = 0,
+) -> tf.data.Dataset:
+    """The batches of all epochs in a row, shuffled anew each epoch, augmented and all of one size.
+
+    The same seed gives the same batches, also to who starts at a later epoch or step.
+
+    Args:
+      split: the images.
+      batch_size: images a batch; the whole split where that is smaller.
+      epochs: how many there are in all, those before `first_epoch` included.
+      seed: of the order, the augmentation and the drawing.
+      augment: what happens to images.
+      class_balance: `weights` adds sample weights, `sampling` draws all classes equally often.
+      fraction: of the images, the same ones in every epoch.
+      first_epoch: counted from 0.
+      first_step: the step of `first_epoch` to start with, counted from 0.
+
+    Returns:
+      Batches of images, float32 (batch, size, size, 3) in [0, 255], and labels, (batch, classes) whose rows sum to 1;
+      with `weights` also sample weights, (batch,).
+    """
+    num_examples = _part(split, fraction)
+    batch_size = min(batch_size, num_examples)
+    per_epoch = steps_per_epoch(split, batch_size, fraction) * batch_size
+    read, augmenter = _reader(split), Augmenter(augment)
+
+    source = stored_examples(split.file_patterns)
     if fraction < 1.0:
-        dataset = dataset.shuffle(min(num_examples, SHUFFLE_BUFFER), seed=seed, reshuffle_each_iteration=False)
-        num_examples = max(int(num_examples * fraction), 1)
-        dataset = dataset.take(num_examples)
-    dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-    if num_examples * image_size * image_size * 3 <= CACHE_LIMIT_BYTES:
-        dataset = dataset.cache()
-    if training:
-        dataset = dataset.shuffle(min(num_examples, SHUFFLE_BUFFER), seed=seed, reshuffle_each_iteration=True)
-    if training and horizontal_flip:
-        flips = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-        dataset = tf.data.Dataset.zip(dataset, flips).map(
-            lambda example, flip: (tf.image.stateless_random_flip_left_right(example[0], flip), example[1]),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-    # A split smaller than one batch still trains: its only batch is then the remainder.
-    drop_remainder = training and num_examples >= batch_size
-    dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
-    steps = num_examples // batch_size if drop_remainder else -(-num_examples // batch_size)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-    return dataset.map(to_network_input, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        source = source.shuffle(_buffer(split.num_examples), seed=seed, reshuffle_each_iteration=False)
+        source = source.take(num_examples)
+    if split.cached:
+        source = source.map(read, num_parallel_calls=tf.data.AUTOTUNE).cache()
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        """(example, seed) of what is left of an epoch."""
+        key = _fold([seed, 0], epoch)
+        examples = source
+        if class_balance == "sampling":
+            examples = _evened(examples, split, key)
+        order = tf.random.stateless_uniform([], key, minval=None, maxval=None, dtype=tf.int64)
+        examples = examples.shuffle(_buffer(num_examples), seed=order).take(per_epoch)
+        done = tf.where(epoch == first_epoch, first_step * batch_size, 0)
+        numbered = examples.enumerate().skip(tf.cast(done, tf.int64))
+        return numbered.map(lambda number, example: (example, _fold(key, number)))
+
+    def augmented(example, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        image, label = example if split.cached else read(example)
+        return augmenter.image(image, key), label, key
+
+    def to_network_input(images: tf.Tensor, labels: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        # The first image's seed is the batch's too; another number keeps the two apart.
+        images, targets = augmenter.batch(images, tf.one_hot(labels, split.num_classes), _fold(keys[0], 1))
+        if class_balance == "weights":
+            return images, targets, tf.linalg.matvec(targets, split.class_weights)
+        return images, targets
+
+    return (
+        tf.data.Dataset.range(first_epoch, epochs)
+        .flat_map(one_epoch)
+        .map(augmented, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(batch_size, drop_remainder=True)
+        .map(to_network_input, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _reader(split: Split):
+    """A function from a serialised example to its image, uint8 (size, size, 3), and label."""
+
+    def read(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        stored = tf.io.parse_single_example(serialized, STORED_FEATURES)
+        return decode_stored_image(stored["image"], split.image_size), stored["label"]
+
+    return read
+
+
+def _evened(examples: tf.data.Dataset, split: Split, key: tf.Tensor) -> tf.data.Dataset:
+    """Repeats and drops examples at random so that all classes are expected equally often, in the same total."""
+    weights = tf.constant(split.class_weights)
+
+    def copies(number: tf.Tensor, example) -> tf.data.Dataset:
+        label = example[1] if split.cached else tf.io.parse_single_example(example, STORED_FEATURES)["label"]
+        chance = tf.random.stateless_uniform([], _fold(key, number))
+        return tf.data.Dataset.from_tensors(example).repeat(tf.cast(tf.floor(weights[label] + chance), tf.int64))
+
+    # Repeated, since chance may draw fewer than the epoch needs.
+    return examples.enumerate().flat_map(copies).repeat(2)
+
+
+def _part(split: Split, fraction: float) -> int:
+    return max(int(split.num_examples * fraction), 1)
+
+
+def _buffer(num_examples: int) -> int:
+    return min(num_examples, SHUFFLE_BUFFER)
+
+
+def _fold(key: tf.Tensor | list[int], number: tf.Tensor | int) -> tf.Tensor:
+    """A seed, int (2,), that follows from another and a number."""
+    return tf.random.experimental.stateless_fold_in(key, number)

@@ -1,10 +1,14 @@
-"""How the network is trained: optimiser, learning-rate schedule, loss and the batch norm that fits the run's length."""
+"""How the network is trained: optimiser, learning-rate schedule, loss, decay and the batch norm that fits the run."""
+
+from collections.abc import Sequence
 
 import keras
-from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
+from keras import ops
+from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
-from trainer.optimizers import AdamW
-from trainer.settings import TrainSettings
+from trainer.kernels import Tensor
+from trainer.optimizers import AdamW, RMSprop
+from trainer.presets import Recipe
 
 # Batch norm's moving statistics average over the last 1 / (1 - momentum) steps. The official momentum, .99 (100 steps;
 # tensorflow/tpu efficientnet_builder.py), belongs to hundreds of thousands of steps. In a run of a few hundred it would
@@ -13,6 +17,13 @@ LONGEST_AVERAGE_STEPS = 100
 SHORTEST_AVERAGE_STEPS = 10
 AVERAGE_FRACTION_OF_RUN = 0.05
 
+# The official staircase: .97 every 2.4 epochs of 350 (tensorflow/tpu main.py), down to 1.2 % of the peak.
+DECAY_RATE = 0.97
+DECAY_EPOCHS = 2.4
+OFFICIAL_EPOCHS = 350
+
+NOT_DECAYED = ("gamma", "beta", "bias")
+
 
 def batch_norm_momentum(total_steps: int) -> float:
     """The official .99 for long runs, less for short ones: an average over 5 % of the run, at least ten steps."""
@@ -20,34 +31,107 @@ def batch_norm_momentum(total_steps: int) -> float:
     return 1.0 - 1.0 / window
 
 
-def learning_rate_schedule(settings: TrainSettings, total_steps: int) -> LearningRateSchedule:
-    """Linear warm-up to `settings.learning_rate`, then cosine decay to zero at `total_steps`."""
-    warmup_steps = int(total_steps * settings.warmup_fraction)
-    if warmup_steps == 0:
-        return CosineDecay(settings.learning_rate, decay_steps=total_steps)
-    return CosineDecay(
-        initial_learning_rate=settings.learning_rate / warmup_steps,
-        decay_steps=max(total_steps - warmup_steps, 1),
-        warmup_target=settings.learning_rate,
-        warmup_steps=warmup_steps,
-    )
+def decay_epochs(recipe: Recipe, epochs: int) -> float:
+    """Epochs between two stairs: the recipe's, else 2.4.
+
+    A run shorter than the official one takes the same number of stairs in its time: at 2.4 epochs each, 30 epochs
+    would end at 70 % of the peak, where nothing has converged.
+    """
+    return recipe.decay_epochs or DECAY_EPOCHS * min(1.0, epochs / OFFICIAL_EPOCHS)
 
 
-def compile_model(model: keras.Model, settings: TrainSettings, total_steps: int) -> None:
-    """Gives `model` (logits out, one-hot labels in) its optimiser, loss and accuracy metric."""
-    optimizer = AdamW(
-        learning_rate_schedule(settings, total_steps),
-        weight_decay=settings.weight_decay,
-        global_clipnorm=settings.clip_norm,
-    )
-    # Batch norm's gamma and beta and every bias stay free of decay, as in the reference (tensorflow/tpu main.py).
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    # Variables that are made while a step is traced make TensorFlow trace that step twice.
-    optimizer.build(model.trainable_variables)
+@keras.saving.register_keras_serializable("trainer")
+class LinearWarmUp(LearningRateSchedule):
+    """Rises linearly from 0 to `peak` at `steps`, then follows `schedule`, which counts from step 0 too.
+
+    The rule of tensorflow/tpu utils.py, build_learning_rate. Keras' ExponentialDecay has no warm-up, and its
+    CosineDecay starts counting after its own.
+    """
+
+    def __init__(self, schedule: LearningRateSchedule, peak: float, steps: int) -> None:
+        self.schedule = schedule
+        self.peak = peak
+        self.steps = steps
+
+    def __call__(self, step: Tensor) -> Tensor:
+        """The learning rate of a step, counted from 0."""
+        rising = self.peak * ops.cast(step, "float32") / self.steps
+        return ops.where(step < self.steps, rising, self.schedule(step))
+
+    def get_config(self) -> dict:
+        """Return the arguments."""
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "peak": self.peak, "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "LinearWarmUp":
+        """Build it from what `get_config` returned."""
+        return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
+
+
+def learning_rate_schedule(
+    recipe: Recipe, *, batch_size: int, epochs: int, steps_per_epoch: int, peak: float | None = None
+) -> LearningRateSchedule:
+    """The recipe's schedule over `epochs`: linear warm-up, then a staircase or a cosine down to zero.
+
+    `peak` replaces the recipe's learning rate, which is scaled by the batch size where the recipe says so.
+    """
+    total_steps = epochs * steps_per_epoch
+    if peak is None:
+        peak = recipe.learning_rate * (batch_size / recipe.learning_rate_batch if recipe.learning_rate_batch else 1.0)
+    schedule: LearningRateSchedule
+    if recipe.schedule == "exponential":
+        stair = decay_epochs(recipe, epochs) * steps_per_epoch
+        schedule = ExponentialDecay(peak, decay_steps=stair, decay_rate=DECAY_RATE, staircase=True)
+    else:
+        schedule = CosineDecay(peak, decay_steps=total_steps)
+    # Five epochs are 1.4 % of the official run, but would be most of a short one.
+    warmup_steps = int(min(recipe.warmup_epochs * steps_per_epoch, recipe.warmup_share * total_steps))
+    return LinearWarmUp(schedule, peak, warmup_steps) if warmup_steps else schedule
+
+
+def compile_model(
+    model: keras.Model,
+    recipe: Recipe,
+    learning_rate: LearningRateSchedule,
+    *,
+    xla: bool = False,
+) -> None:
+    """Gives `model` (logits out, one-hot labels in) its optimiser, loss, weight decay and accuracy metric."""
+    optimizer = _optimizer(recipe, learning_rate)
+    _set_l2(model.trainable_variables, recipe.weight_decay if recipe.optimizer == "rmsprop" else 0.0)
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        # Keras would choose XLA, which makes this network's step about five times slower on CPU.
-        jit_compile=False,
+        jit_compile=xla,
     )
+    # Variables that are made while a step is traced make TensorFlow trace that step twice. Of `model`, since compiling
+    # wraps the optimiser in one that scales the loss where the precision is mixed_float16.
+    model.optimizer.build(model.trainable_variables)
+
+
+def reset_optimizer(model: keras.Model) -> None:
+    """Brings a compiled model's optimiser back to the state of a new one, in place."""
+    optimizer = model.optimizer
+    getattr(optimizer, "inner_optimizer", optimizer).reset()  # mixed_float16 wraps it in a loss scaler
+
+
+def _optimizer(recipe: Recipe, learning_rate: LearningRateSchedule) -> keras.optimizers.Optimizer:
+    clip_norm = recipe.clip_norm or None
+    if recipe.optimizer == "rmsprop":
+        return RMSprop(learning_rate, global_clipnorm=clip_norm)
+    optimizer = AdamW(learning_rate, weight_decay=recipe.weight_decay, global_clipnorm=clip_norm)
+    optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return optimizer
+
+
+def _set_l2(variables: Sequence[keras.Variable], weight_decay: float) -> None:
+    """Puts weight_decay / 2 * sum(v^2) of every kernel into the loss, as tensorflow/tpu main.py does.
+
+    That is not the decoupled decay of AdamW: RMSProp scales it with the gradient, which makes the same number some
+    hundred times as strong.
+    """
+    penalty = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
+    for variable in variables:
+        variable.regularizer = None if variable.name in NOT_DECAYED else penalty

@@ -8,8 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trainer.presets import Recipe, RecipeName, choose_recipe
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+# What `model.weights` can be besides the path of a file.
+NO_FILE = ("imagenet", "none")
 
 
 class Settings(BaseModel):
@@ -19,10 +25,11 @@ class Settings(BaseModel):
 
 
 class ModelSettings(Settings):
-    """Which EfficientNet to build."""
+    """Which EfficientNet to build, and the weights it starts from: `imagenet`, `none` or a file."""
 
     variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"] = "b0"
     image_size: Annotated[int, Field(ge=32, le=2048)] | None = None
+    weights: Annotated[str, Field(min_length=1)] = "none"
 
 
 class TransformSettings(Settings):
@@ -33,19 +40,53 @@ class TransformSettings(Settings):
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
 
 
-class TrainSettings(Settings):
-    """Optimiser, schedule and regularisation of the final training."""
+class AugmentSettings(Settings):
+    """Augmentation of training images; None leaves a value to the recipe. `presets.Augment` says what each means."""
 
+    random_crop: Rate | None = None
+    horizontal_flip: bool | None = None
+    randaugment_layers: Annotated[int, Field(ge=0, le=4)] | None = None
+    randaugment_magnitude: Annotated[float, Field(ge=0, le=30)] | None = None
+    erase: Fraction | None = None
+    mixup: Annotated[float, Field(ge=0)] | None = None
+    cutmix: Fraction | None = None
+
+
+class TrainSettings(Settings):
+    """How the network is trained.
+
+    The second block overrides single values of the recipe; None leaves a value to it. `presets.Recipe` says what each
+    means.
+    """
+
+    recipe: RecipeName = "quick"
     epochs: Annotated[int, Field(ge=1)] = 8
-    batch_size: Annotated[int, Field(ge=1)] = 32
-    learning_rate: Annotated[float, Field(gt=0)] = 0.003
-    warmup_fraction: Rate = 0.1
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    label_smoothing: Rate = 0.1
-    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 32
+    patience: Annotated[int, Field(ge=1)] | None = None
+    class_balance: Literal["none", "weights", "sampling"] = "none"
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    xla: bool | Literal["auto"] = "auto"
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     dropout_rate: Rate | None = None
     drop_connect_rate: Rate | None = None
-    horizontal_flip: bool = False
+
+    optimizer: Literal["rmsprop", "adamw"] | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    schedule: Literal["exponential", "cosine"] | None = None
+    warmup_epochs: Annotated[float, Field(ge=0)] | None = None
+    decay_epochs: Annotated[float, Field(gt=0)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    label_smoothing: Rate | None = None
+    clip_norm: Annotated[float, Field(ge=0)] | None = None
+    ema_decay: Rate | None = None
+    head_share: Rate | None = None
+    head_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    augment: AugmentSettings = AugmentSettings()
+
+    @property
+    def chosen_recipe(self) -> Recipe:
+        """The named recipe with this section's overrides."""
+        return choose_recipe(self.recipe, self.model_dump(), self.augment.model_dump())
 
 
 class TuneSettings(Settings):

@@ -1,22 +1,17 @@
 """The Trainer component's module: `run_fn` trains EfficientNet on transformed images and exports it."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
-import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.callbacks import ProgressLogger
 from trainer.efficientnet import build_efficientnet
 from trainer.export import export_model
+from trainer.fitting import Training
 from trainer.fresh_process import call_in_fresh_process
-from trainer.input_data import count_examples, image_batches
+from trainer.job import TrainingJob
 from trainer.progress import PROGRESS
-from trainer.recipe import batch_norm_momentum, compile_model
 from trainer.scaling import VARIANTS
-from trainer.schema import class_names_of
 from trainer.settings import ModelSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -24,42 +19,6 @@ if TYPE_CHECKING:
 
 # Stochastic depth of the last block when neither the user nor the tuner says otherwise (arXiv 1905.11946, section 5.2).
 DEFAULT_DROP_CONNECT_RATE = 0.2
-
-
-class TrainingDataError(ValueError):
-    """The transformed examples cannot be trained on."""
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """What a training process is given: plain values, since it crosses a process boundary.
-
-    `train_files` and `val_files` are patterns of gzipped TFRecords with transformed examples; `config` holds sections
-    of pipeline.yaml as dicts, `image_size` in pixels and `seed`.
-    """
-
-    train_files: list[str]
-    val_files: list[str]
-    schema_path: str
-    transform_graph_path: str
-    config: dict[str, Any]
-    hyperparameters: dict[str, Any] | None = None
-    model_dir: str = ""
-    log_dir: str = ""
-
-    @classmethod
-    def from_fn_args(cls, fn_args: "FnArgs") -> "TrainingJob":
-        """Takes over what TFX hands to `run_fn` and `tuner_fn`; its eval split is our val split."""
-        return cls(
-            train_files=list(fn_args.train_files),
-            val_files=list(fn_args.eval_files),
-            schema_path=fn_args.schema_path,
-            transform_graph_path=fn_args.transform_graph_path,
-            config=fn_args.custom_config,
-            hyperparameters=fn_args.hyperparameters,
-            model_dir=fn_args.serving_model_dir or "",
-            log_dir=fn_args.model_run_dir or "",
-        )
 
 
 def run_fn(fn_args: "FnArgs") -> None:
@@ -73,52 +32,35 @@ def train(job: TrainingJob) -> None:
     Raises:
       TrainingDataError: a split is empty.
       TrainingDiverged: the loss is not finite.
+      MemoryError: `batch_size: auto`, and the GPU is too small.
     """
-    model_settings = ModelSettings.model_validate(job.config["model"])
-    settings = TrainSettings.model_validate(job.config["train"])
-    seed, image_size = job.config["seed"], job.config["image_size"]
-    class_names = class_names_of(job.schema_path)
-    rates = choose_rates(model_settings, settings, job.hyperparameters)
-
-    keras.utils.set_random_seed(seed)
-    train_batches, steps_per_epoch = split_batches(
-        job.train_files, "train", settings.batch_size, image_size, len(class_names), seed, settings.horizontal_flip
-    )
-    val_batches, _ = split_batches(job.val_files, "val", settings.batch_size, image_size, len(class_names), seed)
-    total_steps = steps_per_epoch * settings.epochs
-    model = build_efficientnet(
-        model_settings.variant,
-        len(class_names),
-        image_size=image_size,
-        batch_norm_momentum=batch_norm_momentum(total_steps),
-        seed=seed,
-        dropout_rate=rates["dropout_rate"],
-        drop_connect_rate=rates["drop_connect_rate"],
-    )
-    compile_model(model, settings, total_steps)
-    history = model.fit(
-        train_batches,
-        validation_data=val_batches,
-        epochs=settings.epochs,
-        callbacks=[
-            ProgressLogger("train", total_steps, settings.batch_size),
-            keras.callbacks.TensorBoard(job.log_dir),
-            keras.callbacks.CSVLogger(str(Path(job.log_dir) / "history.csv")),
-        ],
-        verbose=0,
-    ).history
-
+    rates = choose_rates(job.model_settings, job.settings, job.hyperparameters)
+    training = Training(job, rates)
+    model = training.run()
     PROGRESS.info("train: exporting the model")
     info = {
-        "variant": model_settings.variant,
-        "image_size": image_size,
-        "epochs": settings.epochs,
-        "seed": seed,
+        "variant": job.model_settings.variant,
+        "image_size": job.image_size,
+        "recipe": job.settings.recipe,
+        "epochs": job.settings.epochs,
+        "batch_size": training.progress.batch_size,
+        "seed": job.seed,
         **rates,
-        "val_accuracy": round(history["val_accuracy"][-1], 4),
+        "val_accuracy": round(training.result["val_accuracy"], 4),
     }
     transform_output = tft.TFTransformOutput(job.transform_graph_path)
-    export_model(model, transform_output, class_names, job.model_dir, info)
+    export_model(single_float32(model, job), transform_output, job.class_names, job.model_dir, info)
+    training.finish()
+
+
+def single_float32(model: keras.Model, job: TrainingJob) -> keras.Model:
+    """The same network on one device in full precision, which serves on any machine."""
+    if model.distribute_strategy.num_replicas_in_sync == 1 and model.dtype_policy.name == "float32":
+        return model
+    keras.config.set_dtype_policy("float32")
+    single = build_efficientnet(job.model_settings.variant, len(job.class_names), image_size=job.image_size)
+    single.set_weights(model.get_weights())
+    return single
 
 
 def choose_rates(
@@ -135,36 +77,3 @@ def choose_rates(
         asked = getattr(settings, name)
         chosen[name] = float(asked if asked is not None else tuned.get(name, default))
     return chosen
-
-
-def split_batches(
-    file_patterns: list[str],
-    split: str,
-    batch_size: int,
-    image_size: int,
-    num_classes: int,
-    seed: int,
-    horizontal_flip: bool = False,
-    fraction: float = 1.0,
-) -> tuple[tf.data.Dataset, int]:
-    """The batches of one split, or of a fraction of it, and their number; `train` is shuffled and augmented.
-
-    Raises:
-      TrainingDataError: the split is empty.
-    """
-    num_examples = count_examples(file_patterns)
-    if num_examples == 0:
-        raise TrainingDataError(f"the {split} split is empty; add images or change data.split")
-    training = split == "train"
-    batches = image_batches(
-        file_patterns,
-        image_size=image_size,
-        num_classes=num_classes,
-        num_examples=num_examples,
-        batch_size=batch_size,
-        training=training,
-        seed=seed,
-        horizontal_flip=horizontal_flip,
-        fraction=fraction,
-    )
-    return batches, int(batches.cardinality())

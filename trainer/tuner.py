@@ -13,12 +13,14 @@ import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 
 from trainer.callbacks import ProgressLogger, TrainingDiverged
-from trainer.efficientnet import build_efficientnet, reinitialize, set_regularisation
+from trainer.efficientnet import reinitialize, set_regularisation
 from trainer.fresh_process import call_in_fresh_process
-from trainer.recipe import batch_norm_momentum, compile_model
-from trainer.schema import class_names_of
-from trainer.settings import ModelSettings, TrainSettings, TuneSettings
-from trainer.train import TrainingJob, split_batches
+from trainer.input_data import eval_batches, steps_per_epoch, train_batches
+from trainer.job import TrainingJob
+from trainer.phases import Phase
+from trainer.recipe import reset_optimizer
+from trainer.settings import TuneSettings
+from trainer.setup import Setup
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -42,6 +44,7 @@ class RegularisationTuner(BaseTuner):
     def __init__(self, settings: TuneSettings, seed: int, directory: str, network: keras.Model):
         super().__init__(oracle=make_oracle(settings, seed), directory=directory, project_name=PROJECT, overwrite=True)
         self.network = network
+        self.initial_weights = network.get_weights()
         self.seed = seed
 
     def run_trial(  # Keras Tuner's hook: one set of rates, from the initial weights to the validation score
@@ -59,7 +62,8 @@ class RegularisationTuner(BaseTuner):
             self.network, dropout_rate=values["dropout_rate"], drop_connect_rate=values["drop_connect_rate"]
         )
         reinitialize(self.network, self.seed)
-        self.network.optimizer.reset()
+        self.network.set_weights(self.initial_weights)
+        reset_optimizer(self.network)
         epochs = int(values.get("tuner/epochs", epochs))
         rates = f"dropout {values['dropout_rate']:.2f}, drop-connect {values['drop_connect_rate']:.2f}"
         task = f"tune: trial {len(self.oracle.trials)} ({rates})"
@@ -68,6 +72,7 @@ class RegularisationTuner(BaseTuner):
                 train_batches,
                 validation_data=val_batches,
                 epochs=epochs,
+                steps_per_epoch=steps_per_epoch,
                 callbacks=[ProgressLogger(task, steps_per_epoch * epochs, batch_size)],
                 verbose=0,
             ).history
@@ -108,38 +113,25 @@ def tuner_fn(fn_args: "FnArgs") -> "TunerFnResult":
 
 def search(job: TrainingJob, directory: str) -> None:
     """Trains every trial on the train split and ranks it on the val split, never on eval; trials go to `directory`."""
-    model_settings = ModelSettings.model_validate(job.config["model"])
-    train_settings = TrainSettings.model_validate(job.config["train"])
     settings = TuneSettings.model_validate(job.config["tune"])
-    seed, image_size = job.config["seed"], job.config["image_size"]
-    num_classes = len(class_names_of(job.schema_path))
-    batch_size = train_settings.batch_size
-
-    keras.utils.set_random_seed(seed)
-    train_batches, steps_per_epoch = split_batches(
-        job.train_files,
-        "train",
-        batch_size,
-        image_size,
-        num_classes,
-        seed,
-        train_settings.horizontal_flip,
-        settings.data_fraction,
+    setup = Setup(job)
+    batch_size = setup.batch_size()
+    steps = steps_per_epoch(setup.train_split, batch_size, settings.data_fraction)
+    network = setup.build(steps * settings.epochs)
+    setup.compile(network, Phase(0, settings.epochs, head_only=False), batch_size, settings.data_fraction)
+    batches = train_batches(
+        setup.train_split,
+        batch_size=batch_size,
+        epochs=settings.epochs,
+        seed=job.seed,
+        augment=job.recipe.augment,
+        class_balance=job.settings.class_balance,
+        fraction=settings.data_fraction,
     )
-    val_batches, _ = split_batches(job.val_files, "val", batch_size, image_size, num_classes, seed)
-    total_steps = steps_per_epoch * settings.epochs
-    model = build_efficientnet(
-        model_settings.variant,
-        num_classes,
-        image_size=image_size,
-        batch_norm_momentum=batch_norm_momentum(total_steps),
-        seed=seed,
-    )
-    compile_model(model, train_settings, total_steps)
-    RegularisationTuner(settings, seed, directory, model).search(
-        train_batches=train_batches,
-        val_batches=val_batches,
-        steps_per_epoch=steps_per_epoch,
+    RegularisationTuner(settings, job.seed, directory, network).search(
+        train_batches=batches,
+        val_batches=eval_batches(setup.val_split, batch_size),
+        steps_per_epoch=steps,
         batch_size=batch_size,
         epochs=settings.epochs,
     )

@@ -110,6 +110,24 @@ def test_paths_in_the_file_start_at_the_file_and_on_the_command_line_at_the_shel
     assert load_config(path, ["data.path=gs://bucket/photos"]).data.path == "gs://bucket/photos"
 
 
+def test_weights_are_a_word_or_a_path(project, tmp_path):
+    path = project("weights: none", "weights: own.weights.h5")
+    assert load_config(path).model.weights == str(tmp_path / "own.weights.h5")
+    assert load_config(path, ["model.weights=imagenet"]).model.weights == "imagenet"
+
+
+def test_fine_tuning_needs_weights():
+    with pytest.raises(ConfigError, match=r"finetune needs model\.weights"):
+        load_config(overrides=["train.recipe=finetune"])
+    assert load_config(overrides=["train.recipe=finetune", "model.weights=imagenet"]).train.recipe == "finetune"
+
+
+def test_augmentation_keys_are_checked_too():
+    assert load_config(overrides=["train.augment.mixup=0.2"]).train.chosen_recipe.augment.mixup == 0.2
+    with pytest.raises(ConfigError, match="did you mean `mixup`"):
+        load_config(overrides=["train.augment.mixupp=0.2"])
+
+
 def test_splits_must_leave_something_to_train_on():
     with pytest.raises(ConfigError, match="keeps 90% of the images from training"):
         load_config(overrides=["data.split.val=0.45", "data.split.eval=0.45"])

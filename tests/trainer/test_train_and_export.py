@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from trainer.input_data import image_batches
+from trainer.input_data import eval_batches, open_split
 from trainer.model_info import read_model_info
 from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
 
@@ -46,8 +46,8 @@ def job(tmp_path_factory, raw_images):
     from tensorflow_metadata.proto.v0 import schema_pb2
     from tensorflow_transform.tf_metadata import dataset_metadata
 
+    from trainer.job import TrainingJob
     from trainer.preprocessing import preprocessing_fn
-    from trainer.train import TrainingJob
 
     folder = tmp_path_factory.mktemp("job")
     (folder / "schema.pbtxt").write_text(SCHEMA)
@@ -94,16 +94,8 @@ def trained(job):
 
 @pytest.mark.tfx
 def test_serving_sees_the_pixels_that_training_saw(job, trained, raw_images):
-    batch = image_batches(
-        job.train_files,
-        image_size=SIZE,
-        num_classes=len(CLASSES),
-        num_examples=len(raw_images),
-        batch_size=len(raw_images),
-        training=False,
-        seed=0,
-    )
-    trained_on = next(iter(batch))[0].numpy()
+    split = open_split(job.train_files, SIZE, len(CLASSES))
+    trained_on = next(iter(eval_batches(split, len(raw_images))))[0].numpy()
     served = trained.pixels(tf.constant([image for image, _ in raw_images])).numpy()
     np.testing.assert_array_equal(sorted(served, key=bytes), sorted(trained_on.astype(np.uint8), key=bytes))
 

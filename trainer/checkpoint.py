@@ -1,0 +1,174 @@
+"""A training that is killed goes on where it was: its state in one file beside the pipeline's artifacts.
+
+Keras' BackupAndRestore resumes at whole epochs, and leaves out dropout's random numbers, averaged weights and what
+early stopping has seen.
+
+    <root>/<key>/state.npz      the key is a hash of all that the training depends on
+"""
+
+import io
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer.averaging import WeightAverage
+from trainer.callbacks import EarlyStopping
+
+STATE_FILE = "state.npz"
+MOST_TIME_SAVING = 0.02  # of the training's time
+
+
+@dataclass
+class Progress:
+    """Where a training is, in plain values."""
+
+    epoch: int = 0  # that runs next or now, from 0
+    step: int = 0  # of this epoch, from 0
+    batch_size: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)  # logs of the finished epochs
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a training changes as it goes: what is saved and restored."""
+
+    model: keras.Model
+    average: WeightAverage | None
+    stopping: EarlyStopping | None
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Weights, random states, the optimiser's and the averages, always in the same order."""
+        layers = [variable for layer in self.model.layers for variable in layer.variables]
+        return [*layers, *self.model.optimizer.variables, *(self.average.variables if self.average else [])]
+
+
+class CheckpointStore:
+    """The file of one training under a root that it shares with other trainings.
+
+    Args:
+      root: folder, local or remote; made when something is saved.
+      key: what tells this training from others.
+    """
+
+    def __init__(self, root: str, key: str) -> None:
+        self.root = root
+        self.folder = f"{root}/{key}"
+        self.path = f"{self.folder}/{STATE_FILE}"
+
+    def save(self, progress: Progress, state: State) -> None:
+        """Replaces the file in one go: a kill leaves either the old or the new one."""
+        meta: dict[str, Any] = {"progress": asdict(progress)}
+        arrays = {f"variable{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(state.variables)}
+        if state.average:
+            meta["swapped"] = state.average.swapped
+        if state.stopping:
+            meta["stopping"] = state.stopping.get_state()
+            arrays |= {f"best{i}": value for i, value in enumerate(state.stopping.best_weights or [])}
+        content = io.BytesIO()
+        np.savez(content, meta=np.array(json.dumps(meta)), **arrays)
+        tf.io.gfile.makedirs(self.folder)
+        with tf.io.gfile.GFile(f"{self.path}.new", "wb") as file:
+            file.write(content.getvalue())
+        tf.io.gfile.rename(f"{self.path}.new", self.path, overwrite=True)
+
+    def load(self) -> "Saved | None":
+        """What was saved last, or None."""
+        if not tf.io.gfile.exists(self.path):
+            return None
+        with tf.io.gfile.GFile(self.path, "rb") as file, np.load(io.BytesIO(file.read())) as content:
+            arrays = dict(content)
+        meta = json.loads(str(arrays.pop("meta")))
+        return Saved(Progress(**meta["progress"]), meta, arrays)
+
+    def remove(self) -> None:
+        """Forgets this training."""
+        if tf.io.gfile.exists(self.folder):
+            tf.io.gfile.rmtree(self.folder)
+
+    def remove_others(self) -> None:
+        """Forgets trainings whose inputs are not those of this one: nobody will go on with them."""
+        if not tf.io.gfile.exists(self.root):
+            return
+        for name in tf.io.gfile.listdir(self.root):
+            folder = f"{self.root}/{name.rstrip('/')}"
+            if folder != self.folder:
+                tf.io.gfile.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A training's state, read from its file."""
+
+    progress: Progress
+    meta: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    def restore(self, state: State) -> None:
+        """Puts everything back in place.
+
+        Raises:
+          ValueError: the state is not of such a training.
+        """
+        variables = state.variables
+        arrays = [self.arrays[name] for name in self.arrays if name.startswith("variable")]
+        if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
+            raise ValueError(f"the checkpoint's {len(arrays)} variables are not the {len(variables)} of this training")
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        if state.average:
+            state.average.swapped = self.meta["swapped"]
+        if state.stopping:
+            best = [self.arrays[name] for name in self.arrays if name.startswith("best")]
+            state.stopping.set_state(self.meta["stopping"], best or None)
+
+
+class Checkpointing(keras.callbacks.Callback):
+    """Saves every so many seconds, in mid-epoch too.
+
+    Must be the last callback, so that the others have done their part.
+
+    Args:
+      store: where to.
+      progress: where the training is; kept up to date.
+      state: what is saved.
+      steps_per_epoch: of a whole epoch.
+      seconds: between two savings; longer where saving takes more than 2 % of the time.
+    """
+
+    def __init__(
+        self, store: CheckpointStore | None, progress: Progress, state: State, steps_per_epoch: int, seconds: float
+    ) -> None:
+        super().__init__()
+        self.store = store
+        self.progress = progress
+        self.state = state
+        self.steps_per_epoch = steps_per_epoch
+        self.seconds = seconds
+        self.next_time = time.monotonic() + seconds
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Notes the step."""
+        self.progress.step += 1
+        # After the last step there is still the evaluation, which belongs to the epoch.
+        if self.progress.step < self.steps_per_epoch:
+            self._save_if_due()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Notes the epoch and its logs."""
+        self.progress.epoch, self.progress.step = epoch + 1, 0
+        self.progress.history.append({name: float(value) for name, value in (logs or {}).items()})
+        self._save_if_due()
+
+    def _save_if_due(self) -> None:
+        started = time.monotonic()
+        if self.store is None or started < self.next_time:
+            return
+        self.store.save(self.progress, self.state)
+        now = time.monotonic()
+        self.next_time = now + max(self.seconds, (now - started) / MOST_TIME_SAVING if self.seconds else 0.0)

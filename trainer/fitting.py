@@ -1,0 +1,152 @@
+"""One training from its first or its last saved step to its end."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from trainer.averaging import WeightAverage
+from trainer.callbacks import EarlyStopping, ProgressLogger
+from trainer.checkpoint import Checkpointing, CheckpointStore, Progress, Saved, State
+from trainer.input_data import eval_batches, steps_per_epoch, train_batches
+from trainer.job import TrainingJob
+from trainer.phases import Phase, phases_of
+from trainer.progress import PROGRESS
+from trainer.setup import Setup
+
+
+class Training:
+    """What is trained, and where it is.
+
+    Args:
+      job: what to train; with a `checkpoint_root` the state is saved there, and a saved one is gone on with.
+      rates: `dropout_rate` and `drop_connect_rate`.
+
+    Raises:
+      TrainingDataError: a split is empty.
+      MemoryError: `batch_size: auto`, and the GPU is too small.
+    """
+
+    def __init__(self, job: TrainingJob, rates: Mapping[str, float]) -> None:
+        self.job = job
+        self.rates = rates
+        self.setup = Setup(job)
+        self.store = CheckpointStore(job.checkpoint_root, job.key()) if job.checkpoint_root else None
+        self.saved: Saved | None = self.store.load() if self.store else None
+        self.progress = self.saved.progress if self.saved else Progress()
+        # A resumed training keeps its batch size, even where the GPU would hold another one by now.
+        self.progress.batch_size = self.progress.batch_size or self.setup.batch_size()
+        self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.progress.batch_size)
+        self.total_steps = job.settings.epochs * self.steps_per_epoch
+        self.best_epoch = -1
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of the whole training so far."""
+        return self.progress.epoch * self.steps_per_epoch + self.progress.step
+
+    @property
+    def result(self) -> dict[str, float]:
+        """The logs of the epoch whose weights the trained model has."""
+        return self.progress.history[self.best_epoch]
+
+    def run(self) -> keras.Model:
+        """Trains phase after phase.
+
+        Raises:
+          TrainingDiverged: the loss is not finite.
+        """
+        if self.store:
+            self.store.remove_others()
+        if self.saved:
+            PROGRESS.info("train: resuming at epoch %d, step %d", self.progress.epoch + 1, self.steps_done)
+        epochs = self.job.settings.epochs
+        model = self.setup.build(self.total_steps, self.rates["dropout_rate"], self.rates["drop_connect_rate"])
+        for phase in phases_of(self.job.recipe, epochs):
+            if self.progress.epoch < phase.end or phase.end == epochs:
+                self._train_phase(model, phase)
+        return model
+
+    def finish(self) -> None:
+        """Forgets the saved state, once what was trained is in safety."""
+        if self.store:
+            self.store.remove()
+
+    def _train_phase(self, model: keras.Model, phase: Phase) -> None:
+        """Trains what is left of a phase and leaves the model with the weights to keep."""
+        state = self._prepare(model, phase)
+        history = Path(self.job.log_dir) / "history.csv"
+        _write_history(history, self.progress.history)
+        callbacks: list[keras.callbacks.Callback] = [
+            ProgressLogger("train", self.total_steps, self.progress.batch_size, self.steps_done),
+            keras.callbacks.TensorBoard(self.job.log_dir),
+            keras.callbacks.CSVLogger(str(history), append=True),
+            # Averages go into the model before early stopping looks at it; the state is saved when all is settled.
+            *([state.average] if state.average else []),
+            *([state.stopping] if state.stopping else []),
+            Checkpointing(self.store, self.progress, state, self.steps_per_epoch, self.job.settings.checkpoint_seconds),
+        ]
+        for epoch, step, end in self._stretches(phase):
+            model.fit(
+                self._batches(epoch, step, end),
+                validation_data=eval_batches(self.setup.val_split, self.progress.batch_size),
+                initial_epoch=epoch,
+                epochs=end,
+                steps_per_epoch=self.steps_per_epoch - step,
+                callbacks=callbacks,
+                shuffle=False,  # the batches are
+                verbose=0,
+            )
+            if model.stop_training:
+                break
+        if state.stopping and state.stopping.best_weights is not None:
+            model.set_weights(state.stopping.best_weights)
+            self.best_epoch = state.stopping.best_epoch
+            PROGRESS.info("train: keeping the weights of epoch %d", self.best_epoch + 1)
+
+    def _prepare(self, model: keras.Model, phase: Phase) -> State:
+        """Compiles the model for the phase and puts back what was saved."""
+        settings, recipe = self.job.settings, self.job.recipe
+        self.setup.compile(model, phase, self.progress.batch_size)
+        with self.setup.strategy.scope():
+            average = WeightAverage(model, recipe.ema_decay) if recipe.ema_decay else None
+            # Not in a head phase, whose end is not the training's.
+            patience = settings.patience if phase.end == settings.epochs else None
+            state = State(model, average, EarlyStopping(patience) if patience else None)
+            if self.saved:
+                self.saved.restore(state)
+                self.saved = None
+        return state
+
+    def _stretches(self, phase: Phase) -> Iterator[tuple[int, int, int]]:
+        """What is left of a phase as (epoch, step, end): an epoch that was begun is a stretch of its own."""
+        epoch, step = self.progress.epoch, self.progress.step
+        if step:
+            yield epoch, step, epoch + 1
+            epoch += 1
+        if epoch < phase.end:
+            yield epoch, 0, phase.end
+
+    def _batches(self, epoch: int, step: int, end: int) -> tf.data.Dataset:
+        return train_batches(
+            self.setup.train_split,
+            batch_size=self.progress.batch_size,
+            epochs=end,
+            seed=self.job.seed,
+            augment=self.job.recipe.augment,
+            class_balance=self.job.settings.class_balance,
+            first_epoch=epoch,
+            first_step=step,
+        )
+
+
+def _write_history(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    """Writes what CSVLogger wrote for epochs of an earlier run, whose folder was another; it then appends its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        if epochs:
+            writer = csv.DictWriter(file, ["epoch", *sorted(epochs[0])])
+            writer.writeheader()
+            writer.writerows({"epoch": number, **logs} for number, logs in enumerate(epochs))

@@ -1,0 +1,102 @@
+"""What a training process is given, and what tells one training from another."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from trainer.presets import Recipe
+from trainer.schema import class_names_of
+from trainer.settings import ModelSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
+# Where the checkpoints lie says nothing about what is trained.
+NOT_AN_INPUT = "checkpoint_root"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Plain values, since they cross a process boundary.
+
+    `train_files` and `val_files` are patterns of gzipped TFRecords with transformed examples; `config` holds sections
+    of pipeline.yaml as dicts, `image_size` in pixels, `seed`, and `checkpoint_root`, a folder, if training may be
+    resumed.
+    """
+
+    train_files: list[str]
+    val_files: list[str]
+    schema_path: str
+    transform_graph_path: str
+    config: dict[str, Any]
+    hyperparameters: dict[str, Any] | None = None
+    model_dir: str = ""
+    log_dir: str = ""
+
+    @classmethod
+    def from_fn_args(cls, fn_args: "FnArgs") -> "TrainingJob":
+        """Takes over what TFX hands to `run_fn` and `tuner_fn`; its eval split is our val split."""
+        return cls(
+            train_files=list(fn_args.train_files),
+            val_files=list(fn_args.eval_files),
+            schema_path=fn_args.schema_path,
+            transform_graph_path=fn_args.transform_graph_path,
+            config=fn_args.custom_config,
+            hyperparameters=fn_args.hyperparameters,
+            model_dir=fn_args.serving_model_dir or "",
+            log_dir=fn_args.model_run_dir or "",
+        )
+
+    @cached_property
+    def model_settings(self) -> ModelSettings:
+        """The `model` section."""
+        return ModelSettings.model_validate(self.config["model"])
+
+    @cached_property
+    def settings(self) -> TrainSettings:
+        """The `train` section."""
+        return TrainSettings.model_validate(self.config["train"])
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that the `train` section chooses."""
+        return self.settings.chosen_recipe
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """In label order."""
+        return class_names_of(self.schema_path)
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is random."""
+        return self.config["seed"]
+
+    @property
+    def image_size(self) -> int:
+        """Side of the network's input in pixels."""
+        return self.config["image_size"]
+
+    @property
+    def checkpoint_root(self) -> str | None:
+        """The folder of the checkpoints of this and other trainings."""
+        return self.config.get(NOT_AN_INPUT)
+
+    def key(self) -> str:
+        """A hash (32 hex digits) of all that decides the trained weights: files, classes, configuration, source.
+
+        Of the files it takes names and sizes: TFX never changes an artifact, and gives a new one a new name.
+        """
+        patterns = [*self.train_files, *self.val_files]
+        files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+        inputs = {
+            "files": [(name, tf.io.gfile.stat(name).length) for name in files],
+            "classes": self.class_names,
+            "config": {name: value for name, value in self.config.items() if name != NOT_AN_INPUT},
+            "hyperparameters": self.hyperparameters,
+        }
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]

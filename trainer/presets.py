@@ -1,0 +1,111 @@
+"""The recipes that `train.recipe` names, one row of values each. Importing this module loads no TensorFlow.
+
+Sources: tensorflow/tpu models/official/efficientnet (main.py, utils.py, autoaugment.py) and arXiv 1905.11946, section
+5.2, for `official`; keras.io/examples/vision/image_classification_efficientnet_fine_tuning for `finetune`; `quick` is
+our own, for small images and a few hundred steps.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
+
+RecipeName = Literal["official", "finetune", "quick"]
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What happens to training images; the defaults leave them alone. See trainer/augment.py."""
+
+    random_crop: float = 0.0  # smallest share of the image's area that a random resized crop keeps; 0: no crop
+    horizontal_flip: bool = False
+    randaugment_layers: int = 0  # RandAugment's N, operations an image; 0: none
+    randaugment_magnitude: float = 10.0  # its M
+    erase: float = 0.0  # probability of random erasing
+    mixup: float = 0.0  # alpha of the beta distribution; 0: none
+    cutmix: float = 0.0  # the same
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a training that its length and its data leave open."""
+
+    optimizer: Literal["rmsprop", "adamw"]
+    learning_rate: float  # peak, for `learning_rate_batch` images a step
+    learning_rate_batch: int | None  # scaled by batch size / this; None: not scaled
+    schedule: Literal["exponential", "cosine"]
+    warmup_epochs: float  # linear from 0
+    warmup_share: float  # of all steps, at most
+    decay_epochs: float | None  # between two stairs of the exponential schedule; None: see recipe.decay_epochs
+    weight_decay: float  # RMSProp: L2 in the loss, AdamW: decoupled; not on batch norm or biases
+    label_smoothing: float
+    clip_norm: float  # of the global gradient; 0: not clipped
+    ema_decay: float  # of averaged weights, which are then evaluated and exported; 0: none
+    head_share: float  # of the epochs for the classifier alone, batch norm frozen all along; 0: none
+    head_learning_rate: float  # peak of that phase, not scaled
+    augment: Augment = field(default_factory=Augment)
+
+
+OFFICIAL = Recipe(
+    optimizer="rmsprop",
+    learning_rate=0.016,
+    learning_rate_batch=256,
+    schedule="exponential",
+    warmup_epochs=5.0,
+    warmup_share=0.2,
+    decay_epochs=None,
+    weight_decay=1e-5,
+    label_smoothing=0.1,
+    clip_norm=0.0,
+    ema_decay=0.9999,
+    head_share=0.0,
+    head_learning_rate=0.0,
+    # The official crop keeps 8 to 100 % (preprocessing.py). AutoAugment was official for B0 to B7, RandAugment its
+    # successor in the same repository, with two layers.
+    augment=Augment(random_crop=0.08, horizontal_flip=True, randaugment_layers=2),
+)
+
+RECIPES: dict[str, Recipe] = {
+    "official": OFFICIAL,
+    "finetune": replace(
+        OFFICIAL,
+        optimizer="adamw",
+        learning_rate=0.0003,
+        learning_rate_batch=None,
+        schedule="cosine",
+        warmup_epochs=1.0,
+        weight_decay=0.01,
+        clip_norm=1.0,
+        ema_decay=0.0,
+        head_share=0.3,
+        head_learning_rate=0.003,
+        augment=Augment(random_crop=0.35, horizontal_flip=True),
+    ),
+    "quick": Recipe(
+        optimizer="adamw",
+        learning_rate=0.003,
+        learning_rate_batch=None,
+        schedule="cosine",
+        warmup_epochs=5.0,
+        warmup_share=0.1,
+        decay_epochs=None,
+        weight_decay=0.01,
+        label_smoothing=0.1,
+        clip_norm=1.0,
+        ema_decay=0.0,
+        head_share=0.0,
+        head_learning_rate=0.0,
+    ),
+}
+
+
+def choose_recipe(name: RecipeName, overrides: dict, augment_overrides: dict) -> Recipe:
+    """The recipe `name` with single values replaced; an override of None leaves the recipe's value.
+
+    A learning rate that the user gives is the peak itself, not scaled by the batch size.
+    """
+    recipe = RECIPES[name]
+    if overrides.get("learning_rate") is not None:
+        recipe = replace(recipe, learning_rate_batch=None)
+    known = {entry.name for entry in fields(Recipe)} - {"augment"}
+    augment = replace(recipe.augment, **{k: v for k, v in augment_overrides.items() if v is not None})
+    chosen = {key: value for key, value in overrides.items() if key in known and value is not None}
+    return replace(recipe, **chosen, augment=augment)

@@ -1,0 +1,82 @@
+"""What the final training and the tuner's trials have in common before their first step: data, devices, network."""
+
+from functools import cache
+
+import keras
+
+from trainer.devices import accelerators, choose_batch_size, choose_precision, choose_strategy, choose_xla, step_fits
+from trainer.efficientnet import build_efficientnet
+from trainer.input_data import Split, open_split, steps_per_epoch
+from trainer.job import TrainingJob
+from trainer.phases import Phase, compile_phase
+from trainer.recipe import batch_norm_momentum
+from trainer.weights import load_weights
+
+
+class TrainingDataError(ValueError):
+    """The transformed examples cannot be trained on."""
+
+
+class Setup:
+    """Seeds everything, chooses precision and devices, and opens the splits.
+
+    Raises:
+      TrainingDataError: a split is empty.
+    """
+
+    def __init__(self, job: TrainingJob) -> None:
+        self.job = job
+        devices = accelerators()
+        self.devices = devices
+        self.strategy = choose_strategy(devices)
+        self.xla = choose_xla(job.settings.xla, devices)
+        self.precision = choose_precision(job.settings.precision, devices)
+        keras.config.set_dtype_policy(self.precision)
+        keras.utils.set_random_seed(job.seed)
+        self.train_split = self._open(job.train_files, "train")
+        self.val_split = self._open(job.val_files, "val")
+
+    def _open(self, file_patterns: list[str], name: str) -> Split:
+        split = open_split(file_patterns, self.job.image_size, len(self.job.class_names))
+        if split.num_examples == 0:
+            raise TrainingDataError(f"the {name} split is empty; add images or change data.split")
+        return split
+
+    def build(self, total_steps: int, dropout_rate: float | None = None, drop_connect_rate: float = 0.2) -> keras.Model:
+        """The network with its initial weights, on all devices; rates as `build_efficientnet` takes them."""
+        job = self.job
+        with self.strategy.scope():
+            model = build_efficientnet(
+                job.model_settings.variant,
+                len(job.class_names),
+                image_size=job.image_size,
+                batch_norm_momentum=batch_norm_momentum(total_steps),
+                seed=job.seed,
+                dropout_rate=dropout_rate,
+                drop_connect_rate=drop_connect_rate,
+            )
+            load_weights(model, job.model_settings.weights, job.model_settings.variant)
+        return model
+
+    def compile(self, model: keras.Model, phase: Phase, batch_size: int, fraction: float = 1.0) -> None:
+        """Makes the model ready to train the phase on the train split or a fraction of it."""
+        steps = steps_per_epoch(self.train_split, batch_size, fraction)
+        with self.strategy.scope():
+            compile_phase(model, phase, self.job.recipe, batch_size=batch_size, steps_per_epoch=steps, xla=self.xla)
+
+    def batch_size(self) -> int:
+        """Images a step: `train.batch_size`; `auto` tries on a network of its own what the GPUs hold."""
+        probe = cache(self._build_probe)  # built when something is tried, gone on return
+        return choose_batch_size(
+            self.job.settings.batch_size,
+            self.train_split.num_examples,
+            self.devices,
+            lambda size: step_fits(probe(), size),
+        )
+
+    def _build_probe(self) -> keras.Model:
+        """The network ready to train as a whole, on the first device alone."""
+        job, whole = self.job, Phase(0, 1, head_only=False)
+        model = build_efficientnet(job.model_settings.variant, len(job.class_names), image_size=job.image_size)
+        compile_phase(model, whole, job.recipe, batch_size=1, steps_per_epoch=1, xla=self.xla)
+        return model
