@@ -69,6 +69,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     data_gate = DataGate(
         anomalies=validator.outputs["anomalies"],
         report=examples.outputs["report"],
+        statistics=statistics.outputs["statistics"],
         max_bad_fraction=config.data.max_bad_fraction,
         min_images_per_class=config.data.min_images_per_class,
     )

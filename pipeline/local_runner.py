@@ -30,15 +30,19 @@ def run(config: PipelineConfig) -> None:
 
 
 def prepare(config: PipelineConfig) -> None:
-    """Makes the quick-start images if they are what the run is about, and keeps this process off the GPU.
+    """Makes the quick-start images if they are what the run is about; keeps this process off the GPU and the network.
 
     No Beam step may take the GPU. The training process, a child, does not inherit this and has it to itself.
     """
     import tensorflow as tf
+    from apache_beam.options.pipeline_options import StandardOptions
 
     if config.data.path == str(DEFAULT_DESTINATION):
         build_quickstart()
     tf.config.set_visible_devices([], "GPU")
+    # Beam's own default first tries to download another runner, for every step anew (apache/beam, runners/direct);
+    # a `--runner` among `runners.beam` still wins.
+    StandardOptions.DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
 if __name__ == "__main__":
