@@ -1,0 +1,54 @@
+# make run      sets everything up and runs the whole pipeline on the quick-start images
+# make test     sets everything up and passes the tests; make test-all adds the slow ones
+# make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries)
+# make lock     renews requirements.lock and requirements-gpu.lock for both stacks
+.PHONY: setup run test test-all unit lint lock clean
+SHELL := /bin/sh
+# Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
+unexport PYTHONDONTWRITEBYTECODE
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+LOCK := $(if $(GPU),requirements-gpu.lock,requirements.lock)
+# TFX 1.21 (Python 3.12, 3.13) needs glibc 2.39 or newer; older systems get Python 3.11 with TFX 1.16.
+GLIBC_MINOR := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* 2\.//; s/\..*//')
+PYTHON ?= $(shell [ "$(or $(GLIBC_MINOR),0)" -ge 39 ] && echo '>=3.12,<3.14' || echo 3.11)
+STAMP := .venv/.installed-$(LOCK)
+COMPILE := pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 --extra dev
+
+setup: $(STAMP)
+
+# Debian's pip refuses to install outside a virtual environment, so uv gets a private one.
+.uv/bin/uv:
+	@python3 -m venv .uv || { echo "error: python3 cannot make a virtual environment; install python3-venv (apt-get install python3-venv) or uv"; exit 1; }
+	@.uv/bin/pip install -q uv==$(UV_VERSION)
+
+$(STAMP): pyproject.toml requirements.lock requirements-gpu.lock | $(filter .uv/bin/uv,$(UV))
+	@echo "setting up .venv with Python $(PYTHON) from $(LOCK)"
+	@$(UV) venv -q --allow-existing --python '$(PYTHON)' .venv
+	@VIRTUAL_ENV=.venv $(UV) pip sync -q $(LOCK)
+	@VIRTUAL_ENV=.venv $(UV) pip install -q --no-deps --no-build-isolation -e .
+	@rm -f .venv/.installed-* && touch $@
+
+run: setup
+	@.venv/bin/effnet run
+
+unit: setup
+	.venv/bin/python -m pytest -q -m "not tfx and not slow"
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: lint
+	.venv/bin/python -m pytest -m "not slow"
+
+test-all: lint
+	.venv/bin/python -m pytest
+
+lock: | $(filter .uv/bin/uv,$(UV))
+	$(UV) $(COMPILE) pyproject.toml -o requirements.lock
+	$(UV) $(COMPILE) --extra gpu pyproject.toml -o requirements-gpu.lock
+
+clean:
+	rm -rf build .venv .uv

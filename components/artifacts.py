@@ -1,0 +1,18 @@
+"""Artifact types of this project; what lies in them is read by the modules named here, without TFX.
+
+Kubeflow Pipelines takes only type names with a namespace.
+"""
+
+from tfx.types.artifact import Artifact
+
+
+class IngestReport(Artifact):
+    """What an ingest wrote and set aside; `components.ingest_report` reads it."""
+
+    TYPE_NAME = "effnet.IngestReport"
+
+
+class DataVerdict(Artifact):
+    """Why the data may be trained on: `verdict.json`, written by `DataGate` when it lets a run go on."""
+
+    TYPE_NAME = "effnet.DataVerdict"

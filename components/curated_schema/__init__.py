@@ -1,0 +1,1 @@
+"""CuratedSchema: the hand-written schema with the class list of the ingest filled in."""

@@ -1,0 +1,32 @@
+"""Writes the filled schema for TFX."""
+
+from typing import Any
+
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import Artifact, artifact_utils
+
+from components import files
+from components.curated_schema.schema import fill_classes
+from components.ingest_report import read_classes
+
+SCHEMA_FILE = "schema.pbtxt"  # the name by which TFX's components know it
+
+
+class Executor(BaseExecutor):
+    """Fills the report's classes into the schema."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads `report` and `schema_text`, writes `schema`.
+
+        Raises:
+            DataError: if the report or the schema cannot be read.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        classes = read_classes(artifact_utils.get_single_uri(input_dict["report"]))
+        schema = fill_classes(exec_properties["schema_text"], classes)
+        files.write_text(files.join(artifact_utils.get_single_uri(output_dict["schema"]), SCHEMA_FILE), schema)

@@ -1,0 +1,71 @@
+"""DataGate as a TFX component."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import BaseChannel, Channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components import artifacts
+from components.data_gate.executor import Executor
+from components.source_hash import source_hash
+
+
+class DataGateSpec(ComponentSpec):
+    """What goes in and out of DataGate."""
+
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
+        "max_bad_fraction": ExecutionParameter(type=float),
+        "min_images_per_class": ExecutionParameter(type=int),
+        "source_hash": ExecutionParameter(type=str),
+    }
+    INPUTS: Mapping[str, ChannelParameter] = {
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        "report": ChannelParameter(type=artifacts.IngestReport),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
+    }
+    OUTPUTS: Mapping[str, ChannelParameter] = {"verdict": ChannelParameter(type=artifacts.DataVerdict)}
+
+
+class DataGate(BaseComponent):
+    """Stops the run if a split is empty or has anomalies, too many files are faulty or a class is too small.
+
+    ExampleValidator only notes anomalies; a node that must not run on bad data needs `add_upstream_node(gate)`.
+
+    Outputs:
+        verdict: `DataVerdict` with verdict.json, there only if the data passed.
+    """
+
+    SPEC_CLASS = DataGateSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        anomalies: BaseChannel,
+        report: BaseChannel,
+        max_bad_fraction: float,
+        min_images_per_class: int,
+        statistics: BaseChannel | None = None,
+    ):
+        """Describes a gate.
+
+        Args:
+            anomalies: ExampleValidator's `anomalies`.
+            report: ImageExampleGen's `report`.
+            max_bad_fraction: largest share of faulty files, 0 to 1; hidden files do not count.
+            min_images_per_class: fewest training images of each class.
+            statistics: StatisticsGen's `statistics`; with them the gate also asks that they cover every example and
+                that image formats were looked at.
+        """
+        spec = DataGateSpec(
+            anomalies=anomalies,
+            report=report,
+            statistics=statistics,
+            max_bad_fraction=float(max_bad_fraction),
+            min_images_per_class=min_images_per_class,
+            source_hash=source_hash(Path(__file__).parent),
+            verdict=Channel(type=artifacts.DataVerdict),
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,1 @@
+"""GatedEvaluator: TFX's Evaluator, which judges by absolute thresholds alone while nothing is served."""

@@ -1,0 +1,59 @@
+"""GatedEvaluator as a TFX component."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow_model_analysis as tfma
+from tfx.components import Evaluator
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.types import BaseChannel, standard_component_specs
+
+from components.gated_evaluator.executor import Executor
+from components.gated_evaluator.thresholds import require_absolute_threshold
+from components.source_hash import source_hash
+
+
+class GatedEvaluator(Evaluator):
+    """Evaluator with ServedModel's output as its baseline.
+
+    While nothing is served the absolute thresholds alone decide; afterwards those on the change count as well.
+
+    Outputs:
+        evaluation: `ModelEvaluation`.
+        blessing: `ModelBlessing`.
+    """
+
+    EXECUTOR_SPEC = BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: BaseChannel,
+        model: BaseChannel,
+        baseline_model: BaseChannel,
+        eval_config: tfma.EvalConfig,
+        example_splits: Sequence[str] = ("eval",),
+        schema: BaseChannel | None = None,
+    ):
+        """Describes an evaluation.
+
+        Args:
+            examples: what to evaluate on.
+            model: the candidate.
+            baseline_model: ServedModel's `model`.
+            eval_config: metrics and thresholds; at least one absolute threshold.
+            example_splits: the splits to evaluate on.
+            schema: schema of the examples.
+
+        Raises:
+            GateError: if no metric has an absolute threshold.
+        """
+        super().__init__(
+            examples=examples,
+            model=model,
+            baseline_model=baseline_model,
+            eval_config=eval_config,
+            example_splits=list(example_splits),
+            schema=schema,
+        )
+        require_absolute_threshold(self.exec_properties[standard_component_specs.EVAL_CONFIG_KEY])
+        self.exec_properties["source_hash"] = source_hash(Path(__file__).parent)

@@ -1,0 +1,85 @@
+"""ImageExampleGen as a TFX component."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.types import Channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components import artifacts
+from components.image_example_gen.driver import Driver
+from components.image_example_gen.executor import Executor
+from components.image_example_gen.split import SplitRule
+from components.source_hash import source_hash
+
+
+class ImageExampleGenSpec(ComponentSpec):
+    """What goes in and out of ImageExampleGen."""
+
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
+        "path": ExecutionParameter(type=str),
+        "classes": ExecutionParameter(type=str),
+        "val_fraction": ExecutionParameter(type=float),
+        "eval_fraction": ExecutionParameter(type=float),
+        "seed": ExecutionParameter(type=int),
+        "max_pixels": ExecutionParameter(type=int),
+        "source_hash": ExecutionParameter(type=str),
+    }
+    INPUTS: Mapping[str, ChannelParameter] = {}
+    OUTPUTS: Mapping[str, ChannelParameter] = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "report": ChannelParameter(type=artifacts.IngestReport),
+    }
+
+
+class ImageExampleGen(BaseBeamComponent):
+    """Reads a folder of labelled images into checked examples, split by their content.
+
+    Outputs:
+        examples: `Examples` with the splits train, val and eval, gzipped TFRecords of tf.Example; data/schema.pbtxt
+            says what the features are.
+        report: `IngestReport`, see components.ingest_report.
+    """
+
+    SPEC_CLASS = ImageExampleGenSpec
+    EXECUTOR_SPEC = BeamExecutorSpec(Executor)
+    DRIVER_CLASS = Driver
+
+    def __init__(
+        self,
+        path: str,
+        classes: Sequence[str] = (),
+        val_fraction: float = 0.1,
+        eval_fraction: float = 0.1,
+        seed: int = 1,
+        max_pixels: int = 50_000_000,
+    ):
+        """Describes an ingest.
+
+        Args:
+            path: folder of `<class>/**/*`, or of `{train,val,eval}/<class>/**/*`; local or on a storage of Beam's.
+            classes: class names in the order of their labels; empty takes the folders, sorted by name.
+            val_fraction: share of the images for validation, 0 to 1, if there is no val folder.
+            eval_fraction: share of the images for evaluation, 0 to 1, if there is no eval folder.
+            seed: of the split and of the order of the examples.
+            max_pixels: larger images (width x height) are quarantined.
+
+        Raises:
+            ValueError: if the fractions leave nothing to train on.
+        """
+        SplitRule(val_fraction, eval_fraction, seed)  # fails here rather than minutes into a run
+        spec = ImageExampleGenSpec(
+            path=path,
+            classes=json.dumps(list(classes), ensure_ascii=False),
+            val_fraction=float(val_fraction),
+            eval_fraction=float(eval_fraction),
+            seed=seed,
+            max_pixels=max_pixels,
+            source_hash=source_hash(Path(__file__).parent),
+            examples=Channel(type=standard_artifacts.Examples),
+            report=Channel(type=artifacts.IngestReport),
+        )
+        super().__init__(spec=spec)

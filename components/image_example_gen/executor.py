@@ -1,0 +1,87 @@
+"""Runs the ingest for TFX."""
+
+import hashlib
+import json
+import logging
+import time
+from typing import Any
+
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.proto import example_gen_pb2
+from tfx.types import Artifact, artifact_utils
+
+from components import files
+from components.image_example_gen.accounts import Counts, summarise
+from components.image_example_gen.layout import ImageFile, Plan, plan_ingest
+from components.image_example_gen.listing import fingerprint, list_folder
+from components.image_example_gen.records import ReadImage, build_ingest
+from components.image_example_gen.split import SPLITS, SplitRule
+from components.ingest_report import write_report
+
+_progress = logging.getLogger("effnet.progress")
+
+
+class Executor(BaseBeamExecutor):
+    """Writes the examples and the report."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads `path` and fills the artifacts `examples` and `report`; the parameters are ImageExampleGen's.
+
+        Raises:
+            DataError: if the folder cannot be learned from.
+            RuntimeError: if files were lost on the way.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        report = artifact_utils.get_single_instance(output_dict["report"])
+        examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(examples, "tfrecords_gzip")
+        root = exec_properties["path"]
+        seed = int(exec_properties["seed"])  # Kubeflow's numbers are floats, and "1.0" would cut otherwise than "1"
+
+        started = time.monotonic()
+        listing = list_folder(root)
+        input_fingerprint = fingerprint(listing)
+        plan = plan_ingest(listing, json.loads(exec_properties["classes"]))
+        rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
+        reader = ReadImage(
+            root, plan.classes, rule.without(plan.given_splits), int(exec_properties["max_pixels"]), len(plan.images)
+        )
+        counts, quarantine, copies = self._read_images(plan, reader, seed, examples)
+        summary = summarise(root, input_fingerprint, plan, counts, copies)
+
+        lines = [vars(rejected) for rejected in plan.rejected] + quarantine
+        write_report(report.uri, plan.classes, sorted(lines, key=lambda line: line["path"]), summary)
+        for artifact in (examples, report):
+            artifact.set_string_custom_property("input_fingerprint", input_fingerprint)
+
+        rate = len(plan.images) / (time.monotonic() - started)
+        _progress.info("ingest: %d/%d images, %s images/s", len(plan.images), len(plan.images), f"{rate:,.0f}")
+        for warning in summary.warnings:
+            logging.getLogger(__name__).warning("%s: %s", root, warning)
+
+    def _read_images(
+        self, plan: Plan, reader: ReadImage, seed: int, examples: Artifact
+    ) -> tuple[Counts, list[dict], list[dict]]:
+        """Returns the counters, the quarantined files and the groups of files with the same bytes."""
+        outcome_path = files.join(self._get_tmp_dir(), "outcome.jsonl")
+        split_uris = {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
+        with self._make_beam_pipeline() as pipeline:
+            build_ingest(pipeline, mixed(plan.images, seed), reader, split_uris, outcome_path)
+        outcomes: dict[str, list] = {"count": [], "quarantine": [], "copies": []}
+        for line in files.read_bytes(outcome_path).splitlines():
+            kind, value = json.loads(line)
+            outcomes[kind].append(value)
+        return {tuple(key): count for key, count in outcomes["count"]}, outcomes["quarantine"], outcomes["copies"]
+
+
+def mixed(images: list[ImageFile], seed: int) -> list[ImageFile]:
+    """Returns the images in an order that mixes the classes, the same one each time for a seed."""
+    return sorted(images, key=lambda image: hashlib.sha256(f"{seed}:{image.path}".encode()).digest())

@@ -1,0 +1,227 @@
+"""Checks one encoded image and, where TensorFlow would not read it as a person sees it, encodes it anew.
+
+`tf.io.decode_image(data, channels=3, expand_animations=False)` is the reader that the images are made for. It reads
+JPEG and PNG well, knows no WebP, TIFF or AVIF, misreads BMP with a palette and some CMYK, ignores the orientation that
+cameras note in EXIF and shows whatever colour lies under transparent pixels. Nothing here needs TensorFlow.
+"""
+
+import io
+import re
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
+READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
+# MPO is what phones write for a JPEG with a second picture behind it; JPEG readers take the first.
+KEPT_FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}
+BACKGROUND = (255, 255, 255, 255)  # transparent pixels are shown on white, as on a page
+EXIF_ORIENTATION = 0x0112
+# Fast rather than small: a phone's 12-megapixel photo that must be turned takes 1.8 s at level 1, 3.5 s at level 6.
+PNG_COMPRESSION = 1
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_END = b"\xff\xd9"
+# Not segments: 0xff as a pixel's byte (followed by 0), marks without content (1, restarts, the start) and fill bytes.
+_JPEG_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
+
+_IMAGE_SIGNATURES = (b"\xff\xd8\xff", PNG_SIGNATURE, b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*")
+_FOREIGN_SIGNATURES = (
+    (b"ftypheic", 4, "HEIC"),
+    (b"ftypheix", 4, "HEIC"),
+    (b"ftypmif1", 4, "HEIF"),
+    (b"ftypavif", 4, "AVIF"),
+    (b"%PDF", 0, "PDF"),
+    (b"%!PS", 0, "PostScript"),
+    (b"8BPS", 0, "Photoshop"),
+    (b"<svg", 0, "SVG"),
+)
+
+
+class ImageError(ValueError):
+    """An image that cannot become an example.
+
+    Attributes:
+        reason: a stable code: empty_file, not_an_image, truncated (cut short or damaged), too_many_pixels or
+            unsupported_format.
+    """
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class NormalisedImage:
+    """An image that `tf.io.decode_image` reads as a person sees it.
+
+    Attributes:
+        data: the encoded image, JPEG or PNG; the original bytes if `changes` is empty.
+        format: the original format in lower case, such as "jpeg" or "webp".
+        width: columns of pixels, after turning.
+        height: rows of pixels, after turning.
+        brightness: mean luma (ITU-R 601), 0 black to 1 white.
+        changes: why `data` is not the original, of "format", "colours", "orientation" and "transparency".
+    """
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+    brightness: float
+    changes: tuple[str, ...]
+
+
+def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
+    """Decodes `data` completely and returns it in a form that TensorFlow reads correctly.
+
+    JPEG and PNG keep their bytes unless the picture would come out turned, in wrong colours or with those of
+    transparent pixels. Everything else becomes PNG, which loses nothing; of an animation the first frame counts, 16-bit
+    samples keep their upper 8 bits.
+
+    Args:
+        data: the content of an image file.
+        max_pixels: the most pixels (width x height) to decode; a larger image is refused before it takes memory.
+            Pillow's own limit of 178,956,970 pixels holds as well.
+
+    Raises:
+        ImageError: if there is no complete image of a known format in `data`.
+    """
+    if not data:
+        raise ImageError("empty_file", "the file has no bytes")
+    image = _open(data)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError("too_many_pixels", f"{width} x {height} = {width * height:,} pixels, limit {max_pixels:,}")
+    original_format = KEPT_FORMATS.get(image.format or "", (image.format or "").lower())
+    picture = _decode(image, data)
+
+    changes = []
+    if image.format not in KEPT_FORMATS:
+        changes.append("format")
+    elif image.mode == "CMYK":
+        changes.append("colours")  # TensorFlow shows CMYK without Adobe's marker as a negative
+    if image.getexif().get(EXIF_ORIENTATION, 1) in range(2, 9):
+        changes.append("orientation")
+        picture = ImageOps.exif_transpose(picture)
+    opaque = _without_transparency(picture)
+    if opaque is not picture:
+        changes.append("transparency")
+        picture = opaque
+    picture = _eight_bit(picture)
+    return NormalisedImage(
+        data=_as_png(picture) if changes else data,
+        format=original_format,
+        width=picture.width,
+        height=picture.height,
+        brightness=float(np.asarray(picture.convert("L")).mean()) / 255,
+        changes=tuple(changes),
+    )
+
+
+def _open(data: bytes) -> Image.Image:
+    """Reads the header only."""
+    Image.init()
+    known = [name for name in READABLE_FORMATS if name in Image.OPEN]
+    try:
+        with warnings.catch_warnings():
+            # Half of Pillow's own limit is only warned about; `max_pixels` decides there.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(data), formats=known)
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_many_pixels", str(error)) from error
+    except UnidentifiedImageError as error:
+        raise _unidentified(data) from error
+    except Exception as error:  # a reader may fail in any way on hostile bytes; one file must not stop an ingest
+        raise ImageError("truncated", f"damaged header: {_describe(error)}") from error
+
+
+def _unidentified(data: bytes) -> ImageError:
+    for signature, offset, name in _FOREIGN_SIGNATURES:
+        if data[offset : offset + len(signature)] == signature:
+            return ImageError("unsupported_format", f"{name} cannot be read here: export it as JPEG or PNG")
+    if data.startswith(_IMAGE_SIGNATURES):
+        return ImageError("truncated", f"the header is damaged or cut short ({len(data)} bytes)")
+    return ImageError("not_an_image", f"begins with {data[:8]!r}, which no known image format does")
+
+
+def _decode(image: Image.Image, data: bytes) -> Image.Image:
+    """Decodes the first frame to its last row."""
+    try:
+        image.load()
+    except Exception as error:  # as above: the decoders raise OSError, SyntaxError, struct.error, KeyError and more
+        raise ImageError("truncated", _describe(error)) from error
+    # Pillow is content once it has all pixels. TensorFlow refuses what breaks off behind them.
+    if image.format == "PNG":
+        _check_png_chunks(data)
+    elif image.format in KEPT_FORMATS:
+        _check_jpeg_end(data)
+    if image.mode in ("I", "F", "LAB", "HSV"):
+        raise ImageError("unsupported_format", f"{image.format} of mode {image.mode}: export it as 8-bit JPEG or PNG")
+    return image
+
+
+def _check_png_chunks(data: bytes) -> None:
+    """Checks the chunks (length, type, content, checksum) up to a whole IEND.
+
+    Pillow also takes pixels with a wrong checksum, TensorFlow does not.
+    """
+    view = memoryview(data)
+    position = len(PNG_SIGNATURE)
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        critical = kind[:1].isupper()  # readers pass over a damaged chunk of any other kind
+        if critical and zlib.crc32(view[position + 4 : end]).to_bytes(4, "big") != view[end : end + 4]:
+            raise ImageError("truncated", f"wrong checksum of the PNG's {kind.decode('latin-1')} at byte {position}")
+        if kind == b"IEND":
+            return
+        position += 12 + length
+    raise ImageError("truncated", f"the PNG breaks off after {len(data)} bytes, before its end mark")
+
+
+def _check_jpeg_end(data: bytes) -> None:
+    """Checks that the segments (0xff, type, length, content) and the scans between them lead to an end mark.
+
+    A thumbnail's end mark, inside a segment, does not count; whatever phones append behind the end may stay.
+    """
+    position = 0
+    while segment := _JPEG_SEGMENT.search(data, position):
+        if segment[0] == JPEG_END:
+            return
+        position = segment.end() + int.from_bytes(data[segment.end() : segment.end() + 2], "big")
+    raise ImageError("truncated", f"the JPEG has no end mark in its {len(data)} bytes")
+
+
+def _without_transparency(picture: Image.Image) -> Image.Image:
+    """Returns `picture` on the background if anything of it is transparent, else `picture` itself."""
+    if not picture.has_transparency_data:
+        return picture
+    layer = picture.convert("RGBA")
+    least_opaque, _ = layer.getchannel("A").getextrema()
+    if least_opaque == 255:
+        return picture
+    canvas = Image.new("RGBA", layer.size, BACKGROUND)
+    canvas.alpha_composite(layer)
+    return canvas.convert("RGB")
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    """Keeps the upper byte of 16-bit gray, as TensorFlow does; Pillow's own conversion would clip at 255."""
+    if not picture.mode.startswith("I;16"):
+        return picture
+    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+
+
+def _as_png(picture: Image.Image) -> bytes:
+    plain = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    buffer = io.BytesIO()
+    plain.save(buffer, "PNG", compress_level=PNG_COMPRESSION)
+    return buffer.getvalue()
+
+
+def _describe(error: Exception) -> str:
+    return str(error) or type(error).__name__

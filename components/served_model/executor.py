@@ -1,0 +1,55 @@
+"""Brings the served model into an artifact for TFX."""
+
+import os
+import shutil
+from typing import Any
+
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components import files
+from components.served_model.driver import FINGERPRINT, VERSION, resolve
+from components.served_model.versions import ServedVersion, write_served
+
+
+class Executor(BaseExecutor):
+    """Links or copies the served SavedModel."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads `push_path` and `candidate`, writes `model`."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        push_path = exec_properties["push_path"]
+        if VERSION in exec_properties:
+            served = ServedVersion(exec_properties[VERSION], exec_properties[FINGERPRINT])
+        else:
+            served = resolve(push_path, input_dict)
+        model = artifact_utils.get_single_instance(output_dict["model"])
+        if served.version:
+            bring(files.join(push_path, served.version), path_utils.serving_model_dir(model.uri))
+        write_served(model.uri, served)
+        model.set_string_custom_property(VERSION, served.version)
+
+
+def bring(source: str, destination: str) -> None:
+    """Makes `destination` a copy of the folder `source`.
+
+    On one local disk the files are hard links, which cost no space; pushed files are never written again, and the links
+    outlive a version that is deleted.
+    """
+    if files.is_remote(source) or files.is_remote(destination):
+        io_utils.copy_dir(source, destination)
+    else:
+        shutil.copytree(source, destination, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:  # another disk, or a file system without hard links
+        shutil.copy2(source, destination)

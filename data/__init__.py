@@ -1,0 +1,1 @@
+"""The quick-start data set's builder and the curated schema."""

@@ -1,0 +1,119 @@
+"""The `effnet` command. Each command imports what it needs when it runs, so that --help answers at once."""
+
+import json
+import logging
+import os
+import sys
+import traceback
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="From a folder of labelled images to a validated, tuned, gated and served EfficientNet.",
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The pipeline.yaml to use.", envvar="EFFNET_CONFIG")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated."),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug: DebugOption = False) -> None:
+    """Run the whole pipeline in this process: ingest, validate, transform, tune, train, gate, push.
+
+    Exit status: 0 pushed, 1 failed, 2 wrong usage, 3 refused by the gate, 4 refused for its data.
+    """
+    settings = load_config(config, overrides or ())
+    from pipeline.run_local import run_with_progress
+
+    raise typer.Exit(run_with_progress(settings, debug))
+
+
+@app.command()
+def predict(
+    images: Annotated[list[str], typer.Argument(help="Image files, of any format that Pillow reads.")],
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Ask the pushed model what the images show."""
+    settings = load_config(config, overrides or ())
+    from pipeline import predict as prediction
+
+    answers = prediction.predict(settings, images)
+    if as_json:
+        print(json.dumps([asdict(answer) for answer in answers], indent=2, ensure_ascii=False))
+    else:
+        table = Table("image", "class", "probability")
+        for answer in answers:
+            name = answer.class_name if answer.error is None else answer.error
+            table.add_row(answer.path, name, "" if answer.probability is None else f"{answer.probability:.1%}")
+        Console().print(table)
+    raise typer.Exit(1 if any(answer.error for answer in answers) else 0)
+
+
+@app.command()
+def doctor(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug: DebugOption = False) -> None:
+    """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
+    from pipeline.doctor import examine
+
+    table = Table("", "subject", "finding")
+    marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "-"}
+    verdicts = list(examine(load_config(config, overrides or ())))
+    for verdict in verdicts:
+        table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)
+    Console().print(table)
+    raise typer.Exit(1 if any(verdict.ok is False for verdict in verdicts) else 0)
+
+
+@app.command(name="config")
+def show_config(
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of pipeline.yaml.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Print the resolved configuration, or its JSON schema for editors."""
+    import yaml
+
+    if schema:
+        print(json.dumps(PipelineConfig.model_json_schema(), indent=2))
+        return
+    settings = load_config(config, overrides or ())
+    print(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+
+
+def main() -> None:
+    """Entry point: runs the command; an error becomes one line, its traceback shown with --debug."""
+    # Before TensorFlow is imported, or its C++ part and Python's warnings print anyway.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        app()
+    except Exception as error:  # the outermost frame: all that is left to do is to tell the user
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""The typed, frozen form of pipeline.yaml.
+
+`load_config` reads the file, applies `--set section.key=value` overrides and returns a `PipelineConfig`; anything it
+cannot accept becomes a `ConfigError` that names the line, the key and, for a misspelt key, the nearest valid one.
+"""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from trainer.settings import (
+    Fraction,
+    ModelSettings,
+    Settings,
+    TrainSettings,
+    TransformSettings,
+    TuneSettings,
+)
+
+DEFAULT_PATH = Path(__file__).resolve().parent.parent / "pipeline.yaml"
+# Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
+PATH_KEYS = ("data.path", "push.path", "runners.local.root")
+
+
+class ConfigError(ValueError):
+    """pipeline.yaml, or a `--set`, cannot be used; the message is one line with the fix in it."""
+
+
+class Split(Settings):
+    """Fractions of the images that are kept out of training; cut by content, so stable when images are added."""
+
+    val: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    eval: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+
+
+class DataSettings(Settings):
+    """Where the images are and what is asked of them."""
+
+    path: str
+    classes: tuple[str, ...] = ()
+    split: Split = Split()
+    max_bad_fraction: Fraction = 0.05
+    min_images_per_class: Annotated[int, Field(ge=1)] = 10
+    max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
+
+
+class EvaluateSettings(Settings):
+    """Thresholds of the gate. Both are required: without a threshold nothing could be refused."""
+
+    min_accuracy: Fraction
+    max_accuracy_drop: Fraction
+
+
+class PushSettings(Settings):
+    """Where blessed models go, one numbered folder a version, as TF Serving reads them."""
+
+    path: str | None = None
+
+
+class LocalRunner(Settings):
+    """Everything that a run on this machine writes lies under `root`."""
+
+    root: str = "build"
+
+
+class Runners(Settings):
+    """Engines and their options."""
+
+    local: LocalRunner = LocalRunner()
+    beam: tuple[str, ...] = ()
+
+
+class PipelineConfig(Settings):
+    """The whole of pipeline.yaml."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    data: DataSettings
+    model: ModelSettings = ModelSettings()
+    transform: TransformSettings = TransformSettings()
+    train: TrainSettings = TrainSettings()
+    tune: TuneSettings = TuneSettings()
+    evaluate: EvaluateSettings
+    push: PushSettings = PushSettings()
+    runners: Runners = Runners()
+
+    @model_validator(mode="after")
+    def _something_left_to_train_on(self) -> "PipelineConfig":
+        held_out = self.data.split.val + self.data.split.eval
+        if held_out >= 0.9:
+            raise ValueError(f"data.split keeps {held_out:.0%} of the images from training; stay below 90%")
+        return self
+
+    @property
+    def run_root(self) -> Path:
+        """The folder of this pipeline's artifacts, metadata, logs and, by default, pushed models."""
+        return Path(self.runners.local.root) / self.name
+
+    @property
+    def push_path(self) -> str:
+        """The folder that TF Serving watches."""
+        return self.push.path or str(self.run_root / "served")
+
+
+def load_config(path: Path | str = DEFAULT_PATH, overrides: Sequence[str] = ()) -> PipelineConfig:
+    """Reads `path` and applies `overrides`, each of the form `section.key=value` with a YAML value.
+
+    Raises:
+      ConfigError: the file is missing or not YAML, a key is unknown, or a value is not acceptable.
+    """
+    path = Path(path).resolve()
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        lines = _key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; name the file with --config") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path.name} line {mark.line + 1}" if mark else path.name
+        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path.name}: expected sections such as `data:`, got {type(document).__name__}")
+
+    _resolve_paths(document, path.parent)
+    for override in overrides:
+        _apply_override(document, override)
+    try:
+        return PipelineConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path.name, lines, overrides)) from error
+
+
+def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
+    """Maps the path of every key in a YAML document to its line, counted from 1."""
+    lines: dict[tuple[str, ...], int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            key_path = (*prefix, str(key.value))
+            lines[key_path] = key.start_mark.line + 1
+            lines |= _key_lines(value, key_path)
+    return lines
+
+
+def _absolute(path: str, base: Path) -> str:
+    """`path` made absolute from `base`; a URI such as gs://bucket stays as it is."""
+    return path if "://" in path else str((base / Path(path).expanduser()).resolve())
+
+
+def _resolve_paths(document: dict, base: Path) -> None:
+    """Makes the path values of `document` absolute, in place."""
+    for dotted in PATH_KEYS:
+        *sections, key = dotted.split(".")
+        section: Any = document
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        if isinstance(section, dict) and isinstance(section.get(key), str):
+            section[key] = _absolute(section[key], base)
+
+
+def _apply_override(document: dict, override: str) -> None:
+    """Sets one value of `document`, in place, from `section.key=value`."""
+    dotted, equals, text = override.partition("=")
+    if not equals or not dotted:
+        raise ConfigError(f"--set {override}: expected section.key=value, for example --set train.epochs=3")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+    if dotted in PATH_KEYS and isinstance(value, str):
+        value = _absolute(value, Path.cwd())
+    *sections, key = dotted.split(".")
+    section: Any = document
+    for name in sections:
+        if section.get(name) is None:
+            section[name] = {}
+        section = section[name]
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {override}: {name} is a value, not a section")
+    section[key] = value
+
+
+def _explain(
+    error: ValidationError, file_name: str, lines: dict[tuple[str, ...], int], overrides: Sequence[str]
+) -> str:
+    """One line for all that pydantic found wrong."""
+    problems = []
+    for problem in error.errors():
+        key_path = tuple(str(part) for part in problem["loc"])
+        dotted = ".".join(key_path)
+        known = [key_path[:length] for length in range(len(key_path), 0, -1) if key_path[:length] in lines]
+        if any(f"{override.split('=')[0]}.".startswith(f"{dotted}.") for override in overrides) and dotted:
+            where = f"--set {dotted}"
+        elif known and problem["type"] != "missing":
+            where = f"{file_name} line {lines[known[0]]}: {dotted}"
+        else:
+            where = f"{file_name}: {dotted}" if dotted else file_name
+        if problem["type"] == "extra_forbidden":
+            problems.append(f"{where}: unknown key{_nearest(key_path)}")
+        elif problem["type"] == "missing":
+            problems.append(f"{where}: is required")
+        elif problem["type"] == "value_error":  # raised by our own validators, which say what they got
+            problems.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
+        else:
+            problems.append(f"{where}: {problem['msg']}; got {problem['input']!r}")
+    return "; ".join(problems)
+
+
+def _nearest(key_path: tuple[str, ...]) -> str:
+    """Suggests the valid key that looks most like the last of `key_path`."""
+    model: Any = PipelineConfig
+    for name in key_path[:-1]:
+        model = model.model_fields[name].annotation
+    valid = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    close = difflib.get_close_matches(key_path[-1], valid, n=1, cutoff=0.5)
+    return f"; did you mean `{close[0]}`?" if close else f"; valid here: {', '.join(valid)}"

@@ -1,0 +1,134 @@
+"""The pipeline's wiring: configuration in, TFX pipeline out.
+
+    images -> ImageExampleGen -> StatisticsGen -> ExampleValidator -> DataGate -> Transform -> Tuner -> Trainer
+           -> Evaluator, against what is served now -> Pusher
+
+Importing this module does not load TFX; calling `create_pipeline` does (10 s or more).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.source_hash import source_hash
+from pipeline.config import PipelineConfig
+from trainer.scaling import VARIANTS
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
+
+PROJECT = Path(__file__).resolve().parent.parent
+SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
+
+
+def image_size_of(config: PipelineConfig) -> int:
+    """Pixels a side that the network sees: the user's choice, else the variant's own."""
+    return config.model.image_size or VARIANTS[config.model.variant].resolution
+
+
+def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
+    """Wires every component.
+
+    Outputs lie under `config.run_root`: `artifacts/`, and `metadata.sqlite` for MLMD.
+    """
+    import tensorflow_data_validation as tfdv
+    from tfx import v1 as tfx
+
+    from components.curated_schema.component import CuratedSchema
+    from components.data_gate.component import DataGate
+    from components.gated_evaluator.component import GatedEvaluator
+    from components.image_example_gen.component import ImageExampleGen
+    from components.served_model.component import ServedModel
+    from pipeline.eval_config import make_eval_config
+
+    size = image_size_of(config)
+    # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
+    preprocessing_source = source_hash(PROJECT / "trainer" / "preprocessing.py")
+    trainer_source = source_hash(PROJECT / "trainer")
+    train_on_train = tfx.proto.TrainArgs(splits=["train"])
+    watch_val = tfx.proto.EvalArgs(splits=["val"])
+
+    examples = ImageExampleGen(
+        path=config.data.path,
+        classes=list(config.data.classes),
+        val_fraction=config.data.split.val,
+        eval_fraction=config.data.split.eval,
+        seed=config.seed,
+        max_pixels=config.data.max_pixels,
+    )
+    schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
+    statistics = tfx.components.StatisticsGen(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        # Off by default, and then the schema's image domain is silently not checked.
+        stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),
+    )
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    data_gate = DataGate(
+        anomalies=validator.outputs["anomalies"],
+        report=examples.outputs["report"],
+        max_bad_fraction=config.data.max_bad_fraction,
+        min_images_per_class=config.data.min_images_per_class,
+    )
+    transform = tfx.components.Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
+        custom_config={"image_size": size, "source": preprocessing_source, **config.transform.model_dump()},
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(data_gate)  # nothing is trained on data that the gate refuses
+
+    training = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "schema": schema.outputs["schema"],
+        "train_args": train_on_train,
+        "eval_args": watch_val,
+    }
+    choices = {
+        "model": config.model.model_dump(),
+        "train": config.train.model_dump(),
+        "image_size": size,
+        "seed": config.seed,
+        "source": trainer_source,
+    }
+    tuning = []
+    if config.tune.enabled:
+        tuner = tfx.components.Tuner(
+            tuner_fn="trainer.tuner.tuner_fn",
+            custom_config={**choices, "tune": config.tune.model_dump()},
+            **training,
+        )
+        training["hyperparameters"] = tuner.outputs["best_hyperparameters"]
+        tuning.append(tuner)
+    trainer = tfx.components.Trainer(run_fn="trainer.train.run_fn", custom_config=choices, **training)
+    served_model = ServedModel(push_path=config.push_path, candidate=trainer.outputs["model"])
+    evaluator = GatedEvaluator(
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=served_model.outputs["model"],
+        schema=schema.outputs["schema"],
+        example_splits=["eval"],
+        eval_config=make_eval_config(config.evaluate),
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_path)
+        ),
+    )
+    data_steps = [examples, schema, statistics, validator, data_gate]
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(config.run_root / "artifacts"),
+        components=[*data_steps, transform, *tuning, trainer, served_model, evaluator, pusher],
+        enable_cache=True,
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(config.run_root / "metadata.sqlite")
+        ),
+        beam_pipeline_args=list(config.runners.beam),
+    )

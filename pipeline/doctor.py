@@ -1,0 +1,94 @@
+"""`effnet doctor`: is this machine fit to run the pipeline? One verdict a line, with what to do."""
+
+import importlib.metadata
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config import PipelineConfig
+
+LEAST_FREE_BYTES = 5 * 1024**3
+STACK = (
+    "tfx",
+    "tensorflow",
+    "keras",
+    "keras-tuner",
+    "apache-beam",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+)
+# TFX 1.21's ml-metadata and TFDV wheels need glibc 2.38 (shared objects linked against GLIBCXX 3.4.32).
+GLIBC_OF_MODERN_STACK = (2, 38)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the doctor's answer; `ok` is None where there is only something to know."""
+
+    subject: str
+    ok: bool | None
+    finding: str
+
+
+def examine(config: PipelineConfig) -> Iterator[Verdict]:
+    """Yields a verdict on interpreter, C library, stack, GPU, disk and write access."""
+    version = sys.version_info
+    yield Verdict(
+        "Python",
+        (3, 11) <= version[:2] <= (3, 13),
+        f"{platform.python_version()} (3.11 to 3.13 are supported)",
+    )
+    yield _glibc_verdict(modern=version >= (3, 12))
+    for package in STACK:
+        yield _package_verdict(package)
+    yield _gpu_verdict()
+    yield from _disk_verdicts(config.run_root)
+    images = Path(config.data.path)
+    yield Verdict("images", images.is_dir(), str(images) if images.is_dir() else f"{images} is missing: set data.path")
+
+
+def _glibc_verdict(modern: bool) -> Verdict:
+    name, text = platform.libc_ver()
+    if name != "glibc":
+        return Verdict("C library", False, "not glibc, and TFX has wheels for glibc only: use Debian or Ubuntu")
+    found = tuple(int(part) for part in text.split(".")[:2])
+    if modern and found < GLIBC_OF_MODERN_STACK:
+        return Verdict("C library", False, f"glibc {text}: TFX 1.21 needs 2.38; run `make setup` with Python 3.11")
+    hint = "" if modern else " (2.38 and newer could run TFX 1.21 on Python 3.12)"
+    return Verdict("C library", True, f"glibc {text}{hint}")
+
+
+def _package_verdict(package: str) -> Verdict:
+    try:
+        return Verdict(package, True, importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        return Verdict(package, False, "not installed: run `make setup`")
+
+
+def _gpu_verdict() -> Verdict:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
+        return Verdict("GPU", True, ", ".join(names))
+    if shutil.which("nvidia-smi"):
+        return Verdict("GPU", False, "present, but TensorFlow does not see it: run `make setup GPU=1`")
+    return Verdict("GPU", None, "none: training runs on the CPU")
+
+
+def _disk_verdicts(run_root: Path) -> Iterator[Verdict]:
+    existing = next(folder for folder in (run_root, *run_root.parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
+    yield Verdict("disk", free >= LEAST_FREE_BYTES, f"{free / 1024**3:.0f} GiB free at {existing} (5 GiB at least)")
+    probe = existing / ".effnet-write-test"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        yield Verdict("write access", False, f"{existing}: {error.strerror}; set runners.local.root")
+    else:
+        yield Verdict("write access", True, str(existing))

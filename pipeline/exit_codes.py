@@ -1,0 +1,13 @@
+"""How `effnet run` ends, for scripts and schedulers."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a run ended, for scripts and schedulers."""
+
+    PUSHED = 0
+    FAILED = 1
+    USAGE = 2
+    GATE_REFUSED = 3
+    DATA_REFUSED = 4

@@ -1,0 +1,45 @@
+"""Runs the pipeline on this machine; the file to name to the tfx command line.
+
+    tfx pipeline create --engine local --pipeline_path pipeline/local_runner.py
+    tfx run create --engine local --pipeline_name quickstart
+
+That command line takes no options of a pipeline's own: EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET
+holds overrides, as in EFFNET_SET="train.epochs=3 model.variant=b2". `effnet run` does the same with progress.
+"""
+
+import os
+import shlex
+
+from data.quickstart import DEFAULT_DESTINATION, build_quickstart
+from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
+
+
+def config_from_environment() -> PipelineConfig:
+    """The configuration that EFFNET_CONFIG and EFFNET_SET choose."""
+    return load_config(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH), shlex.split(os.environ.get("EFFNET_SET", "")))
+
+
+def run(config: PipelineConfig) -> None:
+    """Runs every step in this process, Tuner and Trainer in a child of it; raises what a failing step raises."""
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+    from pipeline.dag import create_pipeline
+
+    prepare(config)
+    LocalDagRunner().run(create_pipeline(config))
+
+
+def prepare(config: PipelineConfig) -> None:
+    """Makes the quick-start images if they are what the run is about, and keeps this process off the GPU.
+
+    No Beam step may take the GPU. The training process, a child, does not inherit this and has it to itself.
+    """
+    import tensorflow as tf
+
+    if config.data.path == str(DEFAULT_DESTINATION):
+        build_quickstart()
+    tf.config.set_visible_devices([], "GPU")
+
+
+if __name__ == "__main__":
+    run(config_from_environment())

@@ -1,0 +1,68 @@
+"""What a pushed model says of images: loads the SavedModel and sends raw bytes through its served signature."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.image_example_gen.image_codec import ImageError, normalise_image
+from components.served_model.versions import pushed_versions
+from pipeline.config import PipelineConfig
+from trainer.model_info import read_model_info
+
+
+class NothingServed(RuntimeError):
+    """No model has been pushed yet."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one image, or the reason why there is none."""
+
+    path: str
+    class_name: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+    error: str | None = None
+
+
+def served_model_path(config: PipelineConfig) -> Path:
+    """The folder of the version that is served now.
+
+    Raises:
+      NothingServed: there is none.
+    """
+    versions = pushed_versions(config.push_path)
+    if not versions:
+        raise NothingServed(f"no model is served from {config.push_path}; run `effnet run` first")
+    return Path(config.push_path) / versions[0]
+
+
+def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:
+    """Classifies each image; one that cannot be read becomes a prediction with an `error`."""
+    model_path = served_model_path(config)
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(model_path))
+    classify = model.signatures["serving_default"]
+    class_names = read_model_info(model_path)["classes"]
+    predictions = []
+    for path in paths:
+        try:
+            image = normalise_image(Path(path).read_bytes(), config.data.max_pixels)
+        except OSError as error:
+            predictions.append(Prediction(path, error=error.strerror or str(error)))
+            continue
+        except ImageError as error:
+            predictions.append(Prediction(path, error=str(error)))
+            continue
+        answer = classify(image=tf.constant([image.data]))
+        probabilities = answer["probabilities"][0].numpy()
+        predictions.append(
+            Prediction(
+                path,
+                class_name=answer["class_name"][0].numpy().decode(),
+                probability=round(float(probabilities.max()), 4),
+                probabilities={name: round(float(p), 4) for name, p in zip(class_names, probabilities, strict=True)},
+            )
+        )
+    return predictions

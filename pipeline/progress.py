@@ -1,0 +1,113 @@
+"""What a person sees while the pipeline runs: a line a step, and inside long steps how far they are.
+
+TFX prints thousands of lines. They go to a log file; what is shown comes from the few log messages that say which step
+runs, and from the `effnet.progress` logger, on which components and trainer report.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import absl.logging
+from rich.console import Console
+
+# Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
+STEP_STARTS = re.compile(r"^Component (\S+) is running\.$")
+STEP_ENDS = re.compile(r"^Component (\S+) is finished\.$")
+STEP_CACHED = re.compile(r"^A cached execution \d+ is used\.$")
+SECONDS_BETWEEN_PLAIN_LINES = 10.0
+
+
+@contextlib.contextmanager
+def quiet_output(log_path: Path) -> Iterator[Console]:
+    """Sends all that this process prints, C++ libraries included, to `log_path`; yields a console that still shows.
+
+    Lines are appended, so the log keeps earlier runs.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    shown, errors = os.dup(1), os.dup(2)
+    with log_path.open("ab") as log, os.fdopen(shown, "w", encoding="utf-8", closefd=False) as screen:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        handler = logging.StreamHandler()  # to stderr, which is the log now
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root = logging.getLogger()
+        previous_level, previous_handlers = root.level, root.handlers[:]
+        root.handlers[:] = [handler]
+        root.setLevel(logging.INFO)
+        try:
+            yield Console(file=screen, highlight=False)
+        finally:
+            root.handlers[:] = previous_handlers
+            root.setLevel(previous_level)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            screen.flush()
+            os.dup2(shown, 1)
+            os.dup2(errors, 2)
+            os.close(shown)
+            os.close(errors)
+
+
+class StepDisplay(logging.Handler):
+    """Shows steps as they start and end, from the log messages that pass by.
+
+    Args:
+      console: where to show; a spinner on a terminal, plain lines elsewhere.
+      steps: component ids in the order of the run.
+    """
+
+    def __init__(self, console: Console, steps: Sequence[str]):
+        super().__init__(logging.INFO)
+        self.console = console
+        self.steps = list(steps)
+        self.status = console.status("") if console.is_terminal else None
+        self.current = ""
+        self.cached = False
+        self.last_plain_line = 0.0
+
+    def __enter__(self) -> "StepDisplay":
+        logging.getLogger().addHandler(self)
+        absl.logging.set_verbosity(absl.logging.INFO)  # the level at which TFX names its steps
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        logging.getLogger().removeHandler(self)
+        if self.status:
+            self.status.stop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes one log record; all but the handful that tell of progress pass unseen."""
+        message = record.getMessage()
+        if record.name == "effnet.progress":
+            self._detail(message)
+        elif match := STEP_STARTS.match(message):
+            self.current, self.cached, self.started = match[1], False, time.monotonic()
+            if self.status:
+                self.status.update(f"{self._title()} ...")
+                self.status.start()
+        elif STEP_CACHED.match(message):
+            self.cached = True
+        elif STEP_ENDS.match(message):
+            if self.status:
+                self.status.stop()
+            took = "from cache" if self.cached else f"{time.monotonic() - self.started:.0f} s"
+            self.console.print(f"{self._title():<34} {took:>10}")
+
+    def _title(self) -> str:
+        number = self.steps.index(self.current) + 1 if self.current in self.steps else 0
+        return f"[{number:>2}/{len(self.steps)}] {self.current}".replace("[", r"\[", 1)
+
+    def _detail(self, message: str) -> None:
+        if self.status:
+            self.status.update(f"{self._title()}   {message}")
+        elif time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES:
+            self.last_plain_line = time.monotonic()
+            self.console.print(f"        {message}", markup=False, soft_wrap=True)

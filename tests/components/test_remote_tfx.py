@@ -1,0 +1,77 @@
+"""A folder on a storage that only Beam can reach."""
+
+from pathlib import Path
+
+import pytest
+
+from components import files
+from components.errors import DataError
+from components.image_example_gen.listing import fingerprint, list_folder
+from components.served_model.versions import pushed_versions
+
+pytestmark = pytest.mark.tfx
+
+SCHEME = "mounted"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mounted_storage():
+    """Give local folders a second address that starts with mounted://."""
+    from apache_beam.io.filesystem import FileMetadata
+    from apache_beam.io.localfilesystem import LocalFileSystem
+
+    prefix = f"{SCHEME}://"
+
+    class MountedFileSystem(LocalFileSystem):
+        @classmethod
+        def scheme(cls):
+            return SCHEME
+
+        def _list(self, dir_or_prefix):
+            for found in super()._list(dir_or_prefix.removeprefix(prefix)):
+                yield FileMetadata(prefix + found.path, found.size_in_bytes, found.last_updated_in_seconds)
+
+        def _path_open(self, path, *args, **kwargs):
+            return super()._path_open(path.removeprefix(prefix), *args, **kwargs)
+
+        def exists(self, path):
+            return super().exists(path.removeprefix(prefix))
+
+    return MountedFileSystem
+
+
+@pytest.fixture
+def root(make_tree) -> Path:
+    return make_tree({"cat/1.png": b"one", "cat/deep/2.png.gz": b"two!", "dog/3.png": b"three", ".git/x": b"x"})
+
+
+def test_a_remote_folder_lists_as_a_local_one_does(root):
+    local, remote = list_folder(str(root)), list_folder(f"{SCHEME}://{root}")
+    assert [(entry.path, entry.size) for entry in remote.files] == [(entry.path, entry.size) for entry in local.files]
+    assert remote.folders == local.folders
+    assert [rejected.reason for rejected in remote.rejected] == ["ignored"]
+
+
+def test_the_remote_fingerprint_follows_a_new_image(root):
+    before = fingerprint(list_folder(f"{SCHEME}://{root}"))
+    assert fingerprint(list_folder(f"{SCHEME}://{root}")) == before
+    (root / "dog" / "4.png").touch()
+    assert fingerprint(list_folder(f"{SCHEME}://{root}")) != before
+
+
+def test_remote_files_are_read_and_written_as_they_are(root):
+    assert files.read_bytes(f"{SCHEME}://{root}/cat/deep/2.png.gz") == b"two!"
+    files.write_text(f"{SCHEME}://{root}/été.txt", "é")
+    assert (root / "été.txt").read_bytes() == "é".encode()
+    with pytest.raises(OSError, match="missing"):
+        files.read_bytes(f"{SCHEME}://{root}/missing")
+
+
+def test_remote_versions_are_found(make_tree):
+    root = make_tree({"3/saved_model.pb": b"x", "12/saved_model.pb": b"x", "13/variables/x": b"x"}, "push")
+    assert pushed_versions(f"{SCHEME}://{root}") == ["12", "3"]
+
+
+def test_a_storage_that_beam_does_not_know_is_an_error_that_says_so():
+    with pytest.raises(DataError, match="cannot list nowhere://images"):
+        list_folder("nowhere://images")

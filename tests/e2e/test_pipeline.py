@@ -1,0 +1,114 @@
+"""What a user sees of the whole pipeline: pushed, cached, refused, and never wrong in silence."""
+
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from tests.e2e.user_project import BIN, PROJECT, run_command
+
+pytestmark = pytest.mark.tfx
+
+
+def test_a_dirty_folder_ends_in_a_pushed_model(project, first_run):
+    assert first_run.returncode == 0, first_run.stdout + first_run.stderr
+    assert "blessed" in first_run.stdout
+    assert len(project.served()) == 1
+    assert (project.folder / "build" / "quickstart" / "served" / project.served()[0] / "saved_model.pb").is_file()
+
+
+def test_the_summary_names_every_file_that_was_left_out_and_loses_none(first_run):
+    assert "1797 of 1801 files in 10 classes" in first_run.stdout
+    for name in ("0/cut short.png", "0/empty.jpg", "1/notes.jpg", "1/Thumbs.db", "nothing yet"):
+        assert name in first_run.stdout
+
+
+def test_the_output_is_short_and_plain(first_run):
+    assert len(first_run.stdout.splitlines()) <= 60
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", first_run.stdout)
+    assert first_run.stderr == ""
+
+
+def test_predict_names_the_class_in_every_format(project, first_run, tmp_path):
+    scan = next((project.images / "7").glob("*.png"))
+    picture = Image.open(scan)
+    picture.convert("L").save(tmp_path / "grey.png")
+    picture.convert("RGB").save(tmp_path / "photo.jpg", quality=95)
+    picture.convert("RGB").save(tmp_path / "photo.webp", lossless=True)
+    names = ["grey.png", "photo.jpg", "photo.webp"]
+    done = project.effnet("predict", "--json", *[str(tmp_path / name) for name in names])
+    answers = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert len({answer["class_name"] for answer in answers}) == 1
+    assert all(abs(sum(answer["probabilities"].values()) - 1) < 0.01 for answer in answers)
+
+    done = project.effnet("predict", str(scan), str(project.images / "0" / "empty.jpg"), str(tmp_path / "none.jpg"))
+    assert done.returncode == 1
+    assert "No such file" in done.stdout
+
+
+def test_a_second_run_takes_everything_from_the_cache_and_pushes_nothing_new(project, first_run):
+    served = project.served()
+    again = project.effnet("run")
+    assert again.returncode == 0
+    assert again.stdout.count("from cache") == 11
+    assert project.served() == served
+
+
+def test_the_gate_refuses_and_the_served_model_stays(project, first_run):
+    served = project.served()
+    refused = project.effnet("run", overrides=("evaluate.min_accuracy=1.0",))
+    assert refused.returncode == 3
+    assert "not blessed" in refused.stdout
+    assert project.served() == served
+
+
+def test_the_stock_command_line_creates_and_runs_it_from_any_folder(project, first_run, tmp_path):
+    settings = " ".join(f"'{part}'" for part in project.settings() if part != "--set")
+    environment = {"EFFNET_SET": settings, "LOCAL_HOME": str(tmp_path / "local")}
+    runner = str(PROJECT / "pipeline" / "local_runner.py")
+    create = [str(BIN / "tfx"), "pipeline", "create", "--engine", "local", "--pipeline_path", runner]
+    created = run_command(create, cwd=tmp_path, **environment)
+    assert "created successfully" in created.stdout, created.stdout + created.stderr
+    run = [str(BIN / "tfx"), "run", "create", "--engine", "local", "--pipeline_name", "quickstart"]
+    ran = run_command(run, cwd=tmp_path, **environment)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Component Pusher is finished." in ran.stdout + ran.stderr
+    assert len(project.served()) == 1
+
+
+def refused_for_data(project, *overrides):
+    done = project.effnet("run", overrides=(f"runners.local.root={project.folder / 'refused'}", *overrides))
+    assert not list((project.folder / "refused").rglob("saved_model.pb"))
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1, done.stdout + done.stderr
+    return done.returncode, errors[0]
+
+
+def test_a_missing_folder_is_one_clear_line(project):
+    code, error = refused_for_data(project, f"data.path={project.folder / 'nowhere'}")
+    assert code == 4
+    assert "nowhere" in error and "data.path" in error
+
+
+def test_one_class_only_is_one_clear_line(project, few_images):
+    for image in (few_images / "china").iterdir():
+        image.unlink()
+    code, error = refused_for_data(project, f"data.path={few_images}")
+    assert code == 4
+    assert "flower" in error
+
+
+def test_too_many_bad_files_stop_the_run(project, few_images):
+    for image in list((few_images / "china").iterdir())[:10]:
+        image.write_bytes(b"spoilt")
+    code, error = refused_for_data(project, f"data.path={few_images}")
+    assert code == 4
+    assert "max_bad_fraction" in error
+
+
+def test_too_few_images_of_a_class_stop_the_run(project, few_images):
+    code, error = refused_for_data(project, f"data.path={few_images}", "data.min_images_per_class=200")
+    assert code == 4
+    assert "min_images_per_class" in error

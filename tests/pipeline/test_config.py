@@ -1,0 +1,120 @@
+"""pipeline.yaml: what is accepted, what is refused, and whether the refusal says how to mend it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the shipped pipeline.yaml, and a function that replaces a piece of it."""
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(DEFAULT_PATH.read_text(encoding="utf-8"), encoding="utf-8")
+
+    def edit(old: str, new: str) -> Path:
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        return path
+
+    return edit
+
+
+def line_of(path: Path, text: str) -> int:
+    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+def test_the_shipped_file_is_valid_and_frozen():
+    config = load_config()
+    assert config.model.variant == "b0"
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 1
+
+
+@pytest.mark.parametrize(
+    ("key", "misspelt"),
+    [("epochs", "epoch"), ("min_accuracy", "min_acuracy"), ("variant", "varient"), ("push", "psuh")],
+)
+def test_misspelt_key_is_refused_with_its_line_and_the_nearest_key(project, key, misspelt):
+    path = project(f"{key}:", f"{misspelt}:")
+    with pytest.raises(ConfigError) as refusal:
+        load_config(path)
+    assert f"line {line_of(path, misspelt + ':')}" in str(refusal.value)
+    assert f"did you mean `{key}`?" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_wrong_value_is_refused_with_its_line(project):
+    path = project("variant: b0", "variant: b9")
+    with pytest.raises(ConfigError, match=rf"line {line_of(path, 'b9')}: model\.variant: .*'b7'; got 'b9'"):
+        load_config(path)
+
+
+def test_missing_threshold_is_refused(project):
+    path = project("min_accuracy: 0.9", "# no floor")
+    with pytest.raises(ConfigError, match=r"evaluate\.min_accuracy: is required"):
+        load_config(path)
+
+
+def test_broken_yaml_names_the_line(project):
+    path = project("  epochs: 8", "  epochs: [8")
+    with pytest.raises(ConfigError, match=r"pipeline.yaml line \d+: not valid YAML"):
+        load_config(path)
+
+
+def test_missing_file_names_the_option(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot read .*none\.yaml: No such file.*--config"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_yaml_tags_cannot_run_code(project):
+    path = project("name: quickstart", "name: !!python/object/apply:os.getcwd []")
+    with pytest.raises(ConfigError):
+        load_config(path)
+
+
+def test_overrides_take_yaml_values():
+    config = load_config(overrides=["train.epochs=3", "data.classes=[cat, dog]", "model.image_size=null", "seed=0"])
+    assert config.train.epochs == 3
+    assert config.data.classes == ("cat", "dog")
+    assert config.model.image_size is None
+    assert config.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "expected section.key=value"),
+        ("train.epoch=3", "--set train.epoch: unknown key; did you mean `epochs`?"),
+        ("name.x=3", "name is a value, not a section"),
+        ("train.epochs=0", "--set train.epochs: .*greater than or equal to 1; got 0"),
+        ("tune.dropout_rate=[0.5, 0.1]", r"must be \[lowest, highest\]"),
+        ("train.epochs=[", "not valid YAML"),
+    ],
+)
+def test_bad_override_is_refused(override, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(overrides=[override])
+
+
+def test_paths_in_the_file_start_at_the_file_and_on_the_command_line_at_the_shell(project, tmp_path, monkeypatch):
+    path = project("path: build/digits", "path: photos")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert load_config(path).data.path == str(tmp_path / "photos")
+    assert load_config(path, ["data.path=photos"]).data.path == str(elsewhere / "photos")
+    assert load_config(path, ["data.path=gs://bucket/photos"]).data.path == "gs://bucket/photos"
+
+
+def test_splits_must_leave_something_to_train_on():
+    with pytest.raises(ConfigError, match="keeps 90% of the images from training"):
+        load_config(overrides=["data.split.val=0.45", "data.split.eval=0.45"])
+
+
+def test_json_schema_knows_every_key_of_the_shipped_file():
+    schema = PipelineConfig.model_json_schema()
+    assert set(yaml.safe_load(DEFAULT_PATH.read_text())) <= set(schema["properties"])

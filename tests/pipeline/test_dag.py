@@ -1,0 +1,51 @@
+"""The wiring: code is part of the cache key, thresholds hold where they should, nothing trains past the gate."""
+
+import shutil
+
+import pytest
+
+from pipeline import dag
+from pipeline.config import load_config
+
+pytestmark = pytest.mark.tfx
+
+
+def nodes(*overrides: str) -> dict:
+    return {component.id: component for component in dag.create_pipeline(load_config(overrides=overrides)).components}
+
+
+def test_an_edited_source_file_changes_the_cache_key_of_what_runs_it(tmp_path, monkeypatch):
+    before = nodes()
+    for room in ("trainer", "data"):
+        shutil.copytree(dag.PROJECT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(dag, "PROJECT", tmp_path)
+    assert nodes()["Transform"].exec_properties == before["Transform"].exec_properties  # a copy is not an edit
+
+    with (tmp_path / "trainer" / "preprocessing.py").open("a") as source:
+        source.write("\n# edited\n")
+    after = nodes()
+    for name in ("Transform", "Tuner", "Trainer"):
+        assert after[name].exec_properties != before[name].exec_properties, name
+    assert after["ImageExampleGen"].exec_properties == before["ImageExampleGen"].exec_properties
+
+
+def test_the_gate_stands_before_transform():
+    steps = nodes()
+    assert steps["DataGate"] in steps["Transform"].upstream_nodes
+
+
+def test_without_a_tuner_the_trainer_takes_no_hyperparameters():
+    steps = nodes("tune.enabled=false")
+    assert "Tuner" not in steps
+    assert "hyperparameters" not in steps["Trainer"].inputs
+
+
+def test_the_floor_holds_for_the_whole_and_not_for_every_class():
+    from pipeline.eval_config import GATED_METRIC, make_eval_config
+
+    config = make_eval_config(load_config(overrides=["evaluate.min_accuracy=0.75"]).evaluate)
+    (gated,) = [metric for metric in config.metrics_specs[0].metrics if metric.class_name == GATED_METRIC]
+    assert not gated.HasField("threshold")
+    (overall,) = gated.per_slice_thresholds
+    assert [list(spec.feature_keys) for spec in overall.slicing_specs] == [[]]
+    assert overall.threshold.value_threshold.lower_bound.value == pytest.approx(0.75)

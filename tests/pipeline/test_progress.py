@@ -1,0 +1,62 @@
+"""What the screen shows of a run that logs thousands of lines."""
+
+import io
+import logging
+import os
+import subprocess
+import sys
+
+from rich.console import Console
+
+from pipeline.progress import StepDisplay
+
+
+def shown(*messages: str, logger: str = "absl") -> list[str]:
+    screen = io.StringIO()
+    with StepDisplay(Console(file=screen, width=200), ["Trainer", "Pusher"]):
+        for message in messages:
+            logging.getLogger(logger).info(message)
+    return screen.getvalue().splitlines()
+
+
+def test_a_step_is_one_line_with_its_number_and_time():
+    (line,) = shown("Component Pusher is running.", "anything else", "Component Pusher is finished.")
+    assert line.startswith("[ 2/2] Pusher")
+    assert line.endswith("0 s")
+
+
+def test_a_cached_step_says_so_and_the_next_one_does_not():
+    lines = shown(
+        "Component Trainer is running.",
+        "A cached execution 17 is used.",
+        "Component Trainer is finished.",
+        "Component Pusher is running.",
+        "Component Pusher is finished.",
+    )
+    assert lines[0].endswith("from cache")
+    assert lines[1].endswith("0 s")
+
+
+def test_markup_in_a_message_is_text():
+    logging.getLogger("effnet.progress").setLevel(logging.INFO)
+    assert shown("ingest: [red]/[1] files", logger="effnet.progress") == ["        ingest: [red]/[1] files"]
+
+
+def test_output_of_libraries_goes_to_the_log_and_only_the_console_shows(tmp_path):
+    program = (
+        "import os, sys, pathlib\n"
+        "from pipeline.progress import quiet_output\n"
+        "with quiet_output(pathlib.Path(sys.argv[1])) as console:\n"
+        "    print('printed')\n"
+        "    os.write(2, b'from C++\\n')\n"
+        "    console.print('shown')\n"
+        "print('after')\n"
+    )
+    log = tmp_path / "folder" / "run.log"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(log)], capture_output=True, text=True, env=os.environ, check=True
+    )
+    assert done.stdout == "shown\nafter\n"
+    assert done.stderr == ""
+    assert "printed" in log.read_text()
+    assert "from C++" in log.read_text()

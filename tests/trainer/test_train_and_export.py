@@ -1,0 +1,163 @@
+"""From transformed images to a served model and a tuner's winner, without TFX around it."""
+
+import io
+
+import keras_tuner
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from trainer.input_data import image_batches
+from trainer.model_info import read_model_info
+from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
+
+CLASSES = ["null", "eins", "zwei"]
+SIZE = 32
+SCHEMA = """
+feature { name: "image" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } } }
+feature { name: "label" type: INT presence { min_fraction: 1 } shape { dim { size: 1 } } }
+feature { name: "class_name" type: BYTES presence { min_fraction: 1 } shape { dim { size: 1 } }
+          string_domain { value: "null" value: "eins" value: "zwei" } }
+"""
+
+
+def png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray((pixels * 255 / 16).astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def raw_images() -> list[tuple[bytes, int]]:
+    """120 scanned digits as PNG, with their labels."""
+    digits = load_digits(n_class=len(CLASSES))
+    return [(png(scan), int(label)) for scan, label in zip(digits.images[:120], digits.target[:120], strict=True)]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, raw_images):
+    """A training job on the digits, with a Transform graph made by TensorFlow Transform itself."""
+    import apache_beam as beam
+    import tensorflow_transform as tft
+    import tensorflow_transform.beam as tft_beam
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+    from tensorflow_transform.tf_metadata import dataset_metadata
+
+    from trainer.preprocessing import preprocessing_fn
+    from trainer.train import TrainingJob
+
+    folder = tmp_path_factory.mktemp("job")
+    (folder / "schema.pbtxt").write_text(SCHEMA)
+    metadata = dataset_metadata.DatasetMetadata(text_format.Parse(SCHEMA, schema_pb2.Schema()))
+    choices = {"image_size": SIZE, **TransformSettings(resize="squash").model_dump()}
+    rows = [
+        {"image": [image], "label": [label], "class_name": [CLASSES[label].encode()]} for image, label in raw_images
+    ]
+    with beam.Pipeline() as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
+        transformed, transform_fn = (pipeline | beam.Create(rows), metadata) | tft_beam.AnalyzeAndTransformDataset(
+            lambda inputs: preprocessing_fn(inputs, choices)
+        )
+        transform_fn | tft_beam.WriteTransformFn(str(folder / "transform"))
+        metadata | tft_beam.WriteMetadata(str(folder / "transform" / "metadata"), pipeline=pipeline)
+        data, transformed_metadata = transformed
+        coder = tft.coders.ExampleProtoCoder(transformed_metadata.schema)
+        data | beam.Map(coder.encode) | beam.io.WriteToTFRecord(str(folder / "train"), file_name_suffix=".gz")
+    return TrainingJob(
+        train_files=[str(folder / "train*.gz")],
+        val_files=[str(folder / "train*.gz")],
+        schema_path=str(folder / "schema.pbtxt"),
+        transform_graph_path=str(folder / "transform"),
+        config={
+            "model": ModelSettings(image_size=SIZE).model_dump(),
+            "train": TrainSettings(epochs=2, batch_size=20).model_dump(),
+            "tune": TuneSettings(trials=2).model_dump(),
+            "image_size": SIZE,
+            "seed": 7,
+        },
+        model_dir=str(folder / "model"),
+        log_dir=str(folder / "logs"),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(job):
+    """The exported model, trained in a process of its own."""
+    from trainer.fresh_process import call_in_fresh_process
+    from trainer.train import train
+
+    call_in_fresh_process(train, job)
+    return tf.saved_model.load(job.model_dir)
+
+
+@pytest.mark.tfx
+def test_serving_sees_the_pixels_that_training_saw(job, trained, raw_images):
+    batch = image_batches(
+        job.train_files,
+        image_size=SIZE,
+        num_classes=len(CLASSES),
+        num_examples=len(raw_images),
+        batch_size=len(raw_images),
+        training=False,
+        seed=0,
+    )
+    trained_on = next(iter(batch))[0].numpy()
+    served = trained.pixels(tf.constant([image for image, _ in raw_images])).numpy()
+    np.testing.assert_array_equal(sorted(served, key=bytes), sorted(trained_on.astype(np.uint8), key=bytes))
+
+
+@pytest.mark.tfx
+def test_both_signatures_give_the_same_answer(trained, raw_images):
+    images = [image for image, _ in raw_images[:8]]
+    examples = [
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={"image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))}
+            )
+        ).SerializeToString()
+        for image in images
+    ]
+    by_bytes = trained.signatures["serving_default"](image=tf.constant(images))
+    by_example = trained.signatures["serving_examples"](examples=tf.constant(examples))
+    np.testing.assert_allclose(by_bytes["probabilities"], by_example["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(tf.reduce_sum(by_bytes["probabilities"], axis=1), np.ones(8), rtol=1e-5)
+    assert set(by_bytes["class_name"].numpy()) <= {name.encode() for name in CLASSES}
+
+
+@pytest.mark.tfx
+def test_the_export_tells_its_classes_and_rates(job, trained):
+    info = read_model_info(job.model_dir)
+    assert info["classes"] == CLASSES
+    assert info["dropout_rate"] == 0.2  # the published rate of B0
+
+
+@pytest.mark.tfx
+def test_a_search_tries_every_trial_and_the_same_seed_finds_the_same(job, tmp_path):
+    from trainer.tuner import SearchElsewhere, search
+
+    settings = TuneSettings.model_validate(job.config["tune"])
+    found = []
+    for folder in ("first", "second"):
+        search(job, str(tmp_path / folder))
+        tuner = SearchElsewhere(settings, job.config["seed"], str(tmp_path / folder))
+        tuner.reload()
+        trials = tuner.oracle.get_best_trials(10)
+        assert len(trials) == settings.trials
+        found.append([(trial.hyperparameters.values, trial.score) for trial in trials])
+    for (values, score), (values_again, score_again) in zip(*found, strict=True):
+        assert values == values_again
+        assert score == pytest.approx(score_again, rel=1e-3)  # threads sum gradients in any order
+    low, high = settings.dropout_rate
+    assert all(low <= values["dropout_rate"] <= high for values, _ in found[0])
+
+
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "grid", "hyperband"])
+def test_every_algorithm_starts_in_the_space_and_repeats_with_seed_zero(algorithm):
+    from trainer.tuner import make_oracle
+
+    settings = TuneSettings(algorithm=algorithm, trials=4, epochs=4)
+    first, second = (make_oracle(settings, seed=0) for _ in range(2))
+    assert isinstance(first, keras_tuner.Oracle)
+    assert first.seed == second.seed != 0

@@ -1,0 +1,70 @@
+"""The SavedModel that is evaluated, checked and served.
+
+Two signatures share one trace of the network. `serving_default` takes encoded image bytes, `serving_examples` the
+serialised tf.Examples of the ingest step; both run the Transform graph, so served pixels are training pixels.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer.model_info import write_model_info
+from trainer.preprocessing import decode_stored_image
+
+
+class ServingModule(tf.Module):
+    """A trained network behind the Transform graph.
+
+    A tf.Module with explicit signatures, because Keras 3's ExportArchive doubles the file and cannot hold the
+    Transform layer.
+    """
+
+    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, class_names: Sequence[str]):
+        super().__init__()
+        self.model = model
+        self.transform = transform_output.transform_features_layer()
+        self.class_names = tf.constant(list(class_names))
+        self.image_size = model.input_shape[1]
+        self.raw_image_spec = {"image": transform_output.raw_feature_spec()["image"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    def pixels(self, image: tf.Tensor) -> tf.Tensor:
+        """What the network sees of encoded bytes of shape (batch,): uint8 (batch, size, size, 3)."""
+        shape = [-1, *self.raw_image_spec["image"].shape]
+        stored = self.transform({"image": tf.reshape(image, shape)})["image"]
+        return tf.map_fn(
+            lambda encoded: decode_stored_image(encoded, self.image_size), stored, fn_output_signature=tf.uint8
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encoded bytes of shape (batch,) to `probabilities` (batch, classes), `class_id` and `class_name` (batch,)."""
+        probabilities = tf.nn.softmax(self.model(tf.cast(self.pixels(image), tf.float32), training=False))
+        class_id = tf.argmax(probabilities, axis=-1)
+        return {
+            "probabilities": probabilities,
+            "class_id": class_id,
+            "class_name": tf.gather(self.class_names, class_id),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def classify_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """As `classify`, from serialised tf.Examples that hold an `image` feature."""
+        images = tf.io.parse_example(examples, self.raw_image_spec)["image"]
+        return self.classify(tf.reshape(images, [-1]))
+
+
+def export_model(
+    model: keras.Model,
+    transform_output: tft.TFTransformOutput,
+    class_names: Sequence[str],
+    directory: str,
+    info: dict,
+) -> None:
+    """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset."""
+    module = ServingModule(model, transform_output, class_names)
+    signatures = {"serving_default": module.classify, "serving_examples": module.classify_examples}
+    tf.saved_model.save(module, directory, signatures=signatures)
+    write_model_info(directory, {"classes": list(class_names), **info})
