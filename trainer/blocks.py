@@ -11,11 +11,10 @@ from typing import Any
 
 import keras
 
-from trainer.layers import BatchNormalization, StochasticDepth
+from trainer.layers import BatchNormalization, StochasticDepth, swish
 from trainer.scaling import Block
 
 BATCH_NORM_EPSILON = 1e-3  # tensorflow/tpu efficientnet_builder.py; also Keras' default
-ACTIVATION = "swish"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def batch_norm(x: Any, name: str, momentum: float) -> Any:
 
 def activate(x: Any, name: str) -> Any:
     """Apply swish."""
-    return keras.layers.Activation(ACTIVATION, name=name)(x)
+    return keras.layers.Activation(swish, name=name)(x)
 
 
 def squeeze_excite(x: Any, name: str, bottleneck: int, seed: int) -> Any:
@@ -69,7 +68,7 @@ def squeeze_excite(x: Any, name: str, bottleneck: int, seed: int) -> Any:
         x's shape.
     """
     gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)
-    gate = conv(gate, bottleneck, 1, f"{name}_se_reduce", seed, use_bias=True, activation=ACTIVATION)
+    gate = conv(gate, bottleneck, 1, f"{name}_se_reduce", seed, use_bias=True, activation=swish)
     gate = conv(gate, x.shape[-1], 1, f"{name}_se_expand", seed, use_bias=True, activation="sigmoid")
     return keras.layers.Multiply(name=f"{name}_se_excite")([x, gate])
 

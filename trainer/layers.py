@@ -73,6 +73,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
 
+@keras.saving.register_keras_serializable("trainer")
+def swish(x: Tensor) -> Tensor:
+    """Return x * sigmoid(x), as Keras' `silu` does."""
+    return kernels.swish(x) if kernels.FUSED else ops.silu(x)
+
+
 @dataclass
 class _Held:
     """Keeps a variable out of Keras' tracking, which would count it as a weight."""

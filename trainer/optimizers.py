@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from trainer.kernels import FUSED, Tensor
+from trainer.kernels import FUSED, Tensor, descend
 
 if FUSED:
     import tensorflow as tf
@@ -57,7 +57,7 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
             return
         scalars = learning_rate
         if self.weight_decay is not None and self._use_weight_decay(variable):
-            _descend(variable, scalars.decay, variable)
+            descend(variable, scalars.decay, variable)
         if variable.dtype == tf.float32 and isinstance(gradient, tf.Tensor):
             self.apply_kernel(tf.cast(gradient, tf.float32), variable, scalars.learning_rate, scalars.constants)
         else:
@@ -86,7 +86,7 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
         # The first step copies the variables, as in Keras.
         share = tf.where(ops.equal(self.iterations, 0), 1.0, 1.0 - self.ema_momentum)
         for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
-            _descend(average.value, share, average.value - variable.value)
+            descend(average.value, share, average.value - variable.value)
 
     def _fused(self) -> bool:
         # A strategy's variables lie on several devices, each with a handle of its own.
@@ -190,8 +190,3 @@ class AdamW(_FusedOptimizer, keras.optimizers.AdamW):
             grad=gradient,
             **constants,
         )
-
-
-def _descend(variable: Any, share: Tensor, delta: Tensor) -> None:
-    """Subtract share * delta from a variable, in one kernel."""
-    tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=share, delta=delta)
