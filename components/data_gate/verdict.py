@@ -148,13 +148,14 @@ def _faulty_files(summary: IngestSummary, max_bad_fraction: float) -> list[str]:
     reasons = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined.items() if reason != "ignored")
     return [
         f"{summary.faulty} of {candidates} files ({share:.1%}) were quarantined ({reasons}), at most "
-        f"{max_bad_fraction:.1%} may be: see quarantine.jsonl"
+        f"{max_bad_fraction:.1%} may be: see quarantine.jsonl, or raise data.max_bad_fraction"
     ]
 
 
 def _small_classes(summary: IngestSummary, min_images_per_class: int) -> list[str]:
     return [
-        f"class {name} has {count} training images, at least {min_images_per_class} are needed: add images"
+        f"class {name} has {count} training images, at least {min_images_per_class} are needed: "
+        "add images or lower data.min_images_per_class"
         for name, count in summary.written.get("train", {}).items()
         if count < min_images_per_class
     ]
