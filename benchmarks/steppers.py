@@ -116,9 +116,9 @@ def tensorflow_step(name: str, variant: str, image_size: int, batch_size: int) -
     if name == "ours":
         from trainer.efficientnet import build_efficientnet
         from trainer.optimizers import RMSprop
-        from trainer.runtime import quicken_first_step
+        from trainer.runtime import prepare_cpu_process
 
-        quicken_first_step()
+        prepare_cpu_process()
         model = build_efficientnet(
             variant, NUM_CLASSES, image_size=image_size, dropout_rate=DROP_RATE, drop_connect_rate=DROP_RATE
         )
@@ -184,12 +184,13 @@ def timm_step(variant: str, image_size: int, batch_size: int) -> tuple[dict[str,
 
 def main() -> None:
     """Serve steps on standard input and output."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # timm's imports print there
     name, variant, image_size, batch_size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     if name == "timm":
         seconds, step = timm_step(variant, image_size, batch_size)
     else:
         seconds, step = tensorflow_step(name, variant, image_size, batch_size)
-    print(json.dumps({**seconds, "total": sum(seconds.values())}), flush=True)
+    print(json.dumps({**seconds, "total": sum(seconds.values())}), file=answers, flush=True)
     for line in sys.stdin:
         durations = []
         for _ in range(int(line)):
@@ -198,7 +199,7 @@ def main() -> None:
             durations.append(time.perf_counter() - begin)
         # Linux gives the peak in KiB.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps({"seconds": durations, "peak_bytes": peak}), flush=True)
+        print(json.dumps({"seconds": durations, "peak_bytes": peak}), file=answers, flush=True)
 
 
 if __name__ == "__main__":

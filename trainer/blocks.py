@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from trainer.layers import BatchNormalization, StochasticDepth, swish
+from trainer.layers import BatchNormalization, DepthwiseConv2D, GatedConv2D, StochasticDepth, swish
 from trainer.scaling import Block
 
 BATCH_NORM_EPSILON = 1e-3  # tensorflow/tpu efficientnet_builder.py; also Keras' default
@@ -56,7 +56,7 @@ def activate(x: Any, name: str) -> Any:
 
 
 def squeeze_excite(x: Any, name: str, bottleneck: int, seed: int) -> Any:
-    """Weigh each channel by a gate computed from the means of all channels.
+    """Compute a gate for each channel from the means of all channels.
 
     Args:
         x: (batch, height, width, channels).
@@ -65,12 +65,12 @@ def squeeze_excite(x: Any, name: str, bottleneck: int, seed: int) -> Any:
         seed: the network's.
 
     Returns:
-        x's shape.
+        (batch, 1, 1, channels), between 0 and 1.
     """
     gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_squeeze")(x)
     gate = conv(gate, bottleneck, 1, f"{name}_se_reduce", seed, use_bias=True, activation=swish)
-    gate = conv(gate, x.shape[-1], 1, f"{name}_se_expand", seed, use_bias=True, activation="sigmoid")
-    return keras.layers.Multiply(name=f"{name}_se_excite")([x, gate])
+    gate = conv(gate, x.shape[-1], 1, f"{name}_se_expand", seed, use_bias=True)
+    return keras.layers.Activation("sigmoid", name=f"{name}_se_excite")(gate)
 
 
 def mbconv(inputs: Any, block: Block, settings: BlockSettings) -> Any:
@@ -93,7 +93,7 @@ def mbconv(inputs: Any, block: Block, settings: BlockSettings) -> Any:
         x = batch_norm(x, f"{name}_expand_bn", momentum)
         x = activate(x, f"{name}_expand_activation")
 
-    x = keras.layers.DepthwiseConv2D(
+    x = DepthwiseConv2D(
         args.kernel_size,
         strides=args.strides,
         padding="same",
@@ -104,10 +104,12 @@ def mbconv(inputs: Any, block: Block, settings: BlockSettings) -> Any:
     x = batch_norm(x, f"{name}_bn", momentum)
     x = activate(x, f"{name}_activation")
 
-    if args.se_ratio > 0:
-        x = squeeze_excite(x, name, max(1, int(args.filters_in * args.se_ratio)), seed)
-
-    x = conv(x, args.filters_out, 1, f"{name}_project_conv", seed)
+    gate = squeeze_excite(x, name, max(1, int(args.filters_in * args.se_ratio)), seed)
+    x = GatedConv2D(
+        args.filters_out,
+        kernel_initializer=conv_initializer(layer_seed(seed, f"{name}_project_conv")),
+        name=f"{name}_project_conv",
+    )(x, gate)
     x = batch_norm(x, f"{name}_project_bn", momentum)
 
     if args.strides == 1 and args.filters_in == args.filters_out:

@@ -11,6 +11,8 @@ from keras import ops
 from trainer import kernels
 from trainer.kernels import Tensor
 
+Shape = tuple[int | None, ...]
+
 # Of the images that the published weights were trained on; RGB, on a scale of 0 to 1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STDDEV = (0.229, 0.224, 0.225)
@@ -31,7 +33,7 @@ class Normalization(keras.layers.Layer):
         self.variance_initializer = keras.initializers.Constant(np.square(IMAGENET_STDDEV))
         self.count_initializer = keras.initializers.Zeros()
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Create the weights."""
         shape = (input_shape[-1],)
         self.mean = self.add_weight(shape=shape, name="mean", initializer=self.mean_initializer, trainable=False)
@@ -47,7 +49,7 @@ class Normalization(keras.layers.Layer):
         inverse = ops.rsqrt(self.variance)
         return ops.cast(inputs, "float32") * (inverse / 255.0) - self.mean * inverse
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
         return input_shape
 
@@ -71,6 +73,45 @@ class BatchNormalization(keras.layers.BatchNormalization):
         moving_mean.assign_sub((moving_mean - mean) * (1.0 - self.momentum))
         moving_variance.assign_sub((moving_variance - variance) * (1.0 - self.momentum))
         return outputs
+
+
+@keras.saving.register_keras_serializable("trainer")
+class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """Keras' depthwise convolution, with "same" padding and no bias, that is fast on small inputs too."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Convolve (batch, height, width, channels)."""
+        sides = inputs.shape[1:3]
+        small = None not in sides and min(sides) < self.kernel_size[0]
+        if kernels.FUSED and small and inputs.dtype == "float32" and kernels.on_cpu():
+            return kernels.small_depthwise_conv(inputs, self.kernel, self.strides[0])
+        return super().call(inputs)
+
+
+@keras.saving.register_keras_serializable("trainer")
+class GatedConv2D(keras.layers.Conv2D):
+    """1x1 convolution of gated channels, without bias.
+
+    Takes inputs, (batch, height, width, channels), and their gate, (batch, 1, 1, channels). It is the end of
+    squeeze-excitation and the projection in one, so that the gated channels need not be kept for the gradient.
+    """
+
+    def __init__(self, filters: int, kernel_size: int = 1, use_bias: bool = False, **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, use_bias=use_bias, **kwargs)
+
+    def build(self, inputs_shape: Shape, gate_shape: Shape) -> None:
+        """Create the kernel."""
+        super().build(inputs_shape)
+
+    def call(self, inputs: Tensor, gate: Tensor) -> Tensor:
+        """Gate and convolve."""
+        if not kernels.FUSED:
+            return super().call(inputs * gate)
+        return kernels.gated_conv(inputs, gate, self.kernel)
+
+    def compute_output_shape(self, inputs_shape: Shape, gate_shape: Shape | None = None) -> Shape:
+        """Return the inputs' shape with as many channels as there are filters."""
+        return super().compute_output_shape(inputs_shape)
 
 
 @keras.saving.register_keras_serializable("trainer")
@@ -139,7 +180,7 @@ class RandomDrop(keras.layers.Layer):
         kept = keras.random.uniform(self.mask_shape(inputs), dtype="float32", seed=self.seed_generator) >= rate
         return inputs * ops.cast(ops.cast(kept, "float32") / (1.0 - rate), inputs.dtype)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
         return input_shape
 

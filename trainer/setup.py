@@ -10,7 +10,7 @@ from trainer.input_data import Split, open_split, steps_per_epoch
 from trainer.job import TrainingJob
 from trainer.phases import Phase, compile_phase
 from trainer.recipe import batch_norm_momentum
-from trainer.runtime import quicken_first_step
+from trainer.runtime import prepare_cpu_process
 from trainer.weights import load_weights
 
 
@@ -27,7 +27,7 @@ class Setup:
 
     def __init__(self, job: TrainingJob) -> None:
         self.job = job
-        quicken_first_step()
+        prepare_cpu_process()
         devices = accelerators()
         self.devices = devices
         self.strategy = choose_strategy(devices)
