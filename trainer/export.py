@@ -23,13 +23,15 @@ class ServingModule(tf.Module):
 
     def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, class_names: Sequence[str]):
         super().__init__()
-        self.model = model
+        # Behind a function, for Keras' 230 layers need not be walked through: the variables are all that is saved.
+        self.logits = lambda images: model(images, training=False)
+        self.model_variables = [variable.value for variable in model.variables]
         self.transform = transform_output.transform_features_layer()
         self.class_names = tf.constant(list(class_names))
         self.image_size = model.input_shape[1]
         self.raw_image_spec = {"image": transform_output.raw_feature_spec()["image"]}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")], autograph=False)
     def pixels(self, image: tf.Tensor) -> tf.Tensor:
         """What the network sees of encoded bytes of shape (batch,): uint8 (batch, size, size, 3)."""
         shape = [-1, *self.raw_image_spec["image"].shape]
@@ -38,10 +40,10 @@ class ServingModule(tf.Module):
             lambda encoded: decode_stored_image(encoded, self.image_size), stored, fn_output_signature=tf.uint8
         )
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")], autograph=False)
     def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded bytes of shape (batch,) to `probabilities` (batch, classes), `class_id` and `class_name` (batch,)."""
-        probabilities = tf.nn.softmax(self.model(tf.cast(self.pixels(image), tf.float32), training=False))
+        probabilities = tf.nn.softmax(self.logits(tf.cast(self.pixels(image), tf.float32)))
         class_id = tf.argmax(probabilities, axis=-1)
         return {
             "probabilities": probabilities,
@@ -49,7 +51,7 @@ class ServingModule(tf.Module):
             "class_name": tf.gather(self.class_names, class_id),
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def classify_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """As `classify`, from serialised tf.Examples that hold an `image` feature."""
         images = tf.io.parse_example(examples, self.raw_image_spec)["image"]
@@ -66,5 +68,7 @@ def export_model(
     """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset."""
     module = ServingModule(model, transform_output, class_names)
     signatures = {"serving_default": module.classify, "serving_examples": module.classify_examples}
-    tf.saved_model.save(module, directory, signatures=signatures)
+    # Who serves needs no gradients; to trace those of the network's own kernels would take as long as all the rest.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, directory, signatures=signatures, options=options)
     write_model_info(directory, {"classes": list(class_names), **info})
