@@ -90,7 +90,9 @@ def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     def to_network_input(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.cast(images, tf.float32), tf.one_hot(labels, split.num_classes)
 
-    return dataset.batch(batch_size).map(to_network_input, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    batches = dataset.batch(batch_size).map(to_network_input, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    # Known here but not to tf.data; Keras warns of a dataset that ends unforeseen.
+    return batches.apply(tf.data.experimental.assert_cardinality(-(-split.num_examples // batch_size)))
 
 
 def train_batches(

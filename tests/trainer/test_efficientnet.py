@@ -100,6 +100,13 @@ def test_ten_classes_change_the_classifier_only(small):
     assert model.output_shape == (None, 10)
 
 
+def test_a_new_network_of_ten_classes_has_no_opinion(photos):
+    model = build_efficientnet("b0", 10, image_size=32, seed=1)
+    probabilities = keras.ops.softmax(model(photos(32), training=True))
+    loss = -np.log(np.asarray(probabilities)).max(axis=0).mean()
+    assert loss < 1.5 * np.log(10)
+
+
 def test_a_custom_phi_builds():
     model = build_efficientnet(compound_variant(-1.5), 4)
     assert model.name == "efficientnetphi-1.5"

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.layers import BatchNormalization, Dropout, Normalization, StochasticDepth
+from trainer.layers import BatchNormalization, DepthwiseConv2D, Dropout, GatedConv2D, Normalization, StochasticDepth
 
 rng = np.random.default_rng(0)
 
@@ -65,6 +65,47 @@ def test_batch_norm_statistics_stay_float32(policy):
     for half_weight, full_weight in zip(half.weights, full.weights, strict=True):
         assert half_weight.dtype == "float32"
         np.testing.assert_allclose(half_weight.numpy(), full_weight.numpy(), rtol=1e-2)
+
+
+def _with_gradients(function, arrays, kernel):
+    """A function's output, and the gradients of its weighted sum by its arguments and a kernel."""
+    import tensorflow as tf
+
+    tensors = [tf.constant(array) for array in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        outputs = function(*tensors)
+        loss = tf.reduce_sum(outputs * tf.reshape(tf.range(tf.size(outputs), dtype="float32") % 7, outputs.shape))
+    return [outputs, *tape.gradient(loss, [*tensors, kernel.value])]
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="takes gradients with TensorFlow")
+@pytest.mark.parametrize(("side", "kernel_size", "strides"), [(4, 5, 1), (4, 5, 2), (2, 3, 1), (1, 5, 1), (9, 3, 2)])
+def test_depthwise_conv_equals_keras(side, kernel_size, strides):
+    x = rng.normal(0, 1, (3, side, side, 6)).astype("float32")
+    layers = [
+        cls(kernel_size, strides=strides, padding="same", use_bias=False)
+        for cls in (DepthwiseConv2D, keras.layers.DepthwiseConv2D)
+    ]
+    for layer in layers:
+        layer.build(x.shape)
+        layer.set_weights(layers[0].get_weights())
+    ours, keras_own = (_with_gradients(layer, [x], layer.kernel) for layer in layers)
+    for our_value, keras_value in zip(ours, keras_own, strict=True):
+        np.testing.assert_allclose(our_value, keras_value, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="takes gradients with TensorFlow")
+def test_gated_conv_equals_keras_multiply_and_conv():
+    x = rng.normal(0, 1, (3, 5, 4, 6)).astype("float32")
+    gate = rng.uniform(0, 1, (3, 1, 1, 6)).astype("float32")
+    ours, plain = GatedConv2D(8), keras.layers.Conv2D(8, 1, use_bias=False)
+    ours.build(x.shape, gate.shape)
+    plain.build(x.shape)
+    plain.set_weights(ours.get_weights())
+    expected = _with_gradients(lambda x, gate: plain(x * gate), [x, gate], plain.kernel)
+    for our_value, keras_value in zip(_with_gradients(ours, [x, gate], ours.kernel), expected, strict=True):
+        np.testing.assert_allclose(our_value, keras_value, atol=1e-4, rtol=1e-4)
 
 
 def test_stochastic_depth_drops_whole_samples():
