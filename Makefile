@@ -1,6 +1,6 @@
 # make run      sets everything up and runs the whole pipeline on the quick-start images
 # make test     sets everything up and passes the tests; make test-all adds the slow ones
-# make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries)
+# make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without)
 # make lock     renews requirements.lock and requirements-gpu.lock for both stacks
 .PHONY: setup run test test-all unit lint lock clean
 SHELL := /bin/sh
@@ -8,7 +8,9 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
-LOCK := $(if $(GPU),requirements-gpu.lock,requirements.lock)
+# Without GPU=1 or GPU=0, what was installed before stays.
+INSTALLED := $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*.lock)))
+LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,$(if $(GPU),requirements.lock,$(or $(INSTALLED),requirements.lock)))
 # TFX 1.21 (Python 3.12, 3.13) needs glibc 2.39 or newer; older systems get Python 3.11 with TFX 1.16.
 GLIBC_MINOR := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* 2\.//; s/\..*//')
 PYTHON ?= $(shell [ "$(or $(GLIBC_MINOR),0)" -ge 39 ] && echo '>=3.12,<3.14' || echo 3.11)

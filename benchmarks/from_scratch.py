@@ -96,13 +96,17 @@ def main() -> None:
             images = find_images(options.folder / name)
             store(images, options.size, Path(temporary) / f"{name}.gz")
             print(f"{name}: {len(images)} images in {len(classes)} classes")
+        final = {}
         for name in [options.only] if options.only else CONTENDERS:
             arguments = (temporary, classes, options.size, options.epochs, options.seed)
             accuracy = call_in_fresh_process(CONTENDERS[name], *arguments)
+            final[name] = accuracy[-1]
             curve = " ".join(f"{value:.3f}" for value in accuracy)
             print(
                 f"{name}: test accuracy {accuracy[-1]:.4f} after {options.epochs} epochs, seed {options.seed} ({curve})"
             )
+    if len(final) > 1:
+        print(f"ratio={final['ours'] / final['keras']:.2f} ours/keras")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from trainer import input_data
 from trainer.input_data import open_split, train_batches
 from trainer.preprocessing import preprocessing_fn
 from trainer.presets import OFFICIAL, Augment
+from trainer.runtime import prepare_cpu_process
 from trainer.settings import TransformSettings
 
 BATCH_SIZE = 32
@@ -114,6 +115,7 @@ def main() -> None:
     options = parser.parse_args()
     augment = OFFICIAL.augment if options.augment else Augment()
     input_data.CACHE_LIMIT_BYTES = 0
+    prepare_cpu_process()  # as in the process that trains
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary) / "photos"

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.steppers import Stepper, Unavailable
 
-PEERS = ("keras", "keras-onednn", "timm")
+PEERS = ("timm", "keras", "keras-onednn")
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=3, help="of each network in a round")
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=["timm", "keras"])
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     arguments = parser.parse_args()
 
     steppers = []

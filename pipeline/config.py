@@ -98,8 +98,11 @@ class PipelineConfig(Settings):
 
     @model_validator(mode="after")
     def _fine_tuning_starts_from_weights(self) -> "PipelineConfig":
-        if self.train.recipe == "finetune" and self.model.weights == "none":
-            raise ValueError("train.recipe finetune needs model.weights: imagenet, or the path of a file")
+        if self.train.chosen_recipe.head_share and self.model.weights == "none":
+            raise ValueError(
+                "train.recipe finetune, or a train.head_share, keeps batch norm frozen and needs model.weights: "
+                "imagenet, or the path of a file"
+            )
         return self
 
     @property
@@ -148,6 +151,10 @@ def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tup
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             key_path = (*prefix, str(key.value))
+            if key_path in lines:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{'.'.join(key_path)} stands there twice", problem_mark=key.start_mark
+                )
             lines[key_path] = key.start_mark.line + 1
             lines |= _key_lines(value, key_path)
     return lines

@@ -8,7 +8,9 @@ early stopping has seen.
 
 import io
 import json
+import os
 import time
+import zipfile
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,9 +20,11 @@ import tensorflow as tf
 
 from trainer.averaging import WeightAverage
 from trainer.callbacks import EarlyStopping
+from trainer.progress import PROGRESS
 
 STATE_FILE = "state.npz"
 MOST_TIME_SAVING = 0.02  # of the training's time
+KEPT_SECONDS = 7 * 24 * 3600  # that a training which nobody goes on with lies about
 
 
 @dataclass
@@ -44,8 +48,13 @@ class State:
     @property
     def variables(self) -> list[keras.Variable]:
         """Weights, random states, the optimiser's and the averages, always in the same order."""
-        layers = [variable for layer in self.model.layers for variable in layer.variables]
-        return [*layers, *self.model.optimizer.variables, *(self.average.variables if self.average else [])]
+        averages = self.average.variables if self.average else []
+        return [*self.layer_variables, *self.model.optimizer.variables, *averages]
+
+    @property
+    def layer_variables(self) -> list[keras.Variable]:
+        """The first of `variables`: weights and random states."""
+        return [variable for layer in self.model.layers for variable in layer.variables]
 
 
 class CheckpointStore:
@@ -73,31 +82,38 @@ class CheckpointStore:
         content = io.BytesIO()
         np.savez(content, meta=np.array(json.dumps(meta)), **arrays)
         tf.io.gfile.makedirs(self.folder)
-        with tf.io.gfile.GFile(f"{self.path}.new", "wb") as file:
+        temporary = f"{self.path}.{os.getpid()}"
+        with tf.io.gfile.GFile(temporary, "wb") as file:
             file.write(content.getvalue())
-        tf.io.gfile.rename(f"{self.path}.new", self.path, overwrite=True)
+        tf.io.gfile.rename(temporary, self.path, overwrite=True)
 
     def load(self) -> "Saved | None":
-        """What was saved last, or None."""
+        """What was saved last, or None; a damaged file is none."""
         if not tf.io.gfile.exists(self.path):
             return None
-        with tf.io.gfile.GFile(self.path, "rb") as file, np.load(io.BytesIO(file.read())) as content:
-            arrays = dict(content)
-        meta = json.loads(str(arrays.pop("meta")))
-        return Saved(Progress(**meta["progress"]), meta, arrays)
+        try:
+            with tf.io.gfile.GFile(self.path, "rb") as file, np.load(io.BytesIO(file.read())) as content:
+                arrays = dict(content)
+            meta = json.loads(str(arrays.pop("meta")))
+            return Saved(Progress(**meta["progress"]), meta, arrays)
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+            PROGRESS.info("train: the saved state in %s is damaged (%s); starting anew", self.path, error)
+            return None
 
     def remove(self) -> None:
         """Forgets this training."""
         if tf.io.gfile.exists(self.folder):
             tf.io.gfile.rmtree(self.folder)
 
-    def remove_others(self) -> None:
-        """Forgets trainings whose inputs are not those of this one: nobody will go on with them."""
+    def remove_old(self) -> None:
+        """Forgets other trainings that nobody went on with for a week; younger ones may be just interrupted."""
         if not tf.io.gfile.exists(self.root):
             return
         for name in tf.io.gfile.listdir(self.root):
             folder = f"{self.root}/{name.rstrip('/')}"
-            if folder != self.folder:
+            if folder == self.folder or not tf.io.gfile.exists(f"{folder}/{STATE_FILE}"):
+                continue
+            if time.time() - tf.io.gfile.stat(f"{folder}/{STATE_FILE}").mtime_nsec / 1e9 > KEPT_SECONDS:
                 tf.io.gfile.rmtree(folder)
 
 
@@ -108,6 +124,11 @@ class Saved:
     progress: Progress
     meta: dict[str, Any]
     arrays: dict[str, np.ndarray]
+
+    def restore_layers(self, state: State) -> None:
+        """Puts weights and random states back: all that a phase has from the one before it."""
+        for index, variable in enumerate(state.layer_variables):
+            variable.assign(self.arrays[f"variable{index}"])
 
     def restore(self, state: State) -> None:
         """Puts everything back in place.

@@ -1,8 +1,8 @@
 """One training from its first or its last saved step to its end."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -33,7 +33,7 @@ class Training:
         self.job = job
         self.rates = rates
         self.setup = Setup(job)
-        self.store = CheckpointStore(job.checkpoint_root, job.key()) if job.checkpoint_root else None
+        self.store = self._store()
         self.saved: Saved | None = self.store.load() if self.store else None
         self.progress = self.saved.progress if self.saved else Progress()
         # A resumed training keeps its batch size, even where the GPU would hold another one by now.
@@ -59,7 +59,7 @@ class Training:
           TrainingDiverged: the loss is not finite.
         """
         if self.store:
-            self.store.remove_others()
+            self.store.remove_old()
         if self.saved:
             PROGRESS.info("train: resuming at epoch %d, step %d", self.progress.epoch + 1, self.steps_done)
         epochs = self.job.settings.epochs
@@ -74,21 +74,25 @@ class Training:
         if self.store:
             self.store.remove()
 
+    def _store(self) -> CheckpointStore | None:
+        """Another machine's precision makes another training: the optimiser scales the loss or does not."""
+        root = self.job.checkpoint_root
+        return CheckpointStore(root, f"{self.job.key()}-{self.setup.precision}") if root else None
+
     def _train_phase(self, model: keras.Model, phase: Phase) -> None:
         """Trains what is left of a phase and leaves the model with the weights to keep."""
         state = self._prepare(model, phase)
-        history = Path(self.job.log_dir) / "history.csv"
-        _write_history(history, self.progress.history)
+        history = f"{self.job.log_dir}/history.csv"
         callbacks: list[keras.callbacks.Callback] = [
             ProgressLogger("train", self.total_steps, self.progress.batch_size, self.steps_done),
             keras.callbacks.TensorBoard(self.job.log_dir),
-            keras.callbacks.CSVLogger(str(history), append=True),
             # Averages go into the model before early stopping looks at it; the state is saved when all is settled.
             *([state.average] if state.average else []),
             *([state.stopping] if state.stopping else []),
             Checkpointing(self.store, self.progress, state, self.steps_per_epoch, self.job.settings.checkpoint_seconds),
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: _write_history(history, self.progress.history)),
         ]
-        for epoch, step, end in self._stretches(phase):
+        for epoch, step, end in self._stretches(phase, state):
             model.fit(
                 self._batches(epoch, step, end),
                 validation_data=eval_batches(self.setup.val_split, self.progress.batch_size),
@@ -116,12 +120,16 @@ class Training:
             patience = settings.patience if phase.end == settings.epochs else None
             state = State(model, average, EarlyStopping(patience) if patience else None)
             if self.saved:
-                self.saved.restore(state)
+                begins = (self.progress.epoch, self.progress.step) == (phase.start, 0)
+                # At a phase's begin what was saved is the end of the phase before, with that one's optimiser.
+                (self.saved.restore_layers if begins else self.saved.restore)(state)
                 self.saved = None
         return state
 
-    def _stretches(self, phase: Phase) -> Iterator[tuple[int, int, int]]:
+    def _stretches(self, phase: Phase, state: State) -> Iterator[tuple[int, int, int]]:
         """What is left of a phase as (epoch, step, end): an epoch that was begun is a stretch of its own."""
+        if state.stopping and state.stopping.wait >= state.stopping.patience:
+            return  # it had stopped before it was interrupted
         epoch, step = self.progress.epoch, self.progress.step
         if step:
             yield epoch, step, epoch + 1
@@ -142,11 +150,12 @@ class Training:
         )
 
 
-def _write_history(path: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Writes what CSVLogger wrote for epochs of an earlier run, whose folder was another; it then appends its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        if epochs:
-            writer = csv.DictWriter(file, ["epoch", *sorted(epochs[0])])
-            writer.writeheader()
-            writer.writerows({"epoch": number, **logs} for number, logs in enumerate(epochs))
+def _write_history(path: str, epochs: Sequence[Mapping[str, float]]) -> None:
+    """Writes the logs of all epochs as CSV, those of an earlier run that this one goes on with included."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, ["epoch", *sorted(epochs[0])])
+    writer.writeheader()
+    writer.writerows({"epoch": number, **logs} for number, logs in enumerate(epochs))
+    tf.io.gfile.makedirs(path.rpartition("/")[0])
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(text.getvalue())

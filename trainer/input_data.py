@@ -13,6 +13,7 @@ from trainer.presets import Augment
 
 # Decoded images are cached as uint8 while a whole split stays below this; above it every epoch decodes again.
 CACHE_LIMIT_BYTES = 2 * 1024**3
+PARALLEL_READS = 8  # files at a time
 SHUFFLE_BUFFER = 10_000  # examples
 UNCHANGED = Augment()
 
@@ -61,7 +62,8 @@ class Split:
 def stored_examples(file_patterns: Sequence[str]) -> tf.data.Dataset:
     """Serialised tf.Examples of Transform's gzipped TFRecords, in a fixed order."""
     files = tf.data.Dataset.list_files(list(file_patterns), shuffle=False)
-    return tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=tf.data.AUTOTUNE)
+    # A number, since the order of several files' examples depends on it, and AUTOTUNE's is the machine's.
+    return tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=PARALLEL_READS)
 
 
 def open_split(file_patterns: Sequence[str], image_size: int, num_classes: int) -> Split:
@@ -141,11 +143,13 @@ def train_batches(
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         """(example, seed) of what is left of an epoch."""
         key = _fold([seed, 0], epoch)
-        examples = source
-        if class_balance == "sampling":
-            examples = _evened(examples, split, key)
         order = tf.random.stateless_uniform([], key, minval=None, maxval=None, dtype=tf.int64)
-        examples = examples.shuffle(_buffer(num_examples), seed=order).take(per_epoch)
+        if class_balance == "sampling":
+            once = _evened(source, split, key).shuffle(_buffer(num_examples), seed=order)
+            # From the start again where chance drew fewer than the epoch needs.
+            examples = once.concatenate(once).take(per_epoch)
+        else:
+            examples = source.shuffle(_buffer(num_examples), seed=order).take(per_epoch)
         done = tf.where(epoch == first_epoch, first_step * batch_size, 0)
         numbered = examples.enumerate().skip(tf.cast(done, tf.int64))
         return numbered.map(lambda number, example: (example, _fold(key, number)))
@@ -190,8 +194,7 @@ def _evened(examples: tf.data.Dataset, split: Split, key: tf.Tensor) -> tf.data.
         chance = tf.random.stateless_uniform([], _fold(key, number))
         return tf.data.Dataset.from_tensors(example).repeat(tf.cast(tf.floor(weights[label] + chance), tf.int64))
 
-    # Repeated, since chance may draw fewer than the epoch needs.
-    return examples.enumerate().flat_map(copies).repeat(2)
+    return examples.enumerate().flat_map(copies)
 
 
 def _part(split: Split, fraction: float) -> int:

@@ -127,6 +127,21 @@ def small_depthwise_conv(x: Tensor, kernel: Any, strides: int) -> Tensor:
     return forward(x, tf.convert_to_tensor(kernel))
 
 
+def uniform(shape: Any, seed: Tensor) -> Tensor:
+    """Draw float32 numbers in [0, 1), other ones on each replica, whose seed generators are in step.
+
+    Args:
+        shape: of the result, integers or scalar tensors.
+        seed: (2,), of a Keras seed generator.
+    """
+    seed = tf.cast(seed, tf.int32)
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        # The second half of a Keras seed counts the calls, and hardly reaches the upper bits.
+        seed += tf.stack([0, tf.cast(context.replica_id_in_sync_group, tf.int32) * 2**20])
+    return tf.random.stateless_uniform(shape, seed)
+
+
 def on_cpu() -> bool:
     """Return whether TensorFlow sees no GPU in this process."""
     return not tf.config.list_physical_devices("GPU")

@@ -63,7 +63,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         """Normalise (batch, height, width, channels)."""
-        if not kernels.FUSED or mask is not None or self.synchronized or self.renorm:
+        if not kernels.FUSED or mask is not None or not self._covered(inputs):
             return super().call(inputs, training=training, mask=mask)
         gamma, beta = self.gamma.value, self.beta.value
         moving_mean, moving_variance = self.moving_mean.value, self.moving_variance.value
@@ -74,18 +74,29 @@ class BatchNormalization(keras.layers.BatchNormalization):
         moving_variance.assign_sub((moving_variance - variance) * (1.0 - self.momentum))
         return outputs
 
+    def _covered(self, inputs: Tensor) -> bool:
+        """Whether the kernel does what this layer is configured to do; the last is new in Keras 3.13."""
+        plain = self.scale and self.center and not self.synchronized and not getattr(self, "renorm", False)
+        return plain and len(inputs.shape) == 4 and self.axis in (-1, 3)
+
 
 @keras.saving.register_keras_serializable("trainer")
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
-    """Keras' depthwise convolution, with "same" padding and no bias, that is fast on small inputs too."""
+    """Keras' depthwise convolution, fast on inputs smaller than its kernel too."""
 
     def call(self, inputs: Tensor) -> Tensor:
         """Convolve (batch, height, width, channels)."""
-        sides = inputs.shape[1:3]
-        small = None not in sides and min(sides) < self.kernel_size[0]
-        if kernels.FUSED and small and inputs.dtype == "float32" and kernels.on_cpu():
+        if kernels.FUSED and kernels.on_cpu() and self._covered(inputs):
             return kernels.small_depthwise_conv(inputs, self.kernel, self.strides[0])
         return super().call(inputs)
+
+    def _covered(self, inputs: Tensor) -> bool:
+        """Whether the inputs are small, and the layer is an EfficientNet's: "same" padding and nothing but a kernel."""
+        sides = inputs.shape[1:3]
+        small = None not in sides and min(sides) < self.kernel_size[0]
+        plain = not self.use_bias and self.activation is keras.activations.linear and self.dilation_rate == (1, 1)
+        last = self.data_format == "channels_last"
+        return small and plain and last and self.padding == "same" and inputs.dtype == "float32"
 
 
 @keras.saving.register_keras_serializable("trainer")
@@ -96,8 +107,17 @@ class GatedConv2D(keras.layers.Conv2D):
     squeeze-excitation and the projection in one, so that the gated channels need not be kept for the gradient.
     """
 
-    def __init__(self, filters: int, kernel_size: int = 1, use_bias: bool = False, **kwargs: Any) -> None:
-        super().__init__(filters, kernel_size, use_bias=use_bias, **kwargs)
+    def __init__(self, filters: int, kernel_initializer: Any = "glorot_uniform", **kwargs: Any) -> None:
+        super().__init__(filters, 1, use_bias=False, kernel_initializer=kernel_initializer, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        config = keras.layers.Layer.get_config(self)
+        return {
+            **config,
+            "filters": self.filters,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
 
     def build(self, inputs_shape: Shape, gate_shape: Shape) -> None:
         """Create the kernel."""
@@ -177,7 +197,12 @@ class RandomDrop(keras.layers.Layer):
         if not training:
             return inputs
         rate = ops.convert_to_tensor(self._held.variable)
-        kept = keras.random.uniform(self.mask_shape(inputs), dtype="float32", seed=self.seed_generator) >= rate
+        shape = self.mask_shape(inputs)
+        if kernels.FUSED:
+            drawn = kernels.uniform(shape, self.seed_generator.next())
+        else:
+            drawn = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        kept = drawn >= rate
         return inputs * ops.cast(ops.cast(kept, "float32") / (1.0 - rate), inputs.dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -8,15 +8,18 @@ from typing import Any
 MODEL_INFO = "assets.extra/model.json"
 
 
-def write_model_info(model_dir: str | Path, info: dict[str, Any]) -> None:
-    """Adds `info` to the SavedModel in `model_dir`."""
-    path = Path(model_dir) / MODEL_INFO
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(info, indent=2, ensure_ascii=False), encoding="utf-8")
+def write_model_info(model_dir: str, info: dict[str, Any]) -> None:
+    """Adds `info` to the SavedModel in `model_dir`, a local or remote folder."""
+    import tensorflow as tf  # not needed to read, which the command line does often
+
+    path = f"{model_dir}/{MODEL_INFO}"
+    tf.io.gfile.makedirs(path.rpartition("/")[0])
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(json.dumps(info, indent=2, ensure_ascii=False))
 
 
 def read_model_info(model_dir: str | Path) -> dict[str, Any]:
-    """What `write_model_info` wrote.
+    """What `write_model_info` wrote; the folder is local.
 
     Raises:
       OSError: the model was not exported by this project.

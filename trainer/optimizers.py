@@ -63,10 +63,13 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
         else:
             super().update_step(gradient, variable, scalars.learning_rate)
 
-    # The three below override Keras' hooks for the whole step. They are private to Keras, but what this module exists
+    # These override Keras' hooks for the whole step. They are private to Keras, but what this module exists
     # for has no public hook; test_optimizers.py fails where Keras changes them.
 
     def _backend_update_step(self, grads: Sequence[Tensor], trainable_variables: Sequence[Any], learning_rate: Tensor):
+        if FUSED and tf.distribute.has_strategy():
+            self._reduce_and_update(grads, trainable_variables, learning_rate)
+            return
         if not self._fused():
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
@@ -74,6 +77,28 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
         scalars = _Scalars(learning_rate, learning_rate * (self.weight_decay or 0.0), self.constants())
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             self.update_step(gradient, variable.value, scalars)
+
+    def _clip_gradients(self, grads: list[Tensor]) -> list[Tensor]:
+        if FUSED and tf.distribute.has_strategy():
+            return grads  # _reduce_and_update does it
+        return super()._clip_gradients(grads)
+
+    def _reduce_and_update(
+        self, grads: Sequence[Tensor], trainable_variables: Sequence[Any], learning_rate: Tensor
+    ) -> None:
+        """Keras' update under a strategy, with the clipping after the sum over the replicas.
+
+        Keras clips each replica's share, so that the sum may be as many times too large as there are replicas.
+        """
+        variables = [variable.value for variable in trainable_variables]
+        reduced = self._all_reduce_sum_gradients(list(zip(grads, variables, strict=True)))
+        clipped = super()._clip_gradients([gradient for gradient, _ in reduced])
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            self._distributed_tf_update_step,
+            self._distribution_strategy,
+            list(zip(clipped, variables, strict=True)),
+            learning_rate,
+        )
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         if not self._fused():  # update_step does it otherwise

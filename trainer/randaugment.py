@@ -84,15 +84,20 @@ def _autocontrast(image: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
 
 
 def _equalize(image: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-    """Spreads each channel's histogram evenly: a level becomes the share of pixels below it."""
+    """Spreads each channel's histogram evenly, in Pillow's integer arithmetic.
+
+    A level becomes the share of pixels below it among those below the channel's highest level, which stays white; a
+    channel with too little below it stays as it is.
+    """
     levels = tf.cast(image, tf.int32)
     flat = tf.transpose(tf.reshape(levels, [-1, 3]))
     histogram = tf.math.bincount(flat, minlength=256, maxlength=256, axis=-1)
     below = tf.cumsum(histogram, axis=-1, exclusive=True)
-    pixels = image.shape[0] * image.shape[1]
-    table = tf.cast(below, tf.float32) * (255.0 / pixels)
+    highest = tf.gather(histogram, tf.reduce_max(flat, axis=-1), batch_dims=1)
+    step = (image.shape[0] * image.shape[1] - highest)[:, tf.newaxis] // 255
+    table = tf.where(step > 0, tf.minimum((below + step // 2) // tf.maximum(step, 1), 255), tf.range(256))
     spread = tf.transpose(tf.gather(table, flat, batch_dims=1))
-    return tf.reshape(spread, image.shape)
+    return tf.cast(tf.reshape(spread, image.shape), tf.float32)
 
 
 def _posterize(image: tf.Tensor, level: tf.Tensor) -> tf.Tensor:

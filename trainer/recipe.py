@@ -114,7 +114,11 @@ def compile_model(
 def reset_optimizer(model: keras.Model) -> None:
     """Brings a compiled model's optimiser back to the state of a new one, in place."""
     optimizer = model.optimizer
-    getattr(optimizer, "inner_optimizer", optimizer).reset()  # mixed_float16 wraps it in a loss scaler
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # mixed_float16 wraps it in one
+        optimizer.dynamic_scale.assign(optimizer.initial_scale)
+        optimizer.step_counter.assign(0)
+        optimizer = optimizer.inner_optimizer
+    optimizer.reset()
 
 
 def _optimizer(recipe: Recipe, learning_rate: LearningRateSchedule) -> keras.optimizers.Optimizer:
@@ -129,6 +133,7 @@ def _optimizer(recipe: Recipe, learning_rate: LearningRateSchedule) -> keras.opt
 def _set_l2(variables: Sequence[keras.Variable], weight_decay: float) -> None:
     """Puts weight_decay / 2 * sum(v^2) of every kernel into the loss, as tensorflow/tpu main.py does.
 
+    (There of every variable outside batch norm, hence of the few biases too.)
     That is not the decoupled decay of AdamW: RMSProp scales it with the gradient, which makes the same number some
     hundred times as strong.
     """

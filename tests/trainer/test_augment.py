@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image, ImageOps
 
 from trainer.augment import Augmenter
 from trainer.presets import Augment
@@ -115,6 +116,11 @@ def test_operations_do_what_their_names_say(photo):
 
     np.testing.assert_allclose(apply("invert"), 255 - pixels)
     np.testing.assert_array_equal(apply("posterize"), np.asarray(photo) & 0xF0)
+    mostly_white = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    mostly_white[: SIDE // 4] = np.asarray(photo)[: SIDE // 4]
+    for picture in (np.asarray(photo), mostly_white, np.full((SIDE, SIDE, 3), 255, np.uint8)):
+        expected = ImageOps.equalize(Image.fromarray(picture))
+        np.testing.assert_array_equal(apply("equalize", image=tf.cast(picture, tf.float32)), expected)
     np.testing.assert_allclose(apply("brightness", 0.5), pixels, rtol=1e-5)  # factor 1
     np.testing.assert_allclose(apply("brightness", 0.0), 0.1 * pixels, rtol=1e-5)
     np.testing.assert_allclose(apply("rotate", 0.0), pixels, atol=1e-3)

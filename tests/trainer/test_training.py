@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -58,7 +59,7 @@ def undisturbed(tmp_path_factory):
 def test_a_training_that_is_killed_in_mid_epoch_goes_on_and_ends_where_it_would_have(tmp_path, undisturbed):
     settings = {"recipe": "official", "epochs": 4, "checkpoint_seconds": 0}
     job = make_job(tmp_path, **settings)
-    store = CheckpointStore(job.checkpoint_root, job.key())
+    store = CheckpointStore(job.checkpoint_root, f"{job.key()}-float32")
     process = start(tmp_path, settings)
     deadline = time.monotonic() + 120
     while (saved := store.load()) is None or saved.progress.epoch < 1 or saved.progress.step < 5:
@@ -82,16 +83,54 @@ def test_a_training_that_is_killed_in_mid_epoch_goes_on_and_ends_where_it_would_
     assert float(rows[-1]["val_loss"]) == pytest.approx(training.result["val_loss"], rel=0.02)
 
 
-def test_state_of_other_inputs_is_forgotten_and_that_of_a_finished_training_too(tmp_path):
+def test_state_of_other_inputs_is_forgotten_after_a_week_and_that_of_a_finished_training_at_once(tmp_path):
     job = make_job(tmp_path, epochs=1)
-    other = CheckpointStore(job.checkpoint_root, "another-key")
-    other_file = Path(other.path)
-    other_file.parent.mkdir(parents=True)
-    other_file.write_bytes(b"")
+    old, young = (Path(CheckpointStore(job.checkpoint_root, name).path) for name in ("old", "young"))
+    for file in (old, young):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"")
+    os.utime(old, (time.time() - 8 * 24 * 3600,) * 2)
     training, _ = train_tiny(job)
-    assert not other_file.exists()
+    assert not old.exists()
+    assert young.exists()
     training.finish()
     assert training.store.load() is None
+
+
+def test_a_damaged_state_is_named_and_the_training_starts_anew(tmp_path, caplog):
+    job = make_job(tmp_path, epochs=1, checkpoint_seconds=0)
+    training, _ = train_tiny(job)
+    state = Path(training.store.path)
+    state.write_bytes(state.read_bytes()[:1000])
+    with caplog.at_level(logging.INFO, "effnet.progress"):
+        training, _ = train_tiny(job)
+    assert any("damaged" in record.getMessage() for record in caplog.records)
+    assert len(training.progress.history) == 1
+
+
+def test_a_training_killed_between_two_phases_goes_on_with_the_second(tmp_path, undisturbed):
+    weights = str(tmp_path / "pretrained.weights.h5")
+    undisturbed[2].save_weights(weights)
+    settings = {"recipe": "finetune", "epochs": 3, "head_share": 0.34, "checkpoint_seconds": 0}
+    job = make_job(tmp_path / "whole", weights=weights, **settings)
+    _, whole = train_tiny(job)
+    job = make_job(tmp_path / "killed", weights=weights, **settings)
+    with mock.patch("trainer.fitting.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
+        train_tiny(job)
+    training, resumed = train_tiny(job)
+    assert len(training.progress.history) == 3
+    for ours, expected in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=0.02, atol=0.02)
+
+
+def test_a_training_that_had_stopped_early_stays_stopped(tmp_path):
+    settings = {"epochs": 30, "patience": 2, "learning_rate": 0.5, "clip_norm": 0, "schedule": "exponential"}
+    job = make_job(tmp_path, checkpoint_seconds=0, **settings)
+    first, model = train_tiny(job)
+    again, resumed = train_tiny(job)
+    assert again.progress.history == first.progress.history
+    for ours, expected in zip(resumed.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
 
 
 def test_the_key_follows_the_configuration_and_the_files_but_not_the_place(tmp_path):
