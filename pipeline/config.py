@@ -47,6 +47,7 @@ class DataSettings(Settings):
     max_bad_fraction: Fraction = 0.05
     min_images_per_class: Annotated[int, Field(ge=1)] = 10
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
+    near_duplicates: bool = True
 
 
 class EvaluateSettings(Settings):

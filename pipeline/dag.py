@@ -55,6 +55,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         eval_fraction=config.data.split.eval,
         seed=config.seed,
         max_pixels=config.data.max_pixels,
+        near_duplicates=config.data.near_duplicates,
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
     statistics = tfx.components.StatisticsGen(

@@ -26,6 +26,7 @@ class ImageExampleGenSpec(ComponentSpec):
         "eval_fraction": ExecutionParameter(type=float),
         "seed": ExecutionParameter(type=int),
         "max_pixels": ExecutionParameter(type=int),
+        "near_duplicates": ExecutionParameter(type=int),
         "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {}
@@ -56,6 +57,7 @@ class ImageExampleGen(BaseBeamComponent):
         eval_fraction: float = 0.1,
         seed: int = 1,
         max_pixels: int = 50_000_000,
+        near_duplicates: bool = True,
     ):
         """Describes an ingest.
 
@@ -66,6 +68,8 @@ class ImageExampleGen(BaseBeamComponent):
             eval_fraction: share of the images for evaluation, 0 to 1, if there is no eval folder.
             seed: of the split and of the order of the examples.
             max_pixels: larger images (width x height) are quarantined.
+            near_duplicates: keeps near copies of an image, scaled or encoded anew, in one split, as exact ones always
+                are.
 
         Raises:
             ValueError: if the fractions leave nothing to train on.
@@ -78,6 +82,7 @@ class ImageExampleGen(BaseBeamComponent):
             eval_fraction=float(eval_fraction),
             seed=seed,
             max_pixels=max_pixels,
+            near_duplicates=int(near_duplicates),
             source_hash=source_hash(Path(__file__).parent),
             examples=Channel(type=standard_artifacts.Examples),
             report=Channel(type=artifacts.IngestReport),

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from components.image_example_gen.perceptual import perceptual_hash
+
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
 # MPO is what phones write for a JPEG with a second picture behind it; JPEG readers take the first.
@@ -74,6 +76,7 @@ class NormalisedImage:
         width: columns of pixels, after turning.
         height: rows of pixels, after turning.
         brightness: mean luma (ITU-R 601), 0 black to 1 white.
+        perceptual_hash: 64 hex digits, nearly the same for near copies.
         changes: why `data` is not the original, of "format", "colours", "orientation" and "transparency".
     """
 
@@ -82,6 +85,7 @@ class NormalisedImage:
     width: int
     height: int
     brightness: float
+    perceptual_hash: str
     changes: tuple[str, ...]
 
 
@@ -122,12 +126,14 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
         changes.append("transparency")
         picture = opaque
     picture = _eight_bit(picture)
+    gray = picture.convert("L")
     return NormalisedImage(
         data=_as_png(picture) if changes else data,
         format=original_format,
         width=picture.width,
         height=picture.height,
-        brightness=float(np.asarray(picture.convert("L")).mean()) / 255,
+        brightness=float(np.asarray(gray).mean()) / 255,
+        perceptual_hash=perceptual_hash(gray),
         changes=tuple(changes),
     )
 

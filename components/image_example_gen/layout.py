@@ -23,12 +23,14 @@ class ImageFile:
         size: bytes.
         label: index of its class.
         split: the split that its folder names, or "" if the split rule decides.
+        group: images of one group, such as one patient's, fall into one split; "" if it has none.
     """
 
     path: str
     size: int
     label: int
     split: str
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def ingest(tmp_path):
             artifact.uri = str(tmp_path / name / key)
             Path(artifact.uri).mkdir(parents=True)
         context = BaseBeamExecutor.Context(tmp_dir=str(tmp_path / name / "tmp"), unique_id="1")
-        parameters = {"val_fraction": 0.2, "eval_fraction": 0.2, "seed": 1, "max_pixels": 10**6} | changes
-        parameters |= {"path": str(root), "classes": json.dumps(list(classes))}
+        parameters = {"val_fraction": 0.2, "eval_fraction": 0.2, "seed": 1, "max_pixels": 10**6, "near_duplicates": 1}
+        parameters |= {"path": str(root), "classes": json.dumps(list(classes))} | changes
         Executor(context).Do({}, {"examples": [examples], "report": [report]}, parameters)
         return examples, report.uri
 
@@ -73,6 +73,8 @@ def mixed_tree(digits, make_tree, encode) -> Path:
             "photo/flower.webp": encode(flower, "WEBP"),
             "photo/deep/flower.png": encode(flower.resize((64, 48)), "PNG"),
             "photo/cut.jpg": jpeg[:-1000],
+            "photo/torn.png": encode(china.rotate(180), "PNG"),
+            "digit/torn.png": encode(china.rotate(180), "PNG"),
             "photo/poster.png": encode(Image.new("1", (1001, 1000)), "PNG"),
             "photo/notes.txt": b"shot in spring",
             "photo/none.jpg": b"",
@@ -89,6 +91,8 @@ def test_good_images_are_written_and_the_others_named(mixed_tree, ingest):
     assert read_classes(report) == ["digit", "photo"]
     assert {line["path"]: line["reason"] for line in read_quarantine(report)} == {
         "README.md": "not_in_class_folder",
+        "digit/torn.png": "two_classes",
+        "photo/torn.png": "two_classes",
         "photo/Thumbs.db": "ignored",
         "photo/cut.jpg": "truncated",
         "photo/film.mp4": "too_many_bytes",
@@ -97,12 +101,14 @@ def test_good_images_are_written_and_the_others_named(mixed_tree, ingest):
         "photo/poster.png": "too_many_pixels",
     }
     examples = read_examples(artifact.uri)
-    assert sum(map(len, examples.values())) == summary.examples == summary.found - 7 == 64
+    assert sum(map(len, examples.values())) == summary.examples == summary.found - 9 == 64
     assert {split: len(found) for split, found in examples.items()} == {
         split: sum(classes.values()) for split, classes in summary.written.items()
     }
     assert summary.reencoded == {"format": 1}
-    assert summary.identical_files == 1
+    assert (summary.identical_files, summary.near_duplicates) == (2, 1)
+    splits = {value(example, "path"): split for split, found in examples.items() for example in found}
+    assert splits[b"photo/flower.webp"] == splits[b"photo/deep/flower.png"]
     assert list(artifact.splits) == list(SPLITS)
 
 
