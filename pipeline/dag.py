@@ -38,6 +38,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.data_gate.component import DataGate
     from components.gated_evaluator.component import GatedEvaluator
     from components.image_example_gen.component import ImageExampleGen
+    from components.image_example_gen.spans import SpanRule
     from components.served_model.component import ServedModel
     from pipeline.eval_config import make_eval_config
 
@@ -56,6 +57,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         seed=config.seed,
         max_pixels=config.data.max_pixels,
         near_duplicates=config.data.near_duplicates,
+        spans=SpanRule(**config.data.span.model_dump()),
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
     statistics = tfx.components.StatisticsGen(

@@ -14,9 +14,9 @@ from tfx.types import Artifact, artifact_utils
 
 from components import files
 from components.image_example_gen.accounts import Counts, summarise
-from components.image_example_gen.layout import ImageFile, Plan, plan_ingest
-from components.image_example_gen.listing import fingerprint, list_folder
+from components.image_example_gen.layout import ImageFile, Plan
 from components.image_example_gen.records import Steps, WriteExample, build_ingest
+from components.image_example_gen.source import source_of
 from components.image_example_gen.split import SPLITS, SplitRule
 from components.image_example_gen.survey import Survey
 from components.image_example_gen.units import AssignSplits
@@ -46,13 +46,12 @@ class Executor(BaseBeamExecutor):
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
-        root = exec_properties["path"]
         seed = int(exec_properties["seed"])  # Kubeflow's numbers are floats, and "1.0" would cut otherwise than "1"
 
         started = time.monotonic()
-        listing = list_folder(root)
-        input_fingerprint = fingerprint(listing)
-        plan = plan_ingest(listing, json.loads(exec_properties["classes"]))
+        source = source_of(exec_properties)
+        root, input_fingerprint = source.root, source.fingerprint()
+        plan = source.plan(json.loads(exec_properties["classes"]))
         rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
         max_pixels = int(exec_properties["max_pixels"])
         near_duplicates = bool(int(exec_properties["near_duplicates"]))

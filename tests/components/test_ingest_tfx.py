@@ -52,6 +52,7 @@ def ingest(tmp_path):
             Path(artifact.uri).mkdir(parents=True)
         context = BaseBeamExecutor.Context(tmp_dir=str(tmp_path / name / "tmp"), unique_id="1")
         parameters = {"val_fraction": 0.2, "eval_fraction": 0.2, "seed": 1, "max_pixels": 10**6, "near_duplicates": 1}
+        parameters |= {"span_last": "latest", "span_window": 1, "span_allow_missing": 0}
         parameters |= {"path": str(root), "classes": json.dumps(list(classes))} | changes
         Executor(context).Do({}, {"examples": [examples], "report": [report]}, parameters)
         return examples, report.uri
@@ -253,3 +254,23 @@ def test_a_pipeline_passes_good_data_reuses_it_and_notices_changes(digits, make_
     with pytest.raises(DataError, match=r"41 of .* were quarantined"):
         pipeline.run()
     assert len(pipeline.outputs("DataGate/verdict")) == 2
+
+
+def test_a_manifest_keeps_groups_together_and_stays_in_its_folder(digits, make_tree, ingest):
+    scans = sorted(digits.glob("[67]/*.png"))[::6]
+    rows = [f"x/{path.name},{path.parent.name},{number // 5}" for number, path in enumerate(scans)]
+    tree = {f"x/{path.name}": path.read_bytes() for path in scans}
+    tree["labels.csv"] = "\n".join(["path,label,group", *rows, "../secret.png,6,0"]).encode()
+    artifact, report = ingest(make_tree(tree) / "labels.csv")
+    assert [(line["path"], line["reason"]) for line in read_quarantine(report)] == [
+        ("../secret.png", "outside_root"),
+    ]
+    split_of = {
+        value(example, "path").decode(): split
+        for split, found in read_examples(artifact.uri).items()
+        for example in found
+    }
+    assert len(split_of) == len(scans)
+    assert set(split_of.values()) == set(SPLITS)
+    for start in range(0, len(scans), 5):
+        assert len({split_of[f"x/{path.name}"] for path in scans[start : start + 5]}) == 1
