@@ -12,7 +12,8 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components import files
 from components.image_example_gen.accounts import IN, OUT, REJECTED, SURVEY
-from components.image_example_gen.image_codec import ImageError, NormalisedImage, normalise_image
+from components.image_example_gen.image_codec import NormalisedImage, normalise_image
+from components.image_example_gen.integrity import ImageError
 from components.image_example_gen.layout import ImageFile
 from components.image_example_gen.listing import Rejected
 
