@@ -52,6 +52,16 @@ class Span(Settings):
         return str(last) if isinstance(last, int | datetime.date) else last
 
 
+class Drift(Settings):
+    """Largest divergence (Jensen-Shannon, 0 to 1) from the images of the served model, by feature."""
+
+    label: Fraction = 0.1
+    brightness: Fraction = 0.1
+    size: Fraction = 0.1
+    aspect: Fraction = 0.1
+    format: Fraction = 0.2
+
+
 class DataSettings(Settings):
     """Where the images are and what is asked of them."""
 
@@ -63,6 +73,7 @@ class DataSettings(Settings):
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
     near_duplicates: bool = True
     span: Span = Span()
+    drift: Drift | None = Drift()
 
 
 class EvaluateSettings(Settings):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from components.data_profile.profile import FEATURES
 from components.errors import DataError
 from components.image_example_gen.layout import Plan
 from components.image_example_gen.split import SPLITS
@@ -13,7 +14,14 @@ SHOWN = 5  # names in a warning; the quarantine file has all
 SURVEY, LABELS, LEAKS, WRITE = STEPS = ("survey", "labels", "leaks", "write")
 # Keys of the counters that the steps keep; each counter is (key, *names).
 IN, OUT, REJECTED = "in", "out", "rejected"  # of a step; REJECTED also names the reason
-WRITTEN, REENCODED, STORED, IDENTICAL, NEAR = "written", "reencoded", "stored", "identical", "near"
+WRITTEN, REENCODED, STORED, IDENTICAL, NEAR, PROFILE = (
+    "written",
+    "reencoded",
+    "stored",
+    "identical",
+    "near",
+    "profile",
+)
 
 Counts = dict[tuple[str, ...], int]
 
@@ -48,11 +56,16 @@ def summarise(root: str, fingerprint: str, plan: Plan, counts: Counts) -> Ingest
         empty_class_folders=plan.empty_classes,
         identical_files=counts.get((IDENTICAL,), 0),
         near_duplicates=counts.get((NEAR,), 0),
+        profile={feature: _counted(counts, feature) for feature in FEATURES},
         warnings=_warnings(plan, quarantined),
     )
     _check_nothing_lost(plan, summary, counts)
     _check_readable(plan, summary)
     return summary
+
+
+def _counted(counts: Counts, feature: str) -> dict[str, int]:
+    return {key[2]: count for key, count in sorted(counts.items()) if key[:2] == (PROFILE, feature)}
 
 
 def _check_nothing_lost(plan: Plan, summary: IngestSummary, counts: Counts) -> None:

@@ -21,7 +21,8 @@ import tensorflow as tf
 from apache_beam.io.filesystem import BeamIOError
 
 from components import files
-from components.image_example_gen.accounts import IN, OUT, REENCODED, STORED, WRITE, WRITTEN
+from components.data_profile.profile import kinds
+from components.image_example_gen.accounts import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
 from components.image_example_gen.image_codec import NormalisedImage, normalise_image
 from components.image_example_gen.layout import ImageFile
 from components.image_example_gen.split import SPLITS
@@ -59,6 +60,8 @@ class WriteExample(beam.DoFn):
         yield count(OUT, WRITE)
         yield count(WRITTEN, split, class_name)
         yield beam.pvalue.TaggedOutput(split, encode_example(file, class_name, surveyed.sha256, image, data))
+        for feature, kind in kinds(class_name, image.brightness, image.width, image.height, image.format):
+            yield count(PROFILE, feature, kind)
         for change in image.changes:
             yield count(REENCODED, change)
 

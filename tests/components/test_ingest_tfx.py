@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from components.data_profile.profile import find_drift, write_profile
 from components.errors import DataError
 from components.ingest_report import IngestSummary, read_classes, read_quarantine, read_summary
+from pipeline.config import Drift
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
@@ -206,6 +208,8 @@ class Pipeline:
             statistics=statistics.outputs["statistics"],
             max_bad_fraction=0.05,
             min_images_per_class=50,
+            drift={"brightness": 0.1, "label": 0.1},
+            push_path=str(self.home / "served"),
         )
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="data",
@@ -224,6 +228,26 @@ class Pipeline:
 
     def summary(self) -> IngestSummary:
         return read_summary(str(self.outputs("ImageExampleGen/report")[-1]))
+
+
+def serve(folder: Path, profile: dict | None) -> None:
+    """Puts a model where Pusher would, with what its images were like."""
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    if profile is not None:
+        write_profile(str(folder), profile)
+
+
+def test_halved_brightness_is_drift_and_a_reshuffle_is_not(digits, make_tree, encode, ingest):
+    scans = {f"{path.parent.name}/{path.name}": path for path in sorted(digits.glob("[01]/*.png"))[::3]}
+    bright = make_tree({name: path.read_bytes() for name, path in scans.items()}, "bright")
+    halved = {name: Image.open(path).point(lambda level: level // 2) for name, path in scans.items()}
+    dark = make_tree({name: encode(scan, "PNG") for name, scan in halved.items()}, "dark")
+    thresholds = Drift().model_dump()
+    served = read_summary(ingest(bright, "served")[1]).profile
+    (problem,) = find_drift(read_summary(ingest(dark, "dark")[1]).profile, served, thresholds)
+    assert problem.startswith("brightness drifted")
+    assert find_drift(read_summary(ingest(bright, "reshuffled", seed=2)[1]).profile, served, thresholds) == []
 
 
 def test_a_pipeline_passes_good_data_reuses_it_and_notices_changes(digits, make_tree, tmp_path):
@@ -249,11 +273,22 @@ def test_a_pipeline_passes_good_data_reuses_it_and_notices_changes(digits, make_
     assert pipeline.summary().quarantined == {"ignored": 1, "not_an_image": 1}
     assert len(pipeline.outputs("DataGate/verdict")) == 2  # one bad file in 500 does not stop it
 
+    serve(pipeline.home / "served" / "1", profile=None)
+    with pytest.raises(DataError, match=r"no verdict on drift.*data\.drift=null"):
+        pipeline.run()
+    served = pipeline.summary().profile
+    serve(pipeline.home / "served" / "2", served)
+    pipeline.run()
+    serve(pipeline.home / "served" / "3", served | {"brightness": {"19": 500}})
+    with pytest.raises(DataError, match=r"brightness drifted by .* raise data\.drift\.brightness"):
+        pipeline.run()
+    serve(pipeline.home / "served" / "4", served)
+
     for number in range(40):
         (images / "2" / f"text-{number}.png").write_text("no image either")
     with pytest.raises(DataError, match=r"41 of .* were quarantined"):
         pipeline.run()
-    assert len(pipeline.outputs("DataGate/verdict")) == 2
+    assert len(pipeline.outputs("DataGate/verdict")) == 3
 
 
 def test_a_manifest_keeps_groups_together_and_stays_in_its_folder(digits, make_tree, ingest):
