@@ -36,6 +36,8 @@ class IngestSummary:
         given_splits: splits that the folders name; the others were cut by the split rule.
         empty_class_folders: class folders without a file.
         identical_files: files whose bytes another file has as well.
+        near_duplicates: images that are near copies of another one (scaled, encoded anew), beyond the identical files.
+        profile: what the images are like, see components.data_profile.profile.
         warnings: one line each for what a person should look at.
     """
 
@@ -48,6 +50,8 @@ class IngestSummary:
     given_splits: list[str] = field(default_factory=list)
     empty_class_folders: list[str] = field(default_factory=list)
     identical_files: int = 0
+    near_duplicates: int = 0
+    profile: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @property

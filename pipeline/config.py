@@ -4,13 +4,14 @@
 cannot accept becomes a `ConfigError` that names the line, the key and, for a misspelt key, the nearest valid one.
 """
 
+import datetime
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from trainer.settings import (
     NO_FILE,
@@ -38,6 +39,29 @@ class Split(Settings):
     eval: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
 
 
+class Span(Settings):
+    """Which folders stand for {SPAN} in data.path."""
+
+    last: str = "latest"
+    window: Annotated[int, Field(ge=1)] = 1
+    allow_missing: bool = False
+
+    @field_validator("last", mode="before")
+    @classmethod
+    def _as_written(cls, last: object) -> object:
+        return str(last) if isinstance(last, int | datetime.date) else last
+
+
+class Drift(Settings):
+    """Largest divergence (Jensen-Shannon, 0 to 1) from the images of the served model, by feature."""
+
+    label: Fraction = 0.1
+    brightness: Fraction = 0.1
+    size: Fraction = 0.1
+    aspect: Fraction = 0.1
+    format: Fraction = 0.2
+
+
 class DataSettings(Settings):
     """Where the images are and what is asked of them."""
 
@@ -47,6 +71,9 @@ class DataSettings(Settings):
     max_bad_fraction: Fraction = 0.05
     min_images_per_class: Annotated[int, Field(ge=1)] = 10
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
+    near_duplicates: bool = True
+    span: Span = Span()
+    drift: Drift | None = Drift()
 
 
 class EvaluateSettings(Settings):

@@ -1,7 +1,7 @@
 """The pipeline's wiring: configuration in, TFX pipeline out.
 
     images -> ImageExampleGen -> StatisticsGen -> ExampleValidator -> DataGate -> Transform -> Tuner -> Trainer
-           -> Evaluator, against what is served now -> Pusher
+           -> Evaluator, against what is served now -> Pusher -> DataProfile, for the next run's gate
 
 Importing this module does not load TFX; calling `create_pipeline` does (10 s or more).
 """
@@ -36,8 +36,10 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
 
     from components.curated_schema.component import CuratedSchema
     from components.data_gate.component import DataGate
+    from components.data_profile.component import DataProfile
     from components.gated_evaluator.component import GatedEvaluator
     from components.image_example_gen.component import ImageExampleGen
+    from components.image_example_gen.spans import SpanRule
     from components.served_model.component import ServedModel
     from pipeline.eval_config import make_eval_config
 
@@ -55,6 +57,8 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         eval_fraction=config.data.split.eval,
         seed=config.seed,
         max_pixels=config.data.max_pixels,
+        near_duplicates=config.data.near_duplicates,
+        spans=SpanRule(**config.data.span.model_dump()),
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
     statistics = tfx.components.StatisticsGen(
@@ -72,6 +76,8 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         statistics=statistics.outputs["statistics"],
         max_bad_fraction=config.data.max_bad_fraction,
         min_images_per_class=config.data.min_images_per_class,
+        drift=config.data.drift.model_dump() if config.data.drift else None,
+        push_path=config.push_path,
     )
     transform = tfx.components.Transform(
         examples=examples.outputs["examples"],
@@ -127,11 +133,12 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_path)
         ),
     )
+    profile = DataProfile(report=examples.outputs["report"], pushed_model=pusher.outputs["pushed_model"])
     data_steps = [examples, schema, statistics, validator, data_gate]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.run_root / "artifacts"),
-        components=[*data_steps, transform, *tuning, trainer, served_model, evaluator, pusher],
+        components=[*data_steps, transform, *tuning, trainer, served_model, evaluator, pusher, profile],
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.run_root / "metadata.sqlite")

@@ -1,5 +1,6 @@
 """DataGate as a TFX component."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components import artifacts
+from components.data_gate.driver import Driver
 from components.data_gate.executor import Executor
 from components.source_hash import source_hash
 
@@ -19,6 +21,8 @@ class DataGateSpec(ComponentSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "max_bad_fraction": ExecutionParameter(type=float),
         "min_images_per_class": ExecutionParameter(type=int),
+        "drift": ExecutionParameter(type=str),
+        "push_path": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
@@ -30,7 +34,8 @@ class DataGateSpec(ComponentSpec):
 
 
 class DataGate(BaseComponent):
-    """Stops the run if a split is empty or has anomalies, too many files are faulty or a class is too small.
+    """Stops the run if a split is empty or has anomalies, too many files are faulty, a class is too small, or the
+    images have drifted.
 
     ExampleValidator only notes anomalies; a node that must not run on bad data needs `add_upstream_node(gate)`.
 
@@ -40,6 +45,7 @@ class DataGate(BaseComponent):
 
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+    DRIVER_CLASS = Driver
 
     def __init__(
         self,
@@ -48,6 +54,8 @@ class DataGate(BaseComponent):
         max_bad_fraction: float,
         min_images_per_class: int,
         statistics: BaseChannel | None = None,
+        drift: Mapping[str, float] | None = None,
+        push_path: str = "",
     ):
         """Describes a gate.
 
@@ -58,6 +66,9 @@ class DataGate(BaseComponent):
             min_images_per_class: fewest training images of each class.
             statistics: StatisticsGen's `statistics`; with them the gate also asks that they cover every example and
                 that image formats were looked at.
+            drift: feature of components.data_profile.profile -> largest divergence from the images of the served model,
+                0 to 1; None or empty compares nothing.
+            push_path: folder of the pushed models; "" compares nothing.
         """
         spec = DataGateSpec(
             anomalies=anomalies,
@@ -65,7 +76,9 @@ class DataGate(BaseComponent):
             statistics=statistics,
             max_bad_fraction=float(max_bad_fraction),
             min_images_per_class=min_images_per_class,
-            source_hash=source_hash(Path(__file__).parent),
+            drift=json.dumps(drift or {}, sort_keys=True),
+            push_path=push_path if drift else "",
+            source_hash=source_hash(Path(__file__).parent, Path(__file__).parent.parent / "data_profile"),
             verdict=Channel(type=artifacts.DataVerdict),
         )
         super().__init__(spec=spec)

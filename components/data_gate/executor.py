@@ -7,6 +7,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
 from components import files
+from components.data_gate.driver import SERVED
 from components.data_gate.verdict import (
     check,
     find_problems,
@@ -14,7 +15,9 @@ from components.data_gate.verdict import (
     read_anomalies,
     read_statistics,
 )
+from components.data_profile.profile import find_drift, read_profile
 from components.ingest_report import read_summary
+from components.served_model.versions import served_path
 
 VERDICT_FILE = "verdict.json"
 
@@ -41,12 +44,17 @@ class Executor(BaseExecutor):
         if input_dict.get("statistics"):
             statistics = read_statistics(artifact_utils.get_single_uri(input_dict["statistics"]))
             problems += find_statistics_problems(summary, statistics)
+        # Where no driver ran, as on Kubeflow, the parameter is absent.
+        served = exec_properties[SERVED] if SERVED in exec_properties else served_path(exec_properties["push_path"])
+        if served:
+            problems += find_drift(summary.profile, read_profile(served), json.loads(exec_properties["drift"]))
         check(problems)
         verdict = {
             "passed": True,
             "images": {split: sum(classes.values()) for split, classes in summary.written.items()},
             "faulty_files": summary.faulty,
             "limits": limits,
+            "compared_with": served,
         }
         path = files.join(artifact_utils.get_single_uri(output_dict["verdict"]), VERDICT_FILE)
         files.write_text(path, json.dumps(verdict, indent=2) + "\n")

@@ -1,8 +1,8 @@
 """Checks the counts of an ingest and turns them into its summary."""
 
 from collections import Counter
-from collections.abc import Sequence
 
+from components.data_profile.profile import FEATURES
 from components.errors import DataError
 from components.image_example_gen.layout import Plan
 from components.image_example_gen.split import SPLITS
@@ -10,21 +10,30 @@ from components.ingest_report import IngestSummary
 
 SHOWN = 5  # names in a warning; the quarantine file has all
 
-# Keys of the counters that the Beam step keeps; each counter is (key, *names).
-SEEN, WRITTEN, QUARANTINED, REENCODED, STORED = "seen", "written", "quarantined", "reencoded", "stored"
+# The steps that every image passes one after the other.
+SURVEY, LABELS, LEAKS, WRITE = STEPS = ("survey", "labels", "leaks", "write")
+# Keys of the counters that the steps keep; each counter is (key, *names).
+IN, OUT, REJECTED = "in", "out", "rejected"  # of a step; REJECTED also names the reason
+WRITTEN, REENCODED, STORED, IDENTICAL, NEAR, PROFILE = (
+    "written",
+    "reencoded",
+    "stored",
+    "identical",
+    "near",
+    "profile",
+)
 
 Counts = dict[tuple[str, ...], int]
 
 
-def summarise(root: str, fingerprint: str, plan: Plan, counts: Counts, copies: Sequence[dict]) -> IngestSummary:
+def summarise(root: str, fingerprint: str, plan: Plan, counts: Counts) -> IngestSummary:
     """Returns the summary of an ingest of which nothing was lost.
 
     Args:
         root: the image folder.
         fingerprint: that of its listing.
         plan: what was to be read.
-        counts: the Beam step's counters.
-        copies: for each group of files with the same bytes its "splits", "classes" and "paths".
+        counts: the Beam steps' counters.
 
     Raises:
         RuntimeError: if files were lost on the way.
@@ -33,8 +42,9 @@ def summarise(root: str, fingerprint: str, plan: Plan, counts: Counts, copies: S
     written = {split: {name: counts.get((WRITTEN, split, name), 0) for name in plan.classes} for split in SPLITS}
     quarantined = Counter(rejected.reason for rejected in plan.rejected)
     for (key, *names), count in counts.items():
-        if key == QUARANTINED:
-            quarantined[names[0]] += count
+        if key == REJECTED:
+            _, reason = names
+            quarantined[reason] += count
     summary = IngestSummary(
         root=root,
         fingerprint=fingerprint,
@@ -44,22 +54,33 @@ def summarise(root: str, fingerprint: str, plan: Plan, counts: Counts, copies: S
         reencoded={names[0]: count for (key, *names), count in sorted(counts.items()) if key == REENCODED},
         given_splits=sorted(plan.given_splits),
         empty_class_folders=plan.empty_classes,
-        identical_files=sum(len(group["paths"]) - 1 for group in copies),
-        warnings=_warnings(plan, copies),
+        identical_files=counts.get((IDENTICAL,), 0),
+        near_duplicates=counts.get((NEAR,), 0),
+        profile={feature: _counted(counts, feature) for feature in FEATURES},
+        warnings=_warnings(plan, quarantined),
     )
     _check_nothing_lost(plan, summary, counts)
     _check_readable(plan, summary)
     return summary
 
 
+def _counted(counts: Counts, feature: str) -> dict[str, int]:
+    return {key[2]: count for key, count in sorted(counts.items()) if key[:2] == (PROFILE, feature)}
+
+
 def _check_nothing_lost(plan: Plan, summary: IngestSummary, counts: Counts) -> None:
-    quarantined = sum(summary.quarantined.values())
-    seen = counts.get((SEEN,), 0)
-    if seen != len(plan.images) or summary.found != summary.examples + quarantined:
-        raise RuntimeError(
-            f"files were lost: {summary.found} found, {len(plan.images)} of them to read, {seen} read, "
-            f"{summary.examples} written, {quarantined} quarantined"
-        )
+    expected = len(plan.images)
+    for step in STEPS:
+        seen, passed = counts.get((IN, step), 0), counts.get((OUT, step), 0)
+        rejected = sum(count for key, count in counts.items() if key[:2] == (REJECTED, step))
+        if seen != expected or seen != passed + rejected:
+            raise RuntimeError(
+                f"files were lost at the step {step}: {expected} to read, {seen} read, {passed} passed on, "
+                f"{rejected} quarantined"
+            )
+        expected = passed
+    if summary.examples != expected:
+        raise RuntimeError(f"examples were lost: {expected} passed on, {summary.examples} written")
     for split, classes in summary.written.items():
         written, stored = sum(classes.values()), counts.get((STORED, split), 0)
         if stored != written:
@@ -81,14 +102,14 @@ def _check_readable(plan: Plan, summary: IngestSummary) -> None:
         )
 
 
-def _warnings(plan: Plan, copies: Sequence[dict]) -> list[str]:
+def _warnings(plan: Plan, quarantined: Counter[str]) -> list[str]:
     warnings = []
     if plan.empty_classes:
         warnings.append(f"class folders without a file, left out: {_some(plan.empty_classes)}")
-    if between := [group["paths"] for group in copies if len(group["classes"]) > 1]:
-        warnings.append(f"{len(between)} images lie in more than one class: {_some(map(' = '.join, between))}")
-    if between := [group["paths"] for group in copies if len(group["splits"]) > 1]:
-        warnings.append(f"{len(between)} images lie in more than one split: {_some(map(' = '.join, between))}")
+    if between := quarantined["two_classes"]:
+        warnings.append(f"{between} files hold images that lie in more than one class, left out")
+    if between := quarantined["in_two_splits"]:
+        warnings.append(f"{between} files have copies in a stricter split, left out")
     return warnings
 
 

@@ -12,6 +12,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components import artifacts
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
+from components.image_example_gen.spans import SpanRule
 from components.image_example_gen.split import SplitRule
 from components.source_hash import source_hash
 
@@ -26,6 +27,10 @@ class ImageExampleGenSpec(ComponentSpec):
         "eval_fraction": ExecutionParameter(type=float),
         "seed": ExecutionParameter(type=int),
         "max_pixels": ExecutionParameter(type=int),
+        "near_duplicates": ExecutionParameter(type=int),
+        "span_last": ExecutionParameter(type=str),
+        "span_window": ExecutionParameter(type=int),
+        "span_allow_missing": ExecutionParameter(type=int),
         "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {}
@@ -56,21 +61,28 @@ class ImageExampleGen(BaseBeamComponent):
         eval_fraction: float = 0.1,
         seed: int = 1,
         max_pixels: int = 50_000_000,
+        near_duplicates: bool = True,
+        spans: SpanRule | None = None,
     ):
         """Describes an ingest.
 
         Args:
-            path: folder of `<class>/**/*`, or of `{train,val,eval}/<class>/**/*`; local or on a storage of Beam's.
-            classes: class names in the order of their labels; empty takes the folders, sorted by name.
+            path: folder of `<class>/**/*`, or of `{train,val,eval}/<class>/**/*`, or a manifest (.csv, .jsonl); local
+                or on a storage of Beam's. {SPAN} in it stands for a number or a date.
+            classes: class names in the order of their labels; empty takes what is found, sorted by name.
             val_fraction: share of the images for validation, 0 to 1, if there is no val folder.
             eval_fraction: share of the images for evaluation, 0 to 1, if there is no eval folder.
             seed: of the split and of the order of the examples.
             max_pixels: larger images (width x height) are quarantined.
+            near_duplicates: keeps near copies of an image, scaled or encoded anew, in one split, as exact ones always
+                are.
+            spans: which folders stand for {SPAN} in `path`; None takes the latest.
 
         Raises:
             ValueError: if the fractions leave nothing to train on.
         """
         SplitRule(val_fraction, eval_fraction, seed)  # fails here rather than minutes into a run
+        spans = spans or SpanRule()
         spec = ImageExampleGenSpec(
             path=path,
             classes=json.dumps(list(classes), ensure_ascii=False),
@@ -78,6 +90,10 @@ class ImageExampleGen(BaseBeamComponent):
             eval_fraction=float(eval_fraction),
             seed=seed,
             max_pixels=max_pixels,
+            near_duplicates=int(near_duplicates),
+            span_last=spans.last,
+            span_window=spans.window,
+            span_allow_missing=int(spans.allow_missing),
             source_hash=source_hash(Path(__file__).parent),
             examples=Channel(type=standard_artifacts.Examples),
             report=Channel(type=artifacts.IngestReport),

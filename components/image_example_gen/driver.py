@@ -1,5 +1,6 @@
 """Puts a fingerprint of the image folder into ImageExampleGen's cache key."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tfx.dsl.components.base.base_driver import BaseDriver
@@ -9,7 +10,7 @@ from tfx.orchestration.portable import data_types as portable_data_types
 from tfx.proto.orchestration import driver_output_pb2
 
 from components.errors import DataError
-from components.image_example_gen.listing import fingerprint, list_folder
+from components.image_example_gen.source import source_of
 
 FINGERPRINT = "input_fingerprint"
 
@@ -33,19 +34,19 @@ class Driver(BaseDriver, portable_base_driver.BaseDriver):
         component_info: data_types.ComponentInfo,
     ) -> dict[str, Any]:
         """Returns the parameters with the fingerprint."""
-        return {**exec_properties, FINGERPRINT: _fingerprint(exec_properties["path"])}
+        return {**exec_properties, FINGERPRINT: _fingerprint(exec_properties)}
 
     def run(self, execution_info: portable_data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Returns the fingerprint as a further parameter."""
         output = driver_output_pb2.DriverOutput()
-        value = _fingerprint(execution_info.exec_properties["path"])
+        value = _fingerprint(execution_info.exec_properties)
         data_types_utils.set_metadata_value(output.exec_properties[FINGERPRINT], value)
         return output
 
 
-def _fingerprint(path: str) -> str:
+def _fingerprint(exec_properties: Mapping[str, Any]) -> str:
     try:
-        return fingerprint(list_folder(path))
+        return source_of(exec_properties).fingerprint()
     except DataError:
         # TFX notes the failure of an executor, but leaves a node whose driver fails as running for ever. The executor
         # meets the same error a moment later.

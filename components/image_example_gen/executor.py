@@ -14,10 +14,12 @@ from tfx.types import Artifact, artifact_utils
 
 from components import files
 from components.image_example_gen.accounts import Counts, summarise
-from components.image_example_gen.layout import ImageFile, Plan, plan_ingest
-from components.image_example_gen.listing import fingerprint, list_folder
-from components.image_example_gen.records import ReadImage, build_ingest
+from components.image_example_gen.layout import ImageFile, Plan
+from components.image_example_gen.records import Steps, WriteExample, build_ingest
+from components.image_example_gen.source import source_of
 from components.image_example_gen.split import SPLITS, SplitRule
+from components.image_example_gen.survey import Survey
+from components.image_example_gen.units import AssignSplits
 from components.ingest_report import write_report
 
 _progress = logging.getLogger("effnet.progress")
@@ -44,19 +46,22 @@ class Executor(BaseBeamExecutor):
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
-        root = exec_properties["path"]
         seed = int(exec_properties["seed"])  # Kubeflow's numbers are floats, and "1.0" would cut otherwise than "1"
 
         started = time.monotonic()
-        listing = list_folder(root)
-        input_fingerprint = fingerprint(listing)
-        plan = plan_ingest(listing, json.loads(exec_properties["classes"]))
+        source = source_of(exec_properties)
+        root, input_fingerprint = source.root, source.fingerprint()
+        plan = source.plan(json.loads(exec_properties["classes"]))
         rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
-        reader = ReadImage(
-            root, plan.classes, rule.without(plan.given_splits), int(exec_properties["max_pixels"]), len(plan.images)
+        max_pixels = int(exec_properties["max_pixels"])
+        near_duplicates = bool(int(exec_properties["near_duplicates"]))
+        steps = Steps(
+            Survey(root, max_pixels, len(plan.images)),
+            AssignSplits(plan.classes, rule.without(plan.given_splits), near_duplicates),
+            WriteExample(root, plan.classes, max_pixels),
         )
-        counts, quarantine, copies = self._read_images(plan, reader, seed, examples)
-        summary = summarise(root, input_fingerprint, plan, counts, copies)
+        counts, quarantine = self._read_images(plan, steps, seed, examples)
+        summary = summarise(root, input_fingerprint, plan, counts)
 
         lines = [vars(rejected) for rejected in plan.rejected] + quarantine
         write_report(report.uri, plan.classes, sorted(lines, key=lambda line: line["path"]), summary)
@@ -68,20 +73,18 @@ class Executor(BaseBeamExecutor):
         for warning in summary.warnings:
             logging.getLogger(__name__).warning("%s: %s", root, warning)
 
-    def _read_images(
-        self, plan: Plan, reader: ReadImage, seed: int, examples: Artifact
-    ) -> tuple[Counts, list[dict], list[dict]]:
-        """Returns the counters, the quarantined files and the groups of files with the same bytes."""
+    def _read_images(self, plan: Plan, steps: Steps, seed: int, examples: Artifact) -> tuple[Counts, list[dict]]:
+        """Returns the counters and the quarantined files."""
         images_path, outcome_path = (files.join(self._get_tmp_dir(), f"{name}.jsonl") for name in ("images", "outcome"))
         files.write_text(images_path, "".join(f"{json.dumps(astuple(image))}\n" for image in mixed(plan.images, seed)))
         split_uris = {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
         with self._make_beam_pipeline() as pipeline:
-            build_ingest(pipeline, images_path, reader, split_uris, outcome_path)
-        outcomes: dict[str, list] = {"count": [], "quarantine": [], "copies": []}
+            build_ingest(pipeline, images_path, steps, split_uris, outcome_path)
+        outcomes: dict[str, list] = {"count": [], "quarantine": []}
         for line in files.read_bytes(outcome_path).splitlines():
             kind, value = json.loads(line)
             outcomes[kind].append(value)
-        return {tuple(key): count for key, count in outcomes["count"]}, outcomes["quarantine"], outcomes["copies"]
+        return {tuple(key): count for key, count in outcomes["count"]}, outcomes["quarantine"]
 
 
 def mixed(images: list[ImageFile], seed: int) -> list[ImageFile]:

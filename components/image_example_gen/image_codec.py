@@ -6,14 +6,14 @@ cameras note in EXIF and shows whatever colour lies under transparent pixels. No
 """
 
 import io
-import re
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from components.image_example_gen.integrity import PNG_SIGNATURE, ImageError, check_jpeg, check_png
+from components.image_example_gen.perceptual import perceptual_hash
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
@@ -33,11 +33,6 @@ UPRIGHT = {
 }
 # Fast rather than small: a phone's 12-megapixel photo that must be turned takes 1.8 s at level 1, 3.5 s at level 6.
 PNG_COMPRESSION = 1
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-JPEG_END = b"\xff\xd9"
-# Not segments: 0xff as a pixel's byte (followed by 0), marks without content (1, restarts, the start) and fill bytes.
-_JPEG_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
-
 _IMAGE_SIGNATURES = (b"\xff\xd8\xff", PNG_SIGNATURE, b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*")
 _FOREIGN_SIGNATURES = (
     (b"ftypheic", 4, "HEIC"),
@@ -51,19 +46,6 @@ _FOREIGN_SIGNATURES = (
 )
 
 
-class ImageError(ValueError):
-    """An image that cannot become an example.
-
-    Attributes:
-        reason: a stable code: empty_file, not_an_image, truncated (cut short or damaged), too_many_pixels or
-            unsupported_format.
-    """
-
-    def __init__(self, reason: str, message: str):
-        super().__init__(message)
-        self.reason = reason
-
-
 @dataclass(frozen=True)
 class NormalisedImage:
     """An image that `tf.io.decode_image` reads as a person sees it.
@@ -74,6 +56,7 @@ class NormalisedImage:
         width: columns of pixels, after turning.
         height: rows of pixels, after turning.
         brightness: mean luma (ITU-R 601), 0 black to 1 white.
+        perceptual_hash: 64 hex digits, nearly the same for near copies.
         changes: why `data` is not the original, of "format", "colours", "orientation" and "transparency".
     """
 
@@ -82,6 +65,7 @@ class NormalisedImage:
     width: int
     height: int
     brightness: float
+    perceptual_hash: str
     changes: tuple[str, ...]
 
 
@@ -122,12 +106,14 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
         changes.append("transparency")
         picture = opaque
     picture = _eight_bit(picture)
+    gray = picture.convert("L")
     return NormalisedImage(
         data=_as_png(picture) if changes else data,
         format=original_format,
         width=picture.width,
         height=picture.height,
-        brightness=float(np.asarray(picture.convert("L")).mean()) / 255,
+        brightness=float(np.asarray(gray).mean()) / 255,
+        perceptual_hash=perceptual_hash(gray),
         changes=tuple(changes),
     )
 
@@ -166,9 +152,9 @@ def _decode(image: Image.Image, data: bytes) -> Image.Image:
         raise ImageError("truncated", _describe(error)) from error
     # Pillow is content once it has all pixels. TensorFlow refuses what breaks off behind them.
     if image.format == "PNG":
-        _check_png_chunks(data)
+        check_png(data)
     elif image.format in KEPT_FORMATS:
-        _check_jpeg_end(data)
+        check_jpeg(data, cmyk=image.mode == "CMYK")
     if image.mode in ("I", "F", "LAB", "HSV"):
         raise ImageError("unsupported_format", f"{image.format} of mode {image.mode}: export it as 8-bit JPEG or PNG")
     return image
@@ -180,38 +166,6 @@ def _orientation(image: Image.Image) -> int:
         return image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:  # as above; the pixels are whole, so that the image is not lost for its note
         return 1
-
-
-def _check_png_chunks(data: bytes) -> None:
-    """Checks the chunks (length, type, content, checksum) up to a whole IEND.
-
-    Pillow also takes pixels with a wrong checksum, TensorFlow does not.
-    """
-    view = memoryview(data)
-    position = len(PNG_SIGNATURE)
-    while position + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 8 + length
-        critical = kind[:1].isupper()  # readers pass over a damaged chunk of any other kind
-        if critical and zlib.crc32(view[position + 4 : end]).to_bytes(4, "big") != view[end : end + 4]:
-            raise ImageError("truncated", f"wrong checksum of the PNG's {kind.decode('latin-1')} at byte {position}")
-        if kind == b"IEND":
-            return
-        position += 12 + length
-    raise ImageError("truncated", f"the PNG breaks off after {len(data)} bytes, before its end mark")
-
-
-def _check_jpeg_end(data: bytes) -> None:
-    """Checks that the segments (0xff, type, length, content) and the scans between them lead to an end mark.
-
-    A thumbnail's end mark, inside a segment, does not count; whatever phones append behind the end may stay.
-    """
-    position = 0
-    while segment := _JPEG_SEGMENT.search(data, position):
-        if segment[0] == JPEG_END:
-            return
-        position = segment.end() + int.from_bytes(data[segment.end() : segment.end() + 2], "big")
-    raise ImageError("truncated", f"the JPEG has no end mark in its {len(data)} bytes")
 
 
 def _without_transparency(picture: Image.Image) -> Image.Image:

@@ -5,11 +5,11 @@ valid, and eval test.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from components.errors import DataError
-from components.image_example_gen.listing import FileEntry, Listing, Rejected
+from components.image_example_gen.listing import Listing, Rejected
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "eval", "eval": "eval"}
 
@@ -23,12 +23,14 @@ class ImageFile:
         size: bytes.
         label: index of its class.
         split: the split that its folder names, or "" if the split rule decides.
+        group: images of one group, such as one patient's, fall into one split; "" if it has none.
     """
 
     path: str
     size: int
     label: int
     split: str
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,31 +58,32 @@ class Plan:
 
 
 def plan_ingest(listing: Listing, configured_classes: Sequence[str] = ()) -> Plan:
-    """Sorts the files of `listing` into classes and splits.
+    """Plans one folder; `plan_folders` and `combine` say what may be wrong."""
+    return combine({"": plan_folders(listing)}, configured_classes)
 
-    Args:
-        listing: what lies in the image folder.
-        configured_classes: the classes in the order of their labels; empty takes the folders with files, by name.
+
+def plan_folders(listing: Listing) -> Plan:
+    """Sorts the files of `listing` into classes and splits by their folders.
 
     Raises:
-        DataError: if there are no class folders, fewer than two classes, or a configured class without a file.
+        DataError: if there are no class folders, or splits and classes side by side.
     """
     with_splits = _names_splits(listing)
     depth = 1 if with_splits else 0  # of the class name in the path
     class_folders = [folder for folder in listing.folders if folder.count("/") == depth]
     if not class_folders:
         raise DataError("got no folder below data.path, expected one per class: put each class's images in a folder")
-    filled = {entry.path.split("/")[depth] for entry in listing.files if entry.path.count("/") > depth}
-    classes = _check_classes(list(configured_classes) or sorted(filled), filled, configured=bool(configured_classes))
-
+    classes = sorted({entry.path.split("/")[depth] for entry in listing.files if entry.path.count("/") > depth})
     labels = {name: label for label, name in enumerate(classes)}
     images, rejected = [], list(listing.rejected)
     for entry in listing.files:
-        placed = _place(entry, depth, labels)
-        if isinstance(placed, ImageFile):
-            images.append(placed)
+        parts = entry.path.split("/")
+        if len(parts) > depth + 1:
+            split = SPLIT_FOLDERS[parts[0]] if with_splits else ""
+            images.append(ImageFile(entry.path, entry.size, labels[parts[depth]], split))
         else:
-            rejected.append(placed)
+            message = "lies beside the class folders: its class is unknown"
+            rejected.append(Rejected(entry.path, "not_in_class_folder", message))
     files_in = Counter("/".join(entry.path.split("/")[: depth + 1]) for entry in listing.files)
     return Plan(
         images=images,
@@ -88,6 +91,37 @@ def plan_ingest(listing: Listing, configured_classes: Sequence[str] = ()) -> Pla
         given_splits=frozenset(SPLIT_FOLDERS[folder.split("/")[0]] for folder in class_folders if with_splits),
         rejected=sorted(rejected),
         empty_classes=[folder for folder in class_folders if not files_in[folder]],
+    )
+
+
+def combine(plans: Mapping[str, Plan], configured_classes: Sequence[str] = ()) -> Plan:
+    """Puts plans together and gives their classes one list.
+
+    Args:
+        plans: path below the root, "" or ending with a slash -> the plan of what lies there.
+        configured_classes: the classes in the order of their labels; empty takes those of the plans, by name.
+
+    Raises:
+        DataError: if there are fewer than two classes, or a configured one has no file.
+    """
+    found = {name for plan in plans.values() for name in plan.classes}
+    classes = _check_classes(list(configured_classes) or sorted(found), found, configured=bool(configured_classes))
+    labels = {name: label for label, name in enumerate(classes)}
+    images, rejected = [], []
+    for prefix, plan in plans.items():
+        rejected += [replace(line, path=prefix + line.path) for line in plan.rejected]
+        for image in plan.images:
+            name, path = plan.classes[image.label], prefix + image.path
+            if name in labels:
+                images.append(replace(image, path=path, label=labels[name]))
+            else:
+                rejected.append(Rejected(path, "unknown_class", f"{name} is not among the configured classes"))
+    return Plan(
+        images=images,
+        classes=classes,
+        given_splits=frozenset().union(*(plan.given_splits for plan in plans.values())),
+        rejected=sorted(rejected),
+        empty_classes=[prefix + folder for prefix, plan in plans.items() for folder in plan.empty_classes],
     )
 
 
@@ -117,22 +151,12 @@ def _check_classes(classes: list[str], filled: set[str], configured: bool) -> li
     if configured:
         if missing := [name for name in classes if name not in filled]:
             raise DataError(
-                f"got no file for the configured classes {', '.join(missing)}, expected a folder with images for each: "
-                f"add them or correct data.classes (folders with files: {', '.join(sorted(filled)) or 'none'})"
+                f"got no file for the configured classes {', '.join(missing)}, expected images of each: "
+                f"add them or correct data.classes (classes with files: {', '.join(sorted(filled)) or 'none'})"
             )
         if repeated := [name for name, times in Counter(classes).items() if times > 1]:
             raise DataError(f"got {', '.join(repeated)} more than once in data.classes, expected each class once")
     if len(classes) < 2:
-        got = f"only the class {classes[0]}" if classes else "no class folder with files"
-        raise DataError(f"got {got}, expected at least two classes: add a folder of images")
+        got = f"only the class {classes[0]}" if classes else "no class with files"
+        raise DataError(f"got {got}, expected at least two classes: add images of another")
     return classes
-
-
-def _place(entry: FileEntry, depth: int, labels: dict[str, int]) -> ImageFile | Rejected:
-    parts = entry.path.split("/")
-    if len(parts) <= depth + 1:
-        return Rejected(entry.path, "not_in_class_folder", "lies beside the class folders: its class is unknown")
-    name = parts[depth]
-    if name not in labels:
-        return Rejected(entry.path, "unknown_class", f"{name} is not among the configured classes")
-    return ImageFile(entry.path, entry.size, labels[name], SPLIT_FOLDERS[parts[0]] if depth else "")

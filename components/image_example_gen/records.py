@@ -1,114 +1,75 @@
 """The Beam part of the ingest: image files in, TFRecord shards and counts out.
 
-    files -> Reshuffle -> ReadImage --train, val, eval--> TFRecord shards -> records counted from the shards
-                                    \\--outcomes--------> quarantine lines, counts, copies
+    files -> Survey -> AssignSplits --train, val, eval--> WriteExample -> TFRecord shards -> counted from the shards
+                 \\           \\---------quarantine, counts-------------\\----------------------> outcome
 
-Only names pass through the shuffle. Reading, encoding and writing are one fused step, so that no runner has to hold the
-images; how many shards there are is the runner's choice (the in-memory runner writes one a split).
+The files are read twice, because the split of an image depends on its copies, which are known only when all were seen.
+Between the two passes go names, hashes and numbers, so that no runner has to hold or move the images; the second pass
+decodes only what has to be encoded anew. How many shards there are is the runner's choice (the in-memory runner writes
+one a split).
 """
 
 import hashlib
 import json
-import logging
 import posixpath
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import tensorflow as tf
 from apache_beam.io.filesystem import BeamIOError
 
 from components import files
-from components.image_example_gen.accounts import QUARANTINED, REENCODED, SEEN, STORED, WRITTEN
-from components.image_example_gen.image_codec import ImageError, NormalisedImage, normalise_image
+from components.data_profile.profile import kinds
+from components.image_example_gen.accounts import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
+from components.image_example_gen.image_codec import NormalisedImage, normalise_image
 from components.image_example_gen.layout import ImageFile
-from components.image_example_gen.listing import Rejected
-from components.image_example_gen.split import SPLITS, SplitRule
-
-PROGRESS_SECONDS = 2.0
-# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
-BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
-BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
-
-_progress = logging.getLogger("effnet.progress")
+from components.image_example_gen.split import SPLITS
+from components.image_example_gen.survey import Survey, Surveyed, count, reject
+from components.image_example_gen.units import AssignSplits
 
 
-class Progress:
-    """Logs how far this worker is, at most every two seconds."""
+class WriteExample(beam.DoFn):
+    """Reads an image again and encodes its example.
 
-    def __init__(self, total: int):
-        self._total = total
-        self._done = 0
-        self._started = self._last = time.monotonic()
-
-    def step(self) -> None:
-        """Counts one image."""
-        self._done += 1
-        now = time.monotonic()
-        if now - self._last >= PROGRESS_SECONDS:
-            self._last = now
-            rate = self._done / (now - self._started)
-            _progress.info("ingest: %d/%d images, %s images/s", self._done, self._total, f"{rate:,.0f}")
-
-
-class ReadImage(beam.DoFn):
-    """Reads, checks and encodes one file.
-
-    Outputs: a serialised tf.Example to the tag of its split, a `Rejected` to "quarantine", counters to "counts" and
-    (sha256, [split, class, path]) to "copies".
+    Outputs: a serialised tf.Example to the tag of its split, a `Rejected` to "quarantine", counters to "counts".
     """
 
-    def __init__(self, root: str, classes: list[str], rule: SplitRule, max_pixels: int, total: int):
+    def __init__(self, root: str, classes: list[str], max_pixels: int):
         self._root = root
         self._classes = classes
-        self._rule = rule
         self._max_pixels = max_pixels
-        self._max_bytes = max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES
-        self._total = total
 
-    def setup(self) -> None:
-        """Starts this worker's clock."""
-        self._progress = Progress(self._total)
-
-    def process(self, file: ImageFile) -> Iterator[Any]:
-        """Yields the outputs for one file."""
-        self._progress.step()
-        yield beam.pvalue.TaggedOutput("counts", (SEEN,))
+    def process(self, assigned: tuple[str, Surveyed]) -> Iterator[Any]:
+        """Yields the outputs for one image."""
+        split, surveyed = assigned
+        file, image = surveyed.file, surveyed.image
+        yield count(IN, WRITE)
         try:
-            if file.size > self._max_bytes:
-                raise ImageError("too_many_bytes", f"{file.size:,} bytes are too many for an image")
             data = files.read_bytes(files.join(self._root, file.path))
-            image = normalise_image(data, self._max_pixels)
-        except ImageError as error:
-            yield from self._reject(file, error.reason, str(error))
-            return
         except (OSError, BeamIOError) as error:
-            yield from self._reject(file, "unreadable", getattr(error, "strerror", None) or str(error))
+            yield from reject(WRITE, file, "changed", f"could be read at first, and not again: {error}")
             return
-        sha256 = hashlib.sha256(data).hexdigest()
-        split = self._split_of(file, sha256)
+        if hashlib.sha256(data).hexdigest() != surveyed.sha256:
+            yield from reject(WRITE, file, "changed", "was written while the images were read: run again")
+            return
+        if image.changes:
+            data = normalise_image(data, self._max_pixels).data
         class_name = self._classes[file.label]
-        yield beam.pvalue.TaggedOutput(split, encode_example(file, class_name, sha256, image))
-        yield beam.pvalue.TaggedOutput("counts", (WRITTEN, split, class_name))
+        yield count(OUT, WRITE)
+        yield count(WRITTEN, split, class_name)
+        yield beam.pvalue.TaggedOutput(split, encode_example(file, class_name, surveyed.sha256, image, data))
+        for feature, kind in kinds(class_name, image.brightness, image.width, image.height, image.format):
+            yield count(PROFILE, feature, kind)
         for change in image.changes:
-            yield beam.pvalue.TaggedOutput("counts", (REENCODED, change))
-        yield beam.pvalue.TaggedOutput("copies", (sha256, (split, class_name, file.path)))
-
-    def _split_of(self, file: ImageFile, sha256: str) -> str:
-        # Images of a given val or eval folder stay there; those of train may be cut for what is not given.
-        return file.split if file.split not in ("", "train") else self._rule.split_of(sha256)
-
-    def _reject(self, file: ImageFile, reason: str, message: str) -> Iterator[Any]:
-        yield beam.pvalue.TaggedOutput("quarantine", Rejected(file.path, reason, message))
-        yield beam.pvalue.TaggedOutput("counts", (QUARANTINED, reason))
+            yield count(REENCODED, change)
 
 
-def encode_example(file: ImageFile, class_name: str, sha256: str, image: NormalisedImage) -> bytes:
-    """Returns a serialised tf.Example; data/schema.pbtxt says what its features are."""
+def encode_example(file: ImageFile, class_name: str, sha256: str, image: NormalisedImage, data: bytes) -> bytes:
+    """Returns a serialised tf.Example with `data` as the image; data/schema.pbtxt says what its features are."""
     features: dict[str, tf.train.Feature] = {
-        "image": _bytes(image.data),
+        "image": _bytes(data),
         "label": _int(file.label),
         "class_name": _bytes(class_name.encode()),
         "path": _bytes(file.path.encode()),
@@ -130,17 +91,16 @@ def _int(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
 
-def describe_copies(copies: tuple[str, Iterable[tuple[str, str, str]]]) -> Iterator[dict]:
-    """Yields the splits, classes and paths of files with the same bytes, if there is more than one."""
-    _, places = copies
-    ordered = sorted(places)
-    if len(ordered) > 1:
-        splits, classes, paths = zip(*ordered, strict=True)
-        yield {"splits": sorted(set(splits)), "classes": sorted(set(classes)), "paths": sorted(paths)}
+class Steps(NamedTuple):
+    """What is done with the images: the first pass, the choice of splits, the second pass."""
+
+    survey: Survey
+    assign: AssignSplits
+    write: WriteExample
 
 
 def build_ingest(
-    pipeline: beam.Pipeline, images_path: str, reader: ReadImage, split_uris: dict[str, str], outcome_path: str
+    pipeline: beam.Pipeline, images_path: str, steps: Steps, split_uris: dict[str, str], outcome_path: str
 ) -> None:
     """Adds the ingest to `pipeline`.
 
@@ -148,17 +108,23 @@ def build_ingest(
         images_path: file of what to read, one JSON list of an `ImageFile`'s fields a line, in the order in which the
             examples are to be written (by runners that keep one). A file, because Beam would pack a list of a million
             names into the pipeline itself, which engines refuse.
-        reader: the DoFn.
+        steps: what is done with them.
         split_uris: split -> folder for its shards.
         outcome_path: file for the outcome, one JSON value a line in any order: [kind, value] with the kinds "count"
-            ([[key, *names], number]), "quarantine" (a `Rejected`) and "copies" (as `describe_copies` yields).
+            ([[key, *names], number]) and "quarantine" (a `Rejected`).
     """
-    outputs = (
+    surveyed = (
         pipeline
         | "Names" >> beam.io.ReadFromText(images_path)
         | "Files" >> beam.Map(lambda line: ImageFile(*json.loads(line)))
         | "Spread" >> beam.Reshuffle()
-        | "ReadImage" >> beam.ParDo(reader).with_outputs(*SPLITS, "quarantine", "counts", "copies")
+        | "Survey" >> beam.ParDo(steps.survey).with_outputs("quarantine", "counts", main="surveyed")
+    )
+    splits = surveyed.surveyed | "AssignSplits" >> steps.assign
+    outputs = (
+        splits["assigned"]
+        | "SpreadAgain" >> beam.Reshuffle()  # the members of a large group would all be read by one worker
+        | "WriteExample" >> beam.ParDo(steps.write).with_outputs(*SPLITS, "quarantine", "counts")
     )
     shards = [
         outputs[split]
@@ -173,16 +139,20 @@ def build_ingest(
         | "Shards" >> beam.Flatten()
         | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
         | "Stored" >> beam.MapTuple(lambda shard, _: (STORED, split_of[posixpath.dirname(shard)]))
-        | "CountStored" >> beam.combiners.Count.PerElement()
     )
-    counts = outputs["counts"] | "CountRead" >> beam.combiners.Count.PerElement()
-    copies = outputs["copies"] | "BySha256" >> beam.GroupByKey() | beam.FlatMap(describe_copies)
+    counts = (
+        (surveyed.counts, splits["counts"], outputs.counts, stored)
+        | "Counts" >> beam.Flatten()
+        | "Count" >> beam.combiners.Count.PerElement()
+        | "Counted" >> beam.Map(lambda counted: ("count", counted))
+    )
+    quarantine = (
+        (surveyed.quarantine, splits["quarantine"], outputs.quarantine)
+        | "Quarantine" >> beam.Flatten()
+        | "Quarantined" >> beam.Map(lambda rejected: ("quarantine", asdict(rejected)))
+    )
     _ = (
-        (
-            (counts, stored) | "Counts" >> beam.Flatten() | "Count" >> beam.Map(lambda count: ("count", count)),
-            outputs["quarantine"] | "Quarantine" >> beam.Map(lambda rejected: ("quarantine", asdict(rejected))),
-            copies | "Copies" >> beam.Map(lambda group: ("copies", group)),
-        )
+        (counts, quarantine)
         | "Outcome" >> beam.Flatten()
         | "AsJson" >> beam.Map(lambda outcome: json.dumps(outcome, ensure_ascii=False))
         | "WriteOutcome" >> beam.io.WriteToText(outcome_path, num_shards=1, shard_name_template="")

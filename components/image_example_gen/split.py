@@ -1,18 +1,23 @@
-"""Which split an image belongs to: decided by its bytes alone."""
+"""Which split an image belongs to: decided by its content, or by its group, alone."""
 
 import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 SPLITS = ("train", "val", "eval")
+# What a class keeps of each split for `drafts`: (position, unit) of its first units.
+Firsts = Mapping[str, list[tuple[float, str]]]
+_KEPT = 3  # one to train on, one for each other split
 
 
 @dataclass(frozen=True)
 class SplitRule:
-    """Shares of the images, cut by a hash of their bytes and the seed.
+    """Shares of the images, cut by a hash of the seed and of what must stay together.
 
-    The split of an image does not depend on its name, on the order of the files or on which others there are: it stays
-    when images are added, and copies of one image never lie in two splits. The shares are those of the hash, so that a
-    small data set misses them by a little.
+    What must stay together is called a unit: an image with its copies, or a group. The split of a unit does not depend
+    on paths, on the order of the files or on which others there are: it stays when images are added, except where a
+    new image is a near copy of old ones and becomes the one that names their unit. The shares are those of the hash, so
+    that a small data set misses them by a little.
 
     Attributes:
         val_fraction: share of the images for validation, 0 to 1.
@@ -34,15 +39,32 @@ class SplitRule:
                 "expected 0 or more each and less than 1 together: correct data.split"
             )
 
-    def split_of(self, content_sha256: str) -> str:
-        """Returns "train", "val" or "eval" for an image whose bytes have this sha256 (64 hex digits)."""
-        digest = hashlib.sha256(f"{self.seed}:{content_sha256}".encode()).digest()
-        position = int.from_bytes(digest[:8], "big") / 2**64
+    def position(self, unit: str) -> float:
+        """Returns where a unit stands between 0 and 1: a number of the seed and of its name, and of nothing else."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}:{unit}".encode()).digest()[:8], "big") / 2**64
+
+    def split_of(self, unit: str) -> str:
+        """Returns "train", "val" or "eval" for a unit, named by the sha256 of an image's bytes or by a group."""
+        position = self.position(unit)
         if position < self.eval_fraction:
             return "eval"
         if position < self.eval_fraction + self.val_fraction:
             return "val"
         return "train"
+
+    def drafts(self, firsts: Firsts) -> Iterator[tuple[str, str]]:
+        """Yields (unit, split) for each split that the cut has left a class without, if the class has units to spare.
+
+        A rare class would otherwise often be missing from a split. It is the class's first training unit that moves, so
+        that later images can send it back, but never bring another one out of training.
+
+        Args:
+            firsts: split -> the first units of one class in it.
+        """
+        spare = list(firsts.get("train", []))
+        for split, fraction in (("eval", self.eval_fraction), ("val", self.val_fraction)):
+            if fraction and not firsts.get(split) and len(spare) > 1:
+                yield spare.pop(0)[1], split
 
     def without(self, given: frozenset[str]) -> "SplitRule":
         """Returns the rule that cuts no image for the splits in `given`, because they have their own."""
@@ -51,3 +73,12 @@ class SplitRule:
             eval_fraction=0 if "eval" in given else self.eval_fraction,
             seed=self.seed,
         )
+
+
+def merge_firsts(several: Iterable[Firsts]) -> dict[str, list[tuple[float, str]]]:
+    """Returns the first units of a class in each split, from those of its parts."""
+    merged: dict[str, list[tuple[float, str]]] = {}
+    for firsts in several:
+        for split, units in firsts.items():
+            merged[split] = sorted({*merged.get(split, []), *units})[:_KEPT]
+    return merged

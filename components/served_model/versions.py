@@ -50,6 +50,12 @@ def pushed_versions(push_path: str) -> list[str]:
     return sorted((name for name in names if name.isdecimal()), key=int, reverse=True)
 
 
+def served_path(push_path: str) -> str:
+    """Returns the folder of the newest pushed version; "" if there is none or no `push_path`."""
+    versions = pushed_versions(push_path) if push_path else []
+    return files.join(push_path, versions[0]) if versions else ""
+
+
 def fingerprint(saved_model: str) -> str:
     """Returns a sha256 of what identifies a SavedModel.
 

@@ -15,18 +15,20 @@ PLAN = Plan(
     empty_classes=["bird"],
 )
 COUNTS = {
-    ("seen",): 3,
+    ("in", "survey"): 3,
+    ("out", "survey"): 2,
+    ("rejected", "survey", "truncated"): 1,
+    **{(key, step): 2 for step in ("labels", "leaks", "write") for key in ("in", "out")},
     ("written", "train", "cat"): 1,
     ("written", "eval", "dog"): 1,
     ("stored", "train"): 1,
     ("stored", "eval"): 1,
-    ("quarantined", "truncated"): 1,
     ("reencoded", "format"): 1,
 }
 
 
-def summary_of(counts, copies=()):
-    return summarise("images", "f", PLAN, counts, copies)
+def summary_of(counts):
+    return summarise("images", "f", PLAN, counts)
 
 
 def test_every_file_is_accounted_for():
@@ -46,10 +48,12 @@ def test_every_file_is_accounted_for():
 @pytest.mark.parametrize(
     ("key", "count", "message"),
     [
-        (("seen",), 2, "3 of them to read, 2 read"),
-        (("written", "train", "cat"), 0, "5 found.*1 written, 3 quarantined"),
-        (("written", "train", "cat"), 2, "5 found.*3 written"),
-        (("quarantined", "truncated"), 0, "5 found.*2 quarantined"),
+        (("in", "survey"), 2, "survey: 3 to read, 2 read"),
+        (("in", "labels"), 1, "labels: 2 to read, 1 read"),
+        (("out", "leaks"), 1, "leaks: .*1 passed on, 0 quarantined"),
+        (("rejected", "survey", "truncated"), 0, "survey: .*2 passed on, 0 quarantined"),
+        (("written", "train", "cat"), 0, "2 passed on, 1 written"),
+        (("written", "train", "cat"), 2, "2 passed on, 3 written"),
         (("stored", "eval"), 0, "1 written to eval, 0 in its shards"),
     ],
 )
@@ -59,7 +63,9 @@ def test_a_lost_or_doubled_file_is_an_error_that_names_the_numbers(key, count, m
 
 
 def test_a_class_without_a_readable_image_is_refused():
-    counts = {**COUNTS, ("quarantined", "truncated"): 2, ("stored", "train"): 0}
+    passed = {(key, step): 1 for step in ("labels", "leaks", "write") for key in ("in", "out")}
+    survey = {("out", "survey"): 1, ("rejected", "survey", "truncated"): 2, ("stored", "train"): 0}
+    counts = COUNTS | passed | survey
     del counts["written", "train", "cat"]
     with pytest.raises(DataError, match=r"no readable image of cat.*truncated 2"):
         summary_of(counts)
@@ -67,15 +73,12 @@ def test_a_class_without_a_readable_image_is_refused():
 
 def test_a_folder_without_a_readable_image_is_refused():
     with pytest.raises(DataError, match="5 files in images and no readable image"):
-        summary_of({("seen",): 3, ("quarantined", "not_an_image"): 3})
+        summary_of({("in", "survey"): 3, ("rejected", "survey", "not_an_image"): 3})
 
 
-def test_copies_across_classes_and_splits_are_warned_of():
-    across = {"splits": ["eval", "train"], "classes": ["cat", "dog"], "paths": ["cat/1.png", "dog/2.png"]}
-    within = {"splits": ["train"], "classes": ["dog"], "paths": ["dog/2.png", "dog/3.png", "dog/4.png"]}
-    summary = summary_of(COUNTS, [across, within])
-    assert summary.identical_files == 3
-    assert summary.warnings[1:] == [
-        "1 images lie in more than one class: cat/1.png = dog/2.png",
-        "1 images lie in more than one split: cat/1.png = dog/2.png",
-    ]
+def test_images_left_out_for_their_copies_are_warned_of():
+    counts = COUNTS | {("out", "labels"): 1, ("rejected", "labels", "two_classes"): 1}
+    counts |= {(key, step): 1 for step in ("leaks", "write") for key in ("in", "out")}
+    counts |= {("written", "train", "cat"): 0, ("stored", "train"): 0}
+    with pytest.raises(DataError, match=r"no readable image of cat.*two_classes 1"):
+        summary_of(counts)

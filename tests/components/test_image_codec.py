@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from components.image_example_gen.image_codec import EXIF_ORIENTATION, ImageError, normalise_image
+from components.image_example_gen.image_codec import EXIF_ORIENTATION, normalise_image
+from components.image_example_gen.integrity import ImageError
 
 LIMIT = 1_000_000
 

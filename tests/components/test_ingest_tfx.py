@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from components.data_profile.profile import find_drift, write_profile
 from components.errors import DataError
 from components.ingest_report import IngestSummary, read_classes, read_quarantine, read_summary
+from pipeline.config import Drift
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
@@ -51,8 +53,9 @@ def ingest(tmp_path):
             artifact.uri = str(tmp_path / name / key)
             Path(artifact.uri).mkdir(parents=True)
         context = BaseBeamExecutor.Context(tmp_dir=str(tmp_path / name / "tmp"), unique_id="1")
-        parameters = {"val_fraction": 0.2, "eval_fraction": 0.2, "seed": 1, "max_pixels": 10**6} | changes
-        parameters |= {"path": str(root), "classes": json.dumps(list(classes))}
+        parameters = {"val_fraction": 0.2, "eval_fraction": 0.2, "seed": 1, "max_pixels": 10**6, "near_duplicates": 1}
+        parameters |= {"span_last": "latest", "span_window": 1, "span_allow_missing": 0}
+        parameters |= {"path": str(root), "classes": json.dumps(list(classes))} | changes
         Executor(context).Do({}, {"examples": [examples], "report": [report]}, parameters)
         return examples, report.uri
 
@@ -73,6 +76,8 @@ def mixed_tree(digits, make_tree, encode) -> Path:
             "photo/flower.webp": encode(flower, "WEBP"),
             "photo/deep/flower.png": encode(flower.resize((64, 48)), "PNG"),
             "photo/cut.jpg": jpeg[:-1000],
+            "photo/torn.png": encode(china.rotate(180), "PNG"),
+            "digit/torn.png": encode(china.rotate(180), "PNG"),
             "photo/poster.png": encode(Image.new("1", (1001, 1000)), "PNG"),
             "photo/notes.txt": b"shot in spring",
             "photo/none.jpg": b"",
@@ -89,6 +94,8 @@ def test_good_images_are_written_and_the_others_named(mixed_tree, ingest):
     assert read_classes(report) == ["digit", "photo"]
     assert {line["path"]: line["reason"] for line in read_quarantine(report)} == {
         "README.md": "not_in_class_folder",
+        "digit/torn.png": "two_classes",
+        "photo/torn.png": "two_classes",
         "photo/Thumbs.db": "ignored",
         "photo/cut.jpg": "truncated",
         "photo/film.mp4": "too_many_bytes",
@@ -97,12 +104,14 @@ def test_good_images_are_written_and_the_others_named(mixed_tree, ingest):
         "photo/poster.png": "too_many_pixels",
     }
     examples = read_examples(artifact.uri)
-    assert sum(map(len, examples.values())) == summary.examples == summary.found - 7 == 64
+    assert sum(map(len, examples.values())) == summary.examples == summary.found - 9 == 64
     assert {split: len(found) for split, found in examples.items()} == {
         split: sum(classes.values()) for split, classes in summary.written.items()
     }
     assert summary.reencoded == {"format": 1}
-    assert summary.identical_files == 1
+    assert (summary.identical_files, summary.near_duplicates) == (2, 1)
+    splits = {value(example, "path"): split for split, found in examples.items() for example in found}
+    assert splits[b"photo/flower.webp"] == splits[b"photo/deep/flower.png"]
     assert list(artifact.splits) == list(SPLITS)
 
 
@@ -199,6 +208,8 @@ class Pipeline:
             statistics=statistics.outputs["statistics"],
             max_bad_fraction=0.05,
             min_images_per_class=50,
+            drift={"brightness": 0.1, "label": 0.1},
+            push_path=str(self.home / "served"),
         )
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="data",
@@ -217,6 +228,26 @@ class Pipeline:
 
     def summary(self) -> IngestSummary:
         return read_summary(str(self.outputs("ImageExampleGen/report")[-1]))
+
+
+def serve(folder: Path, profile: dict | None) -> None:
+    """Puts a model where Pusher would, with what its images were like."""
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    if profile is not None:
+        write_profile(str(folder), profile)
+
+
+def test_halved_brightness_is_drift_and_a_reshuffle_is_not(digits, make_tree, encode, ingest):
+    scans = {f"{path.parent.name}/{path.name}": path for path in sorted(digits.glob("[01]/*.png"))[::3]}
+    bright = make_tree({name: path.read_bytes() for name, path in scans.items()}, "bright")
+    halved = {name: Image.open(path).point(lambda level: level // 2) for name, path in scans.items()}
+    dark = make_tree({name: encode(scan, "PNG") for name, scan in halved.items()}, "dark")
+    thresholds = Drift().model_dump()
+    served = read_summary(ingest(bright, "served")[1]).profile
+    (problem,) = find_drift(read_summary(ingest(dark, "dark")[1]).profile, served, thresholds)
+    assert problem.startswith("brightness drifted")
+    assert find_drift(read_summary(ingest(bright, "reshuffled", seed=2)[1]).profile, served, thresholds) == []
 
 
 def test_a_pipeline_passes_good_data_reuses_it_and_notices_changes(digits, make_tree, tmp_path):
@@ -242,8 +273,39 @@ def test_a_pipeline_passes_good_data_reuses_it_and_notices_changes(digits, make_
     assert pipeline.summary().quarantined == {"ignored": 1, "not_an_image": 1}
     assert len(pipeline.outputs("DataGate/verdict")) == 2  # one bad file in 500 does not stop it
 
+    serve(pipeline.home / "served" / "1", profile=None)
+    with pytest.raises(DataError, match=r"no verdict on drift.*data\.drift=null"):
+        pipeline.run()
+    served = pipeline.summary().profile
+    serve(pipeline.home / "served" / "2", served)
+    pipeline.run()
+    serve(pipeline.home / "served" / "3", served | {"brightness": {"19": 500}})
+    with pytest.raises(DataError, match=r"brightness drifted by .* raise data\.drift\.brightness"):
+        pipeline.run()
+    serve(pipeline.home / "served" / "4", served)
+
     for number in range(40):
         (images / "2" / f"text-{number}.png").write_text("no image either")
     with pytest.raises(DataError, match=r"41 of .* were quarantined"):
         pipeline.run()
-    assert len(pipeline.outputs("DataGate/verdict")) == 2
+    assert len(pipeline.outputs("DataGate/verdict")) == 3
+
+
+def test_a_manifest_keeps_groups_together_and_stays_in_its_folder(digits, make_tree, ingest):
+    scans = sorted(digits.glob("[67]/*.png"))[::6]
+    rows = [f"x/{path.name},{path.parent.name},{number // 5}" for number, path in enumerate(scans)]
+    tree = {f"x/{path.name}": path.read_bytes() for path in scans}
+    tree["labels.csv"] = "\n".join(["path,label,group", *rows, "../secret.png,6,0"]).encode()
+    artifact, report = ingest(make_tree(tree) / "labels.csv")
+    assert [(line["path"], line["reason"]) for line in read_quarantine(report)] == [
+        ("../secret.png", "outside_root"),
+    ]
+    split_of = {
+        value(example, "path").decode(): split
+        for split, found in read_examples(artifact.uri).items()
+        for example in found
+    }
+    assert len(split_of) == len(scans)
+    assert set(split_of.values()) == set(SPLITS)
+    for start in range(0, len(scans), 5):
+        assert len({split_of[f"x/{path.name}"] for path in scans[start : start + 5]}) == 1

@@ -1,0 +1,41 @@
+"""DataProfile as a TFX component."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import BaseChannel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components import artifacts
+from components.data_profile.executor import Executor
+from components.source_hash import source_hash
+
+
+class DataProfileSpec(ComponentSpec):
+    """What goes in and out of DataProfile."""
+
+    PARAMETERS: Mapping[str, ExecutionParameter] = {"source_hash": ExecutionParameter(type=str)}
+    INPUTS: Mapping[str, ChannelParameter] = {
+        "report": ChannelParameter(type=artifacts.IngestReport),
+        "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel),
+    }
+    OUTPUTS: Mapping[str, ChannelParameter] = {}
+
+
+class DataProfile(BaseComponent):
+    """Writes what the images were like into the model that was pushed, if one was, for the next run's DataGate."""
+
+    SPEC_CLASS = DataProfileSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(self, report: BaseChannel, pushed_model: BaseChannel):
+        """Describes the step.
+
+        Args:
+            report: ImageExampleGen's `report`.
+            pushed_model: Pusher's `pushed_model`.
+        """
+        source = source_hash(Path(__file__).parent)
+        super().__init__(spec=DataProfileSpec(source_hash=source, report=report, pushed_model=pushed_model))

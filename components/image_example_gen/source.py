@@ -1,0 +1,126 @@
+"""Finds what data.path stands for: a folder, a manifest, or the spans of either."""
+
+import datetime
+import hashlib
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components import files
+from components.errors import DataError
+from components.image_example_gen.layout import Plan, combine, plan_folders
+from components.image_example_gen.listing import Listing, fingerprint, list_folder
+from components.image_example_gen.manifest import SUFFIXES, plan_manifest
+from components.image_example_gen.spans import PLACEHOLDER, SpanRule
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of images, or one with a manifest.
+
+    Attributes:
+        prefix: its path below the source's root, "" or ending with a slash.
+        listing: what lies in it.
+        manifest: name of the manifest in it; "" for class folders.
+    """
+
+    prefix: str
+    listing: Listing
+    manifest: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """All images of an ingest.
+
+    Attributes:
+        root: the folder that paths are relative to.
+        parts: one, or one a span.
+    """
+
+    root: str
+    parts: list[Part]
+
+    def fingerprint(self) -> str:
+        """Returns a sha256 (64 hex digits) that changes with the files and with the spans that are read."""
+        digest = hashlib.sha256()
+        for part in self.parts:
+            digest.update(f"{part.prefix}\0{part.manifest}\0{fingerprint(part.listing)}\n".encode())
+        return digest.hexdigest()
+
+    def plan(self, configured_classes: Sequence[str] = ()) -> Plan:
+        """Sorts the files into classes and splits.
+
+        Raises:
+            DataError: if they cannot be learned from.
+        """
+        plans = {}
+        for part in self.parts:
+            if part.manifest:
+                path = files.join(self.root, part.prefix + part.manifest)
+                plans[part.prefix] = plan_manifest(files.read_bytes(path), part.manifest, part.listing)
+            else:
+                plans[part.prefix] = plan_folders(part.listing)
+        return combine(plans, configured_classes)
+
+
+def source_of(exec_properties: Mapping[str, Any]) -> Source:
+    """Returns what ImageExampleGen's parameters `path` and `span_*` stand for."""
+    spans = SpanRule(
+        exec_properties["span_last"],
+        int(exec_properties["span_window"]),
+        bool(int(exec_properties["span_allow_missing"])),
+    )
+    return find_source(exec_properties["path"], spans)
+
+
+def find_source(path: str, spans: SpanRule) -> Source:
+    """Lists what `path` stands for, without reading an image.
+
+    Args:
+        path: a folder, or a manifest (.csv, .jsonl) beside or above its images; {SPAN} in it is filled in.
+        spans: which spans to take.
+
+    Raises:
+        DataError: if something is missing.
+    """
+    if PLACEHOLDER not in path:
+        folder, manifest = _split_manifest(path)
+        return Source(folder, [_part("", folder, manifest)])
+    head, _, tail = path.partition(PLACEHOLDER)
+    if PLACEHOLDER in tail:
+        raise DataError(f"got {PLACEHOLDER} twice in {path}: expected it once in data.path")
+    root, before = posixpath.split(head)
+    after, _, rest = tail.partition("/")
+    named = re.compile(f"{re.escape(before)}(.+){re.escape(after)}")
+    names = {match[1]: name for name in _folders(root) if (match := named.fullmatch(name))}
+    chosen = spans.choose(names, datetime.datetime.now(datetime.UTC).date())
+    parts = []
+    for name in chosen:
+        folder, manifest = _split_manifest(files.join(root, names[name], *([rest] if rest else [])))
+        prefix = folder.removeprefix(root).strip("/") + "/"
+        parts.append(_part(prefix, folder, manifest))
+    return Source(root, parts)
+
+
+def _split_manifest(path: str) -> tuple[str, str]:
+    folder, name = posixpath.split(path)
+    return (folder, name) if name.lower().endswith(SUFFIXES) else (path, "")
+
+
+def _part(prefix: str, folder: str, manifest: str) -> Part:
+    listing = list_folder(folder)
+    if manifest and manifest not in (entry.path for entry in listing.files):
+        raise DataError(f"got no file {manifest} in {folder}, expected the manifest there: correct data.path")
+    return Part(prefix, listing, manifest)
+
+
+def _folders(root: str) -> list[str]:
+    if files.is_remote(root):
+        return [folder for folder in list_folder(root).folders if "/" not in folder]
+    if not Path(root).is_dir():
+        raise DataError(f"got no folder {root}, expected the one that holds the spans: correct data.path")
+    return [entry.name for entry in Path(root).iterdir() if entry.is_dir()]

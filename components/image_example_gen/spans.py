@@ -1,0 +1,82 @@
+"""Which folders of a path with {SPAN} are read: one a day, or one a number, and of them the last few."""
+
+import datetime
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from components.errors import DataError
+
+PLACEHOLDER = "{SPAN}"
+_DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
+_NAMED_DAYS = {"today": 0, "yesterday": 1}
+SHOWN = 5  # missing spans in a message
+
+
+@dataclass(frozen=True)
+class SpanRule:
+    """Which spans to take.
+
+    Attributes:
+        last: the newest span: "latest" of those that are there, "today" or "yesterday" (UTC), a number or a date.
+        window: how many spans, the newest included; days for dates.
+        allow_missing: takes what is there of the window, as long as anything is.
+    """
+
+    last: str = "latest"
+    window: int = 1
+    allow_missing: bool = False
+
+    def choose(self, names: Iterable[str], today: datetime.date) -> list[str]:
+        """Returns the names of the spans to read, oldest first.
+
+        Args:
+            names: what stands for {SPAN} in the folders that are there: numbers, or dates as 2024-05-31 or 20240531.
+            today: for "today" and "yesterday".
+
+        Raises:
+            DataError: if a span of the window is missing, and names it.
+        """
+        there = {key: name for name in names if (key := _key(name)) is not None}
+        dates = {key: name for key, name in there.items() if isinstance(key, datetime.date)}
+        if dates and len(dates) < len(there):
+            raise DataError(f"got dates and numbers side by side for {PLACEHOLDER}: {_some(there.values())}; keep one")
+        last = self._last(there, today)
+        step = datetime.timedelta(days=1) if isinstance(last, datetime.date) else 1
+        wanted = [last - step * back for back in range(self.window - 1, -1, -1)]
+        missing = [str(key) for key in wanted if key not in there]
+        if missing and (not self.allow_missing or len(missing) == len(wanted)):
+            raise DataError(
+                f"got no folder for the span {_some(missing)} (there are {_some(sorted(there.values())) or 'none'}): "
+                "add it, or set data.span.allow_missing=true to go on without"
+            )
+        return [there[key] for key in wanted if key in there]
+
+    def _last(self, there: dict, today: datetime.date):
+        if self.last in _NAMED_DAYS:
+            return today - datetime.timedelta(days=_NAMED_DAYS[self.last])
+        if self.last != "latest":
+            key = _key(self.last)
+            if key is None:
+                raise DataError(
+                    f"got data.span.last {self.last}, expected latest, today, yesterday, a number or a date"
+                )
+            return key
+        if not there:
+            raise DataError(f"got no folder whose name has a number or a date for {PLACEHOLDER}: correct data.path")
+        return max(there)
+
+
+def _key(name: str) -> datetime.date | int | None:
+    """Returns the day or the number that a span's name says, None if neither."""
+    if match := _DATE.fullmatch(name):
+        try:
+            return datetime.date(*map(int, match.groups()))
+        except ValueError:
+            pass  # eight digits that are no day are a number
+    return int(name) if name.isascii() and name.isdecimal() else None
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")

@@ -1,0 +1,103 @@
+"""The first pass of the ingest: reads and checks every file and notes what is known of it, but keeps no pixels."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
+
+from components import files
+from components.image_example_gen.accounts import IN, OUT, REJECTED, SURVEY
+from components.image_example_gen.image_codec import NormalisedImage, normalise_image
+from components.image_example_gen.integrity import ImageError
+from components.image_example_gen.layout import ImageFile
+from components.image_example_gen.listing import Rejected
+
+PROGRESS_SECONDS = 2.0
+# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
+BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
+BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
+
+_progress = logging.getLogger("effnet.progress")
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """A file that holds a good image.
+
+    Attributes:
+        file: where it is and what it shows.
+        sha256: of its bytes, 64 hex digits.
+        image: what is known of the image, with empty `data`.
+    """
+
+    file: ImageFile
+    sha256: str
+    image: NormalisedImage
+
+
+class Progress:
+    """Logs how far this worker is, at most every two seconds."""
+
+    def __init__(self, total: int):
+        self._total = total
+        self._done = 0
+        self._started = self._last = time.monotonic()
+
+    def step(self) -> None:
+        """Counts one image."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._last >= PROGRESS_SECONDS:
+            self._last = now
+            rate = self._done / (now - self._started)
+            _progress.info("ingest: %d/%d images, %s images/s", self._done, self._total, f"{rate:,.0f}")
+
+
+class Survey(beam.DoFn):
+    """Reads and checks one file.
+
+    Outputs: a `Surveyed`, or a `Rejected` to "quarantine"; counters to "counts".
+    """
+
+    def __init__(self, root: str, max_pixels: int, total: int):
+        self._root = root
+        self._max_pixels = max_pixels
+        self._max_bytes = max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES
+        self._total = total
+
+    def setup(self) -> None:
+        """Starts this worker's clock."""
+        self._progress = Progress(self._total)
+
+    def process(self, file: ImageFile) -> Iterator[Any]:
+        """Yields the outputs for one file."""
+        self._progress.step()
+        yield count(IN, SURVEY)
+        try:
+            if file.size > self._max_bytes:
+                raise ImageError("too_many_bytes", f"{file.size:,} bytes are too many for an image")
+            data = files.read_bytes(files.join(self._root, file.path))
+            image = normalise_image(data, self._max_pixels)
+        except ImageError as error:
+            yield from reject(SURVEY, file, error.reason, str(error))
+        except (OSError, BeamIOError) as error:
+            yield from reject(SURVEY, file, "unreadable", getattr(error, "strerror", None) or str(error))
+        else:
+            yield count(OUT, SURVEY)
+            yield Surveyed(file, hashlib.sha256(data).hexdigest(), replace(image, data=b""))
+
+
+def count(*names: str) -> beam.pvalue.TaggedOutput:
+    """Returns an element of "counts"."""
+    return beam.pvalue.TaggedOutput("counts", names)
+
+
+def reject(step: str, file: ImageFile, reason: str, message: str) -> Iterator[beam.pvalue.TaggedOutput]:
+    """Yields a file's line of the quarantine and its counter."""
+    yield beam.pvalue.TaggedOutput("quarantine", Rejected(file.path, reason, message))
+    yield count(REJECTED, step, reason)
