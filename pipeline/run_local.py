@@ -7,10 +7,20 @@ from components.errors import DataError
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
 from pipeline.progress import StepDisplay, quiet_output
+from pipeline.run_lock import only_run
 
 
 def run_with_progress(config: PipelineConfig, debug: bool) -> ExitCode:
-    """Runs the pipeline; returns how it ended. A step's failure is shown in one line, with `debug` its traceback."""
+    """Runs the pipeline; returns how it ended. A step's failure is shown in one line, with `debug` its traceback.
+
+    Raises:
+      RunInProgress: another process runs this pipeline.
+    """
+    with only_run(config.run_root):
+        return _run(config, debug)
+
+
+def _run(config: PipelineConfig, debug: bool) -> ExitCode:
     log_path = config.run_root / "run.log"
     started = time.monotonic()
     with quiet_output(log_path) as console:
