@@ -138,7 +138,8 @@ def delete(path: str) -> None:
     if is_remote(path):
         from apache_beam.io.filesystems import FileSystems
 
-        FileSystems.delete([path])
+        # Object stores have no folders to delete, only what is in them.
+        FileSystems.delete([join(path, name) for name in walk(path)] or [path])
     elif Path(path).is_dir():
         shutil.rmtree(path)
     else:
