@@ -46,7 +46,7 @@ def _run(config: PipelineConfig, debug: bool) -> ExitCode:
             console.print("[red]error:[/] ", end="")
             console.print(" ".join(str(error).split()), markup=False, soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
-            code = REFUSALS.get(type(error), ExitCode.FAILED)
+            code = next((code for kind, code in REFUSALS.items() if isinstance(error, kind)), ExitCode.FAILED)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
         code = print_summary(console, config, log_path)

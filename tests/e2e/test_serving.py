@@ -33,7 +33,7 @@ def test_a_bad_model_is_refused_a_better_one_served_and_a_rollback_brings_the_ol
     first = answers(push_path, image)
 
     shuffled = tmp_path / "shuffled"
-    photos = sorted(path for path in project.images.glob("[0-9]/*.png") if path.stem.isdecimal())
+    photos = sorted(path for path in project.images.glob("[0-9]/*.png") if path.name != "cut short.png")
     labels = [path.parent.name for path in photos]
     random.Random(0).shuffle(labels)
     for number, (path, label) in enumerate(zip(photos, labels, strict=True)):
