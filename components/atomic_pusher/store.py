@@ -108,7 +108,7 @@ def rollback(push_path: str, version: str | None, keep: int) -> Pushed:
             target.record,
             pushed_at=_now(),
             rollback_of=target.record.rollback_of or target.version,
-            withdrawn=tuple({*served.record.withdrawn, served.fingerprint} - {target.fingerprint}),
+            withdrawn=tuple(sorted({*served.record.withdrawn, served.fingerprint} - {target.fingerprint})),
         )
 
         def fill(folder: str) -> PushRecord:
