@@ -60,7 +60,7 @@ def test_missing_threshold_is_refused(project):
 
 
 def test_broken_yaml_names_the_line(project):
-    path = project("  epochs: 8", "  epochs: [8")
+    path = project("  epochs: 6", "  epochs: [6")
     with pytest.raises(ConfigError, match=r"pipeline.yaml line \d+: not valid YAML"):
         load_config(path)
 
