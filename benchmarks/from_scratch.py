@@ -63,7 +63,7 @@ def train_keras(folder: str, classes: list[str], size: int, epochs: int, seed: i
     keras.utils.set_random_seed(seed)
     train, test = (open_split([f"{folder}/{name}.gz"], size, len(classes)) for name in ("train", "test"))
     network = keras.applications.EfficientNetB0(weights=None, input_shape=(size, size, 3), classes=len(classes))
-    network.compile(keras.optimizers.Adam(), "categorical_crossentropy", ["accuracy"])
+    network.compile(keras.optimizers.Adam(), "categorical_crossentropy", metrics=["accuracy"])
     history = network.fit(
         train_batches(train, batch_size=BATCH_SIZE, epochs=epochs, seed=seed, augment=Augment()),
         validation_data=eval_batches(test, BATCH_SIZE),

@@ -7,3 +7,11 @@ class DataError(ValueError):
 
 class GateError(ValueError):
     """A gate cannot decide, so it refuses."""
+
+
+class PushError(RuntimeError):
+    """A model cannot be pushed or rolled back; what was served stays."""
+
+
+class Withdrawn(PushError):
+    """The model was rolled back from: only a user's explicit choice serves it again."""

@@ -3,11 +3,17 @@
 Local paths are read directly, so that local work needs no import of Beam, which takes seconds.
 """
 
+import contextlib
 import glob
+import os
 import re
+import shutil
+from collections.abc import Collection
 from pathlib import Path
+from typing import BinaryIO
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+COPY_BYTES = 1 << 20
 
 
 def is_remote(path: str) -> bool:
@@ -51,6 +57,93 @@ def write_text(path: str, text: str) -> None:
 
     with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         file.write(text.encode())
+
+
+def copy(source: str, destination: str) -> None:
+    """Copies a file, and makes the folders above it; a local copy is on the disk when this returns.
+
+    Raises:
+        OSError: if it cannot be read or written.
+    """
+    if not is_remote(destination):
+        Path(destination).parent.mkdir(parents=True, exist_ok=True)
+        with _open(source) as reader, Path(destination).open("wb") as writer:
+            shutil.copyfileobj(reader, writer, COPY_BYTES)
+            writer.flush()
+            os.fsync(writer.fileno())
+        return
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    with (
+        _open(source) as reader,
+        FileSystems.create(destination, compression_type=CompressionTypes.UNCOMPRESSED) as out,
+    ):
+        shutil.copyfileobj(reader, out, COPY_BYTES)
+
+
+def bring(source: str, destination: str, leave_out: Collection[str] = ()) -> None:
+    """Makes the folder `destination` a copy of `source`, for files that are never written again.
+
+    On one local disk the files are hard links, which cost no space and outlive the deletion of the source.
+
+    Raises:
+        OSError: if a file cannot be read or written.
+    """
+    for name in walk(source):
+        if name not in leave_out:
+            _link_or_copy(join(source, name), join(destination, name))
+
+
+def _link_or_copy(source: str, destination: str) -> None:
+    if not is_remote(source) and not is_remote(destination):
+        Path(destination).parent.mkdir(parents=True, exist_ok=True)
+        # Another disk, or a file system without hard links, is no error: the file is copied.
+        with contextlib.suppress(OSError):
+            os.link(source, destination)
+            return
+    copy(source, destination)
+
+
+def _open(path: str) -> BinaryIO:
+    if not is_remote(path):
+        return Path(path).open("rb")
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def walk(folder: str) -> list[str]:
+    """Returns the files anywhere below a folder, relative to it, sorted; none if there is no such folder."""
+    if not is_remote(folder):
+        return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+    from apache_beam.io.filesystems import FileSystems
+
+    found = FileSystems.match([join(folder, "**")])[0].metadata_list
+    return sorted(match.path.removeprefix(join(folder, "")) for match in found)
+
+
+def size(folder: str) -> int:
+    """Returns the bytes of all files below a local folder."""
+    return sum((Path(folder) / name).stat().st_size for name in walk(folder))
+
+
+def delete(path: str) -> None:
+    """Deletes a file, or a folder with all that is in it.
+
+    Raises:
+        OSError: if it cannot be deleted.
+    """
+    if is_remote(path):
+        from apache_beam.io.filesystems import FileSystems
+
+        # Object stores have no folders to delete, only what is in them.
+        FileSystems.delete([join(path, name) for name in walk(path)] or [path])
+    elif Path(path).is_dir():
+        shutil.rmtree(path)
+    else:
+        Path(path).unlink()
 
 
 def find(pattern: str) -> list[str]:

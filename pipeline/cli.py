@@ -69,6 +69,64 @@ def predict(
 
 
 @app.command()
+def models(
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the pushed versions, the served one first."""
+    settings = load_config(config, overrides or ())
+    from components.atomic_pusher.store import pushed_models
+
+    pushed = pushed_models(settings.push_path)
+    if as_json:
+        print(json.dumps([asdict(model) for model in pushed], indent=2))
+        return
+    if not pushed:
+        print(f"no model is served from {settings.push_path}; `effnet run` pushes one")
+        return
+    withdrawn = pushed[0].record.withdrawn
+    table = Table("version", "accuracy", "pushed", "")
+    for position, model in enumerate(pushed):
+        notes = ["[green]served[/]"] if position == 0 else []
+        notes += [f"rollback to {model.record.rollback_of}"] if model.record.rollback_of else []
+        notes += ["withdrawn"] if model.fingerprint in withdrawn else []
+        accuracy = "-" if model.record.accuracy is None else f"{model.record.accuracy:.4f}"
+        table.add_row(model.version, accuracy, model.record.pushed_at or "-", ", ".join(notes))
+    Console().print(table)
+
+
+@app.command()
+def rollback(
+    version: Annotated[str | None, typer.Argument(help="As `effnet models` lists it; else the one before.")] = None,
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Serve an older model again, as a new version; the next run is compared with it."""
+    settings = load_config(config, overrides or ())
+    from components.atomic_pusher import store
+
+    back = store.rollback(settings.push_path, version, settings.push.keep)
+    print(f"version {back.version} is served now: the model of version {back.record.rollback_of}")
+
+
+@app.command()
+def serve(
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    port: Annotated[int, typer.Option(help="Of the REST interface.", min=1, max=65535)] = 8501,
+    debug: DebugOption = False,
+) -> None:
+    """Serve the pushed model with TensorFlow Serving, or print the Docker command that does."""
+    settings = load_config(config, overrides or ())
+    from pipeline.serve import serve as start
+
+    start(settings, port)
+
+
+@app.command()
 def doctor(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
     from pipeline.doctor import examine

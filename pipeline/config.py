@@ -8,7 +8,7 @@ import datetime
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -77,16 +77,45 @@ class DataSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    """Thresholds of the gate. Both are required: without a threshold nothing could be refused."""
+    """Thresholds of the gate. The first two are required: without a threshold nothing could be refused."""
 
-    min_accuracy: Fraction
+    min_accuracy: Annotated[float, Field(gt=0, le=1)]
     max_accuracy_drop: Fraction
+    compare: Literal["measured", "confident"] = "measured"
+    min_class_recall: Fraction | None = None
+    class_recall: dict[str, Fraction] = Field(default_factory=dict)
+    min_class_examples: Annotated[int, Field(ge=1)] = 10
+    top_k: Annotated[int, Field(ge=2)] = 3
+    min_top_k_accuracy: Fraction | None = None
+    max_cross_entropy: Annotated[float, Field(gt=0)] | None = None
+    max_calibration_error: Fraction | None = None
+    other_classes: Literal["refuse", "floors"] = "refuse"
+
+
+class LatencyBudgets(Settings):
+    """Most milliseconds that a request may take; None: any."""
+
+    p50_batch_1: Annotated[float, Field(gt=0)] | None = None
+    p99_batch_1: Annotated[float, Field(gt=0)] | None = None
+    p50_batch_32: Annotated[float, Field(gt=0)] | None = None
+    p99_batch_32: Annotated[float, Field(gt=0)] | None = None
+
+
+class ServingSettings(Settings):
+    """What the exported model has to fulfil in a process of its own before it is pushed."""
+
+    tolerance: Annotated[float, Field(gt=0)] = 1e-5
+    requests: Annotated[int, Field(ge=3)] = 50
+    max_latency_ms: LatencyBudgets = LatencyBudgets()
+    max_size_mb: Annotated[float, Field(gt=0)] | None = None
+    max_memory_mb: Annotated[float, Field(gt=0)] | None = None
 
 
 class PushSettings(Settings):
     """Where blessed models go, one numbered folder a version, as TF Serving reads them."""
 
     path: str | None = None
+    keep: Annotated[int, Field(ge=1)] = 5
 
 
 class LocalRunner(Settings):
@@ -113,6 +142,7 @@ class PipelineConfig(Settings):
     train: TrainSettings = TrainSettings()
     tune: TuneSettings = TuneSettings()
     evaluate: EvaluateSettings
+    serving: ServingSettings = ServingSettings()
     push: PushSettings = PushSettings()
     runners: Runners = Runners()
 

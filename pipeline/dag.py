@@ -1,7 +1,7 @@
 """The pipeline's wiring: configuration in, TFX pipeline out.
 
     images -> ImageExampleGen -> StatisticsGen -> ExampleValidator -> DataGate -> Transform -> Tuner -> Trainer
-           -> Evaluator, against what is served now -> Pusher -> DataProfile, for the next run's gate
+           -> Evaluator, against what is served now -> ServingCheck -> Pusher -> DataProfile, for the next run's gate
 
 Importing this module does not load TFX; calling `create_pipeline` does (10 s or more).
 """
@@ -34,6 +34,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     import tensorflow_data_validation as tfdv
     from tfx import v1 as tfx
 
+    from components.atomic_pusher.component import AtomicPusher
     from components.curated_schema.component import CuratedSchema
     from components.data_gate.component import DataGate
     from components.data_profile.component import DataProfile
@@ -41,7 +42,8 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.spans import SpanRule
     from components.served_model.component import ServedModel
-    from pipeline.eval_config import make_eval_config
+    from components.serving_check.component import ServingCheck
+    from pipeline.eval_config import make_budgets, make_eval_config, make_rules
 
     size = image_size_of(config)
     # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
@@ -125,20 +127,28 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         schema=schema.outputs["schema"],
         example_splits=["eval"],
         eval_config=make_eval_config(config.evaluate),
+        rules=make_rules(config.evaluate),
     )
-    pusher = tfx.components.Pusher(
+    serving_check = ServingCheck(
+        model=trainer.outputs["model"],
+        examples=examples.outputs["examples"],
+        budgets=make_budgets(config.serving),
+        requests=config.serving.requests,
+    )
+    pusher = AtomicPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_path)
-        ),
-    )
+        infra_blessing=serving_check.outputs["blessing"],
+        push_path=config.push_path,
+        keep=config.push.keep,
+    ).with_id("Pusher")
     profile = DataProfile(report=examples.outputs["report"], pushed_model=pusher.outputs["pushed_model"])
+    judging = [evaluator, serving_check, pusher]
     data_steps = [examples, schema, statistics, validator, data_gate]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.run_root / "artifacts"),
-        components=[*data_steps, transform, *tuning, trainer, served_model, evaluator, pusher, profile],
+        components=[*data_steps, transform, *tuning, trainer, served_model, *judging, profile],
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.run_root / "metadata.sqlite")

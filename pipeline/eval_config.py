@@ -1,43 +1,104 @@
-"""The gate's thresholds, as TensorFlow Model Analysis understands them."""
+"""What a model has to fulfil before it is pushed, from the `evaluate` and `serving` sections."""
+
+import json
 
 import tensorflow_model_analysis as tfma
 
-from pipeline.config import EvaluateSettings
+from components.gated_evaluator import calibration
+from components.gated_evaluator.results import BASELINE, CANDIDATE, CLASS_FEATURE
+from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, Rules
+from components.serving_check.verdict import Budgets
+from pipeline.config import EvaluateSettings, ServingSettings
 
-CANDIDATE, BASELINE = "candidate", "baseline"
 GATED_METRIC = "SparseCategoricalAccuracy"
-GATED_METRIC_NAME = "sparse_categorical_accuracy"  # as it stands in results
-METRICS = (GATED_METRIC, "SparseCategoricalCrossentropy", "ExampleCount")
-CONFUSION_MATRIX = '{"thresholds": [0.0]}'  # every prediction counts, however unsure
-# TFMA asks for a change strictly above the bound; an equal model must pass a bound of zero.
-EQUAL_IS_ENOUGH = 1e-6
+EVERY_PREDICTION = [0.0]  # counts in the confusion matrix, however unsure it is
+MODEL = {
+    "signature_name": "serving_examples",
+    "model_type": "tf_generic",
+    "prediction_key": "probabilities",
+    "label_key": "label",
+}
 
 
 def make_eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
-    """Accuracy above a floor, and not below the served model's by more than the allowed drop, on all eval images."""
-    accuracy = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": settings.min_accuracy}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-            absolute={"value": -settings.max_accuracy_drop - EQUAL_IS_ENOUGH},
+    """Metrics over all eval images and by class; thresholds hold for all images together."""
+    confident = settings.compare == "confident"
+    # With confidence the rules judge the change: TFMA itself looks at the measured value alone.
+    allowed_drop = None if confident else settings.max_accuracy_drop
+    metrics = [
+        _metric(GATED_METRIC, _threshold(floor=settings.min_accuracy, allowed_drop=allowed_drop)),
+        _metric(
+            "SparseTopKCategoricalAccuracy",
+            _threshold(floor=settings.min_top_k_accuracy),
+            k=settings.top_k,
+            name="top_k_accuracy",
         ),
-    )
-    # A plain `threshold` would hold for every slice, so a floor for the whole would become a floor for each class.
-    overall = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=accuracy)
-    metrics = [tfma.MetricConfig(class_name=name) for name in METRICS]
-    metrics[METRICS.index(GATED_METRIC)].per_slice_thresholds.append(overall)
-    metrics.append(tfma.MetricConfig(class_name="MultiClassConfusionMatrixPlot", config=CONFUSION_MATRIX))
-    model = {
-        "signature_name": "serving_examples",
-        "model_type": "tf_generic",
-        "prediction_key": "probabilities",
-        "label_key": "label",
-    }
+        _metric("SparseCategoricalCrossentropy", _threshold(ceiling=settings.max_cross_entropy)),
+        _metric(
+            calibration.ExpectedCalibrationError.__name__,
+            _threshold(ceiling=settings.max_calibration_error),
+            module=calibration.__name__,
+        ),
+        _metric("ExampleCount"),
+        _metric("MultiClassConfusionMatrixPlot", thresholds=EVERY_PREDICTION),
+    ]
+    options = tfma.Options()
+    if confident:
+        options.compute_confidence_intervals.value = True
+        options.confidence_intervals.method = tfma.ConfidenceIntervalOptions.JACKKNIFE
     return tfma.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(name=CANDIDATE, **model),
-            tfma.ModelSpec(name=BASELINE, is_baseline=True, **model),
+            tfma.ModelSpec(name=CANDIDATE, **MODEL),
+            tfma.ModelSpec(name=BASELINE, is_baseline=True, **MODEL),
         ],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["class_name"])],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[CLASS_FEATURE])],
         metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        options=options,
     )
+
+
+def make_rules(settings: EvaluateSettings) -> Rules:
+    """What TFMA's thresholds cannot express."""
+    return Rules(
+        min_recall=settings.min_class_recall,
+        class_recall=dict(settings.class_recall),
+        min_examples=settings.min_class_examples,
+        max_drop=settings.max_accuracy_drop,
+        confidence=settings.compare == "confident",
+        refuse_other_classes=settings.other_classes == "refuse",
+    )
+
+
+def make_budgets(settings: ServingSettings) -> Budgets:
+    """What serving may cost."""
+    return Budgets(
+        tolerance=settings.tolerance,
+        latency_ms=settings.max_latency_ms.model_dump(exclude_none=True),
+        size_mb=settings.max_size_mb,
+        memory_mb=settings.max_memory_mb,
+    )
+
+
+def _threshold(
+    floor: float | None = None, ceiling: float | None = None, allowed_drop: float | None = None
+) -> tfma.MetricThreshold:
+    threshold = tfma.MetricThreshold()
+    if floor is not None:
+        threshold.value_threshold.lower_bound.value = floor
+    if ceiling is not None:
+        threshold.value_threshold.upper_bound.value = ceiling
+    if allowed_drop is not None:
+        threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+        threshold.change_threshold.absolute.value = -allowed_drop - EQUAL_IS_ENOUGH
+    return threshold
+
+
+def _metric(
+    class_name: str, threshold: tfma.MetricThreshold | None = None, module: str = "", **config: object
+) -> tfma.MetricConfig:
+    metric = tfma.MetricConfig(class_name=class_name, module=module, config=json.dumps(config) if config else "")
+    if threshold is not None and threshold.ByteSize():
+        # A plain `threshold` would hold for every slice, so a floor for the whole would become a floor for each class.
+        overall = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+        metric.per_slice_thresholds.append(overall)
+    return metric

@@ -11,3 +11,8 @@ class ExitCode(IntEnum):
     USAGE = 2
     GATE_REFUSED = 3
     DATA_REFUSED = 4
+
+    @property
+    def meaning(self) -> str:
+        """In words, for the last line of a run."""
+        return self.name.lower().replace("_", " ")

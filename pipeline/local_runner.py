@@ -12,6 +12,7 @@ import shlex
 
 from data.quickstart import DEFAULT_DESTINATION, build_quickstart
 from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
+from pipeline.run_lock import only_run
 
 
 def config_from_environment() -> PipelineConfig:
@@ -20,13 +21,18 @@ def config_from_environment() -> PipelineConfig:
 
 
 def run(config: PipelineConfig) -> None:
-    """Runs every step in this process, Tuner and Trainer in a child of it; raises what a failing step raises."""
+    """Runs every step in this process, Tuner and Trainer in a child of it; raises what a failing step raises.
+
+    Raises:
+      RunInProgress: another process runs this pipeline.
+    """
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from pipeline.dag import create_pipeline
 
-    prepare(config)
-    LocalDagRunner().run(create_pipeline(config))
+    with only_run(config.run_root):
+        prepare(config)
+        LocalDagRunner().run(create_pipeline(config))
 
 
 def prepare(config: PipelineConfig) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from components import files
 from components.image_example_gen.image_codec import ImageError, normalise_image
+from components.model_info import read_model_info
 from components.served_model.versions import pushed_versions
 from pipeline.config import PipelineConfig
-from trainer.model_info import read_model_info
 
 
 class NothingServed(RuntimeError):
@@ -25,7 +26,7 @@ class Prediction:
     error: str | None = None
 
 
-def served_model_path(config: PipelineConfig) -> Path:
+def served_model_path(config: PipelineConfig) -> str:
     """The folder of the version that is served now.
 
     Raises:
@@ -34,7 +35,7 @@ def served_model_path(config: PipelineConfig) -> Path:
     versions = pushed_versions(config.push_path)
     if not versions:
         raise NothingServed(f"no model is served from {config.push_path}; run `effnet run` first")
-    return Path(config.push_path) / versions[0]
+    return files.join(config.push_path, versions[0])
 
 
 def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:
@@ -42,7 +43,7 @@ def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:
     model_path = served_model_path(config)
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(model_path))
+    model = tf.saved_model.load(model_path)
     classify = model.signatures["serving_default"]
     class_names = read_model_info(model_path)["classes"]
     predictions = []

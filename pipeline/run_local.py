@@ -3,14 +3,26 @@
 import time
 import traceback
 
-from components.errors import DataError
+from components.errors import DataError, GateError
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
 from pipeline.progress import StepDisplay, quiet_output
+from pipeline.run_lock import only_run
+
+REFUSALS: dict[type[Exception], ExitCode] = {DataError: ExitCode.DATA_REFUSED, GateError: ExitCode.GATE_REFUSED}
 
 
 def run_with_progress(config: PipelineConfig, debug: bool) -> ExitCode:
-    """Runs the pipeline; returns how it ended. A step's failure is shown in one line, with `debug` its traceback."""
+    """Runs the pipeline; returns how it ended. A step's failure is shown in one line, with `debug` its traceback.
+
+    Raises:
+      RunInProgress: another process runs this pipeline.
+    """
+    with only_run(config.run_root):
+        return _run(config, debug)
+
+
+def _run(config: PipelineConfig, debug: bool) -> ExitCode:
     log_path = config.run_root / "run.log"
     started = time.monotonic()
     with quiet_output(log_path) as console:
@@ -34,8 +46,10 @@ def run_with_progress(config: PipelineConfig, debug: bool) -> ExitCode:
             console.print("[red]error:[/] ", end="")
             console.print(" ".join(str(error).split()), markup=False, soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
-            return ExitCode.DATA_REFUSED if isinstance(error, DataError) else ExitCode.FAILED
+            code = next((code for kind, code in REFUSALS.items() if isinstance(error, kind)), ExitCode.FAILED)
+            console.print(f"exit status {code:d}: {code.meaning}")
+            return code
         code = print_summary(console, config, log_path)
         minutes, seconds = divmod(round(time.monotonic() - started), 60)
-        console.print(f"[bold]{'took':<14}[/]{minutes}:{seconds:02d}")
+        console.print(f"[bold]{'took':<14}[/]{minutes}:{seconds:02d}; exit status {code:d}: {code.meaning}")
         return code

@@ -1,30 +1,25 @@
 """The closing summary of a run: data, tuner, verdict, and where the pushed model lies."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
-import tensorflow_model_analysis as tfma
 from rich.console import Console
 from rich.markup import escape
 
+from components.gated_evaluator.verdict import Verdict, read_verdict
 from components.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
+from components.serving_check.report import Report, read_report
 from pipeline.config import PipelineConfig
-from pipeline.eval_config import BASELINE, CANDIDATE, GATED_METRIC_NAME
 from pipeline.exit_codes import ExitCode
-from pipeline.run_record import StepRecord, latest_run
+from pipeline.run_record import latest_run
 
 QUARANTINE_LINES = 5
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate said of the candidate."""
-
-    blessed: bool
-    accuracy: float
-    baseline_accuracy: float | None
-    failures: list[str]
+WEAKEST_CLASSES, CONFUSED = 3, 3
+SHOWN_METRICS = {
+    "top-k": "top_k_accuracy",
+    "cross entropy": "sparse_categorical_crossentropy",
+    "calibration error": "expected_calibration_error",
+}
 
 
 def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> ExitCode:
@@ -40,50 +35,51 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
         _print_line(console, "result", f"[red]failed[/] in {', '.join(undone) or 'an early step'}; see {log_path}")
         return ExitCode.FAILED
 
-    verdict = read_verdict(steps["GatedEvaluator"])
-    against = "nothing served before"
-    if verdict.baseline_accuracy is not None:
-        against = f"served model {verdict.baseline_accuracy:.4f}"
-    _print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} (floor {config.evaluate.min_accuracy:g}; {against})")
-    if not verdict.blessed:
-        _print_line(console, "verdict", f"[red]not blessed[/]: {escape('; '.join(verdict.failures))}")
-        _print_line(console, "result", "nothing pushed; what was served stays")
+    verdict = read_verdict(steps["GatedEvaluator"].outputs["evaluation"].uri)
+    _print_verdict(console, verdict, config.evaluate.min_accuracy)
+    report = read_report(steps["ServingCheck"].outputs["blessing"].uri)
+    _print_serving(console, report)
+    if not verdict.blessed or not report.blessed:
+        _print_line(console, "result", "[red]not blessed[/]: nothing pushed; what was served stays")
         return ExitCode.GATE_REFUSED
-    _print_line(console, "verdict", "[green]blessed[/]")
     pushed = steps["Pusher"].outputs["pushed_model"].custom_properties
-    again = " (unchanged, pushed by an earlier run)" if steps["Pusher"].cached else ""
-    _print_line(console, "pushed", escape(pushed["pushed_destination"].string_value) + again)
+    if not pushed["pushed"].int_value:
+        _print_line(console, "result", f"[red]not pushed[/]: {escape(pushed['refusal'].string_value)}")
+        return ExitCode.GATE_REFUSED
+    unchanged = steps["Pusher"].cached or pushed["already_served"].int_value
+    again = " (unchanged, pushed by an earlier run)" if unchanged else ""
+    _print_line(console, "result", "[green]blessed[/] and pushed" + again)
+    _print_line(console, "served", escape(pushed["pushed_destination"].string_value))
     _print_line(console, "try it", "effnet predict IMAGE...")
     return ExitCode.PUSHED
 
 
-def read_verdict(evaluator: StepRecord) -> Verdict:
-    """The gate's decision, from the Evaluator's artifacts."""
-    blessing, evaluation = evaluator.outputs["blessing"], evaluator.outputs["evaluation"]
-    result = tfma.load_validation_result(evaluation.uri)
-    failures = [
-        f"{failure.metric_key.name} {failure.message or 'is beyond its threshold'}"
-        for slice_result in result.metric_validations_per_slice
-        for failure in slice_result.failures
-    ]
-    accuracies = _overall_accuracies(evaluation.uri)
-    return Verdict(
-        blessed=blessing.custom_properties["blessed"].int_value == 1,
-        # TFMA drops the name of the candidate where it was evaluated alone.
-        accuracy=accuracies[CANDIDATE] if CANDIDATE in accuracies else accuracies[""],
-        baseline_accuracy=accuracies.get(BASELINE),
-        failures=failures,
-    )
+def _print_verdict(console: Console, verdict: Verdict, floor: float) -> None:
+    against = ""
+    if verdict.baseline_accuracy is not None:
+        against = f"; served version {verdict.baseline_version} {verdict.baseline_accuracy:.4f}"
+    _print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} (floor {floor:g}{against})")
+    shown = {label: verdict.metrics[name] for label, name in SHOWN_METRICS.items() if name in verdict.metrics}
+    _print_line(console, "", ", ".join(f"{label} {value:.4f}" for label, value in shown.items()))
+    weakest = sorted(verdict.recall.items(), key=lambda item: item[1])[:WEAKEST_CLASSES]
+    _print_line(console, "weakest", escape(", ".join(f"{name} {recall:.3f}" for name, recall in weakest)))
+    if verdict.confused:
+        pairs = ", ".join(f"{actual} as {taken} {images}x" for actual, taken, images in verdict.confused[:CONFUSED])
+        _print_line(console, "confused", escape(pairs))
+    for note in verdict.notes:
+        _print_line(console, "note", escape(note))
+    for problem in verdict.problems:
+        _print_line(console, "refused", f"[red]{escape(problem)}[/]")
 
 
-def _overall_accuracies(evaluation_uri: str) -> dict[str, float]:
-    """Accuracy over all eval images, by the name of the model."""
-    accuracies = {}
-    for model_name in (CANDIDATE, BASELINE, ""):
-        for slice_key, metrics in tfma.load_eval_result(evaluation_uri, model_name=model_name).slicing_metrics:
-            if not slice_key and GATED_METRIC_NAME in metrics[""][""]:
-                accuracies[model_name] = metrics[""][""][GATED_METRIC_NAME]["doubleValue"]
-    return accuracies
+def _print_serving(console: Console, report: Report) -> None:
+    if measured := report.measured:
+        latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in measured.latency_ms.items())
+        _print_line(console, "serving", f"{latency}; {measured.size_mb:.1f} MB, in memory {measured.memory_mb:.0f} MB")
+        if measured.difference is not None:
+            _print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
+    for problem in report.problems:
+        _print_line(console, "refused", f"[red]{escape(problem)}[/]")
 
 
 def _print_data(console: Console, report: str) -> None:

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.expected_answers import ask, write_expected_answers
 from trainer.model_info import write_model_info
 from trainer.preprocessing import decode_stored_image
 
@@ -64,11 +65,17 @@ def export_model(
     class_names: Sequence[str],
     directory: str,
     info: dict,
+    images: Sequence[bytes],
 ) -> None:
-    """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset."""
+    """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset.
+
+    The network's answers to the encoded `images` before the export go with it.
+    """
     module = ServingModule(model, transform_output, class_names)
+    answers = ask(module.classify, images)
     signatures = {"serving_default": module.classify, "serving_examples": module.classify_examples}
     # Who serves needs no gradients; to trace those of the network's own kernels would take as long as all the rest.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, directory, signatures=signatures, options=options)
+    write_expected_answers(directory, images, answers)
     write_model_info(directory, {"classes": list(class_names), **info})

@@ -6,6 +6,7 @@ import keras
 import tensorflow_transform as tft
 
 from trainer.efficientnet import build_efficientnet
+from trainer.expected_answers import sample_images
 from trainer.export import export_model
 from trainer.fitting import Training
 from trainer.fresh_process import call_in_fresh_process
@@ -49,7 +50,8 @@ def train(job: TrainingJob) -> None:
         "val_accuracy": round(training.result["val_accuracy"], 4),
     }
     transform_output = tft.TFTransformOutput(job.transform_graph_path)
-    export_model(single_float32(model, job), transform_output, job.class_names, job.model_dir, info)
+    images = sample_images(job.val_files)
+    export_model(single_float32(model, job), transform_output, job.class_names, job.model_dir, info, images)
     training.finish()
 
 

@@ -1,6 +1,8 @@
 """GatedEvaluator as a TFX component."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import tensorflow_model_analysis as tfma
@@ -8,7 +10,8 @@ from tfx.components import Evaluator
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import BaseChannel, standard_component_specs
 
-from components.gated_evaluator.executor import Executor
+from components.gated_evaluator.executor import RULES, Executor
+from components.gated_evaluator.rules import Rules
 from components.gated_evaluator.thresholds import require_absolute_threshold
 from components.source_hash import source_hash
 
@@ -20,7 +23,7 @@ class GatedEvaluator(Evaluator):
 
     Outputs:
         evaluation: `ModelEvaluation`.
-        blessing: `ModelBlessing`.
+        blessing: `ModelBlessing`; both hold verdict.json, which `verdict.read_verdict` reads.
     """
 
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
@@ -33,6 +36,7 @@ class GatedEvaluator(Evaluator):
         eval_config: tfma.EvalConfig,
         example_splits: Sequence[str] = ("eval",),
         schema: BaseChannel | None = None,
+        rules: Rules | None = None,
     ):
         """Describes an evaluation.
 
@@ -43,6 +47,7 @@ class GatedEvaluator(Evaluator):
             eval_config: metrics and thresholds; at least one absolute threshold.
             example_splits: the splits to evaluate on.
             schema: schema of the examples.
+            rules: what TFMA's thresholds cannot express; None: nothing else.
 
         Raises:
             GateError: if no metric has an absolute threshold.
@@ -56,4 +61,5 @@ class GatedEvaluator(Evaluator):
             schema=schema,
         )
         require_absolute_threshold(self.exec_properties[standard_component_specs.EVAL_CONFIG_KEY])
+        self.exec_properties[RULES] = json.dumps(asdict(rules or Rules()))
         self.exec_properties["source_hash"] = source_hash(Path(__file__).parent)

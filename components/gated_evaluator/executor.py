@@ -1,16 +1,35 @@
-"""TFX's Evaluator for a baseline that may not exist."""
+"""TFX's Evaluator for a baseline that may not exist, and with rules that TFMA cannot express."""
 
+import json
 from typing import Any
 
+from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as evaluator_executor
 from tfx.types import Artifact, artifact_utils, standard_component_specs
+from tfx.utils import path_utils
 
+from components import files
+from components.errors import GateError
+from components.gated_evaluator.results import (
+    ACCURACY,
+    BASELINE,
+    CANDIDATE,
+    read_confusions,
+    read_evaluation,
+    read_failures,
+)
+from components.gated_evaluator.rules import Judgement, Rules, compare_class_lists, judge_change, judge_classes
 from components.gated_evaluator.thresholds import require_absolute_threshold
+from components.gated_evaluator.verdict import Verdict, write_verdict
+from components.model_info import read_model_info
 from components.served_model.versions import read_served
+
+RULES = "rules"
+CONFUSED_PAIRS = 10
 
 
 class Executor(evaluator_executor.Executor):
-    """Leaves the baseline out when nothing is served; TFMA then drops the thresholds on the change as well."""
+    """Leaves the baseline out when there is none to compare with; TFMA then drops the thresholds on the change too."""
 
     def Do(
         self,
@@ -18,14 +37,84 @@ class Executor(evaluator_executor.Executor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates the candidate; inputs, outputs and parameters are Evaluator's.
+        """Evaluates the candidate; inputs, outputs and parameters are Evaluator's, and `rules`.
 
         Raises:
-            GateError: if no metric has an absolute threshold.
+            GateError: if no metric has an absolute threshold, or nothing was evaluated.
             OSError: if the baseline was not written by ServedModel.
         """
         require_absolute_threshold(exec_properties[standard_component_specs.EVAL_CONFIG_KEY])
-        baseline = standard_component_specs.BASELINE_MODEL_KEY
-        if input_dict.get(baseline) and not read_served(artifact_utils.get_single_uri(input_dict[baseline])).version:
-            input_dict = {key: artifacts for key, artifacts in input_dict.items() if key != baseline}
+        rules = Rules(**json.loads(exec_properties[RULES]))
+        served, before = find_baseline(input_dict, rules)
+        if not served:
+            input_dict = {
+                key: value for key, value in input_dict.items() if key != standard_component_specs.BASELINE_MODEL_KEY
+            }
         super().Do(input_dict, output_dict, exec_properties)
+
+        uri = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
+        measured = read_evaluation(uri, CANDIDATE)
+        if measured is None:
+            raise GateError("got no accuracy of the candidate, expected eval images: look at data.split and the log")
+        baseline = read_evaluation(uri, BASELINE) if served else None
+        by_class = judge_classes(measured.classes, rules)
+        problems = [*read_failures(uri), *before.problems, *by_class.problems]
+        if baseline:
+            problems += judge_change(measured.change, rules)
+        names = read_classes(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY]))
+        verdict = Verdict(
+            blessed=not problems,
+            accuracy=measured.metrics[ACCURACY],
+            metrics=measured.metrics,
+            recall={name: result.recall for name, result in sorted(measured.classes.items())},
+            confused=name_confusions(read_confusions(uri, CANDIDATE), names),
+            baseline_version=served,
+            baseline_accuracy=baseline.metrics[ACCURACY] if baseline else None,
+            problems=problems,
+            notes=[*before.notes, *by_class.notes],
+        )
+        blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
+        write_verdict(uri, verdict)
+        write_verdict(blessing.uri, verdict)
+        if not verdict.blessed:
+            withdraw(blessing)
+
+
+def find_baseline(input_dict: dict[str, list[Artifact]], rules: Rules) -> tuple[str, Judgement]:
+    """Returns the served version to compare with, "" for none, and what is to be said of it."""
+    baseline = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY)
+    uri = artifact_utils.get_single_uri(baseline) if baseline else ""
+    served = read_served(uri).version if uri else ""
+    if not served:
+        return "", Judgement([], ["nothing is served to compare with: the floors alone decided"])
+    candidate = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
+    difference = compare_class_lists(read_classes(candidate), read_classes(uri))
+    if not difference:
+        return served, Judgement([], [])
+    line = f"the classes are not those of the served version {served} ({difference})"
+    if rules.refuse_other_classes:
+        return "", Judgement([f"{line}; with evaluate.other_classes=floors the floors alone decide"], [])
+    return "", Judgement([], [f"{line}: the floors alone decided"])
+
+
+def read_classes(model_uri: str) -> list[str] | None:
+    """Returns the class names that a model artifact tells of itself, in label order; None if it does not."""
+    return read_model_info(path_utils.serving_model_path(model_uri)).get("classes")
+
+
+def name_confusions(pairs: list[tuple[int, int, int]], names: list[str] | None) -> list[tuple[str, str, int]]:
+    """Returns the pairs of different classes that are mixed up most often, by name where the names are known."""
+    mixed_up = [pair for pair in pairs if pair[0] != pair[1]][:CONFUSED_PAIRS]
+    return [
+        (names[actual] if names else str(actual), names[predicted] if names else str(predicted), images)
+        for actual, predicted, images in mixed_up
+    ]
+
+
+def withdraw(blessing: Artifact) -> None:
+    """Turns a blessing that TFMA gave into a refusal."""
+    blessed = files.join(blessing.uri, constants.BLESSED_FILE_NAME)
+    if files.exists(blessed):
+        files.delete(blessed)
+    files.write_text(files.join(blessing.uri, constants.NOT_BLESSED_FILE_NAME), "")
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE)

@@ -1,12 +1,10 @@
 """Brings the served model into an artifact for TFX."""
 
-import os
-import shutil
 from typing import Any
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
-from tfx.utils import io_utils, path_utils
+from tfx.utils import path_utils
 
 from components import files
 from components.served_model.driver import FINGERPRINT, VERSION, resolve
@@ -31,25 +29,6 @@ class Executor(BaseExecutor):
             served = resolve(push_path, input_dict)
         model = artifact_utils.get_single_instance(output_dict["model"])
         if served.version:
-            bring(files.join(push_path, served.version), path_utils.serving_model_dir(model.uri))
+            files.bring(files.join(push_path, served.version), path_utils.serving_model_dir(model.uri))
         write_served(model.uri, served)
         model.set_string_custom_property(VERSION, served.version)
-
-
-def bring(source: str, destination: str) -> None:
-    """Makes `destination` a copy of the folder `source`.
-
-    On one local disk the files are hard links, which cost no space; pushed files are never written again, and the links
-    outlive a version that is deleted.
-    """
-    if files.is_remote(source) or files.is_remote(destination):
-        io_utils.copy_dir(source, destination)
-    else:
-        shutil.copytree(source, destination, copy_function=_link_or_copy)
-
-
-def _link_or_copy(source: str, destination: str) -> None:
-    try:
-        os.link(source, destination)
-    except OSError:  # another disk, or a file system without hard links
-        shutil.copy2(source, destination)

@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from components import files
+from components.served_model.record import read_record
 
 SAVED_MODEL_FILE = "saved_model.pb"
 SERVED_FILE = "served.json"
@@ -27,7 +28,7 @@ class ServedVersion:
 
 
 def find_baseline(push_path: str, candidate: str) -> ServedVersion:
-    """Returns the newest pushed version that is not the candidate itself, or none.
+    """Returns the newest pushed version that is neither the candidate itself nor was rolled back from, or none.
 
     A candidate that was pushed before is judged again when a run is repeated: its baseline is then still what was
     served before it, so that the repetition decides as the first run did, and hits the cache.
@@ -36,10 +37,12 @@ def find_baseline(push_path: str, candidate: str) -> ServedVersion:
         push_path: folder of the pushed versions; it need not exist.
         candidate: folder of the candidate's SavedModel.
     """
-    candidate_fingerprint = fingerprint(candidate)
-    for version in pushed_versions(push_path):
+    versions = pushed_versions(push_path)
+    withdrawn = read_record(files.join(push_path, versions[0])).withdrawn if versions else ()
+    no_baseline = {fingerprint(candidate), *withdrawn}
+    for version in versions:
         pushed = fingerprint(files.join(push_path, version))
-        if pushed != candidate_fingerprint:
+        if pushed not in no_baseline:
             return ServedVersion(version, pushed)
     return ServedVersion()
 

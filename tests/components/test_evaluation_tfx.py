@@ -1,19 +1,26 @@
 """The gate before the push: against nothing, against a served model, and again without a change."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from components.atomic_pusher.model_card import CARD_FILE
+from components.atomic_pusher.store import pushed_models, rollback
 from components.errors import GateError
-from components.served_model.versions import pushed_versions
+from components.gated_evaluator.rules import Rules
+from components.gated_evaluator.verdict import Verdict, read_verdict
+from components.served_model.versions import ServedVersion, pushed_versions, write_served
+from pipeline.config import EvaluateSettings
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
 FLOOR = 0.5
 
 
-def save_model(folder: Path, accuracy: float) -> Path:
-    """Write a model artifact that knows the label, and tells it of about `accuracy` of the images."""
+def save_model(folder: Path, accuracy: float, blind_to: int = -1) -> Path:
+    """Write a model artifact that knows the label, and tells it of about `accuracy` of the images not `blind_to`."""
     import tensorflow as tf
 
     class Oracle(tf.Module):
@@ -22,34 +29,17 @@ def save_model(folder: Path, accuracy: float) -> Path:
             features = {"label": tf.io.FixedLenFeature([], tf.int64), "sha256": tf.io.FixedLenFeature([], tf.string)}
             parsed = tf.io.parse_example(examples, features)
             told = tf.strings.to_hash_bucket_fast(parsed["sha256"], 1000) < round(accuracy * 1000)
+            told = tf.logical_and(told, parsed["label"] != blind_to)
             guess = tf.where(told, parsed["label"], 1 - parsed["label"])
             return {"probabilities": tf.one_hot(guess, 2)}
 
     module = Oracle()
-    tf.saved_model.save(module, str(folder / "Format-Serving"), signatures={"serving_default": module.serve})
+    tf.saved_model.save(module, str(folder / "Format-Serving"), signatures={"serving_examples": module.serve})
     return folder
 
 
-def eval_config():
-    import tensorflow_model_analysis as tfma
-
-    threshold = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": FLOOR}),
-        change_threshold=tfma.GenericChangeThreshold(
-            direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -0.01}
-        ),
-    )
-    metric = tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold)
-    keys = {"signature_name": "serving_default", "model_type": "tf_generic"}
-    keys |= {"label_key": "label", "prediction_key": "probabilities"}
-    return tfma.EvalConfig(
-        model_specs=[
-            tfma.ModelSpec(name="candidate", **keys),
-            tfma.ModelSpec(name="baseline", is_baseline=True, **keys),
-        ],
-        slicing_specs=[tfma.SlicingSpec()],
-        metrics_specs=[tfma.MetricsSpec(metrics=[metric])],
-    )
+def settings(**changes) -> EvaluateSettings:
+    return EvaluateSettings(**{"min_accuracy": FLOOR, "max_accuracy_drop": 0.01} | changes)
 
 
 class Pipeline:
@@ -58,13 +48,15 @@ class Pipeline:
     def __init__(self, images: Path, home: Path):
         self.images, self.home = images, home
 
-    def run(self, candidate: Path, push: str = "push") -> int:
+    def run(self, candidate: Path, push: str = "push", **changes) -> int:
         """Returns how many versions there are afterwards."""
         from tfx import v1 as tfx
 
+        from components.atomic_pusher.component import AtomicPusher
         from components.gated_evaluator.component import GatedEvaluator
         from components.image_example_gen.component import ImageExampleGen
         from components.served_model.component import ServedModel
+        from pipeline.eval_config import make_eval_config, make_rules
 
         push_path = str(self.home / push)
         ingest = ImageExampleGen(path=str(self.images), val_fraction=0.2, eval_fraction=0.4)
@@ -75,14 +67,14 @@ class Pipeline:
             examples=ingest.outputs["examples"],
             model=model.outputs["result"],
             baseline_model=served.outputs["model"],
-            eval_config=eval_config(),
+            eval_config=make_eval_config(settings(**changes)),
+            rules=make_rules(settings(**changes)),
         )
-        pusher = tfx.components.Pusher(
+        pusher = AtomicPusher(
             model=model.outputs["result"],
             model_blessing=evaluator.outputs["blessing"],
-            push_destination=tfx.proto.PushDestination(
-                filesystem=tfx.proto.PushDestination.Filesystem(base_directory=push_path)
-            ),
+            push_path=push_path,
+            keep=5,
         )
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="gate",
@@ -96,12 +88,21 @@ class Pipeline:
         tfx.orchestration.LocalDagRunner().run(pipeline)
         return len(pushed_versions(push_path))
 
+    def last_verdict(self) -> Verdict:
+        evaluations = self.home.glob("artifacts/GatedEvaluator/evaluation/*")
+        return read_verdict(str(max(evaluations, key=lambda path: int(path.name))))
+
     def evaluations(self) -> int:
         return len(list(self.home.glob("artifacts/GatedEvaluator/evaluation/*")))
 
 
-def test_only_a_model_above_the_floor_and_not_below_the_served_one_is_pushed(digits, make_tree, tmp_path):
-    images = make_tree({f"{path.parent.name}/{path.name}": path.read_bytes() for path in digits.glob("[01]/*.png")})
+@pytest.fixture
+def images(digits, make_tree) -> Path:
+    """Noughts and ones."""
+    return make_tree({f"{path.parent.name}/{path.name}": path.read_bytes() for path in digits.glob("[01]/*.png")})
+
+
+def test_only_a_model_above_the_floor_and_not_below_the_served_one_is_pushed(images, tmp_path):
     pipeline = Pipeline(images, tmp_path / "pipeline")
     bad, fair, good = (save_model(tmp_path / str(accuracy), accuracy) for accuracy in (0.2, 0.7, 0.95))
 
@@ -115,14 +116,79 @@ def test_only_a_model_above_the_floor_and_not_below_the_served_one_is_pushed(dig
     assert pipeline.evaluations() == 3
 
 
+def test_after_a_rollback_the_older_model_is_the_baseline_and_the_newer_stays_away(images, tmp_path):
+    pipeline = Pipeline(images, tmp_path / "pipeline")
+    push_path = tmp_path / "pipeline" / "push"
+    fair, good = (save_model(tmp_path / str(accuracy), accuracy) for accuracy in (0.7, 0.95))
+    pipeline.run(fair)
+    shutil.rmtree(push_path)
+    assert pipeline.run(fair) == 1, "all is cached, but nothing is served"
+    pipeline.run(good)
+    served = pushed_models(str(push_path))[0]
+    assert served.record.accuracy > 0.9
+    assert f"| sparse_categorical_accuracy | {served.record.accuracy:.4f} |" in (
+        push_path / served.version / CARD_FILE
+    ).read_text(encoding="utf-8")
+    back = rollback(str(push_path), None, keep=5)
+    assert pipeline.run(good) == 3, "it was rolled back from"
+    assert pushed_models(str(push_path))[0] == back
+
+
+@pytest.mark.slow
+def test_with_confidence_a_drop_within_the_noise_is_refused(images, tmp_path):
+    pipeline = Pipeline(images, tmp_path / "pipeline")
+    confident = {"compare": "confident", "max_accuracy_drop": 0.03}
+    good, close = (save_model(tmp_path / str(accuracy), accuracy) for accuracy in (0.95, 0.93))
+    assert pipeline.run(good, **confident) == 1
+    assert pipeline.run(close, **confident) == 1
+    assert "95 % confidence" in pipeline.last_verdict().problems[0]
+
+
+def test_a_class_that_collapses_is_refused_by_its_floor_though_accuracy_rises(images, tmp_path):
+    pipeline = Pipeline(images, tmp_path / "pipeline")
+    fair, blind = save_model(tmp_path / "fair", 0.45), save_model(tmp_path / "blind", 0.99, blind_to=0)
+    floors = {"min_accuracy": 0.3, "min_class_recall": 0.3}
+    assert pipeline.run(fair, **floors) == 1
+    assert pipeline.run(blind, **floors) == 1
+    verdict = pipeline.last_verdict()
+    assert verdict.baseline_accuracy is not None and verdict.accuracy > verdict.baseline_accuracy
+    (problem,) = verdict.problems
+    assert "recall of class 0 is 0.0" in problem
+    assert verdict.confused[0][:2] == ["0", "1"]
+
+
+def test_other_classes_are_refused_or_left_to_the_floors_and_never_compared(tmp_path):
+    from tfx.types import standard_artifacts
+
+    from components.gated_evaluator.executor import find_baseline
+
+    def artifact(name: str, *classes: str):
+        model = standard_artifacts.Model()
+        model.uri = str(tmp_path / name)
+        note = tmp_path / name / "Format-Serving" / "assets.extra" / "model.json"
+        note.parent.mkdir(parents=True)
+        note.write_text(json.dumps({"classes": classes}))
+        write_served(model.uri, ServedVersion("17", "abc"))
+        return [model]
+
+    models = {"model": artifact("new", "daisy", "rose"), "baseline_model": artifact("old", "daisy", "tulip")}
+    served, said = find_baseline(models, Rules())
+    assert served == ""
+    assert "version 17 (new: rose; gone: tulip)" in said.problems[0]
+    served, said = find_baseline(models, Rules(refuse_other_classes=False))
+    assert (served, said.problems) == ("", [])
+    assert "the floors alone decided" in said.notes[0]
+
+
 def test_a_config_that_cannot_refuse_a_first_model_is_refused(tmp_path):
     import tensorflow_model_analysis as tfma
     from tfx.types import Channel, standard_artifacts
 
     from components.gated_evaluator.component import GatedEvaluator
+    from pipeline.eval_config import make_eval_config
 
-    config = eval_config()
-    config.metrics_specs[0].metrics[0].threshold.ClearField("value_threshold")
+    config = make_eval_config(settings())
+    config.metrics_specs[0].metrics[0].per_slice_thresholds[0].threshold.ClearField("value_threshold")
     assert isinstance(config, tfma.EvalConfig)
     model = Channel(type=standard_artifacts.Model)
     with pytest.raises(GateError, match="no absolute threshold"):

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from components import files
+from components.atomic_pusher.store import push, pushed_models, rollback
 from components.errors import DataError
 from components.image_example_gen.listing import fingerprint, list_folder
+from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
 
 pytestmark = pytest.mark.tfx
@@ -33,6 +35,13 @@ def mounted_storage():
 
         def _path_open(self, path, *args, **kwargs):
             return super()._path_open(path.removeprefix(prefix), *args, **kwargs)
+
+        def create(self, path, *args, **kwargs):
+            return super().create(path.removeprefix(prefix), *args, **kwargs)
+
+        def delete(self, paths):
+            for path in paths:
+                Path(path.removeprefix(prefix)).unlink()
 
         def exists(self, path):
             return super().exists(path.removeprefix(prefix))
@@ -70,6 +79,21 @@ def test_remote_files_are_read_and_written_as_they_are(root):
 def test_remote_versions_are_found(make_tree):
     root = make_tree({"3/saved_model.pb": b"x", "12/saved_model.pb": b"x", "13/variables/x": b"x"}, "push")
     assert pushed_versions(f"{SCHEME}://{root}") == ["12", "3"]
+
+
+def test_models_are_pushed_pruned_and_rolled_back_on_a_storage(make_tree, tmp_path):
+    models = [
+        str(make_tree({"saved_model.pb": name, "variables/x": b"x"}, name.decode())) for name in (b"a", b"b", b"c")
+    ]
+    push_path = f"{SCHEME}://{tmp_path}/served"
+    first, second, _third = (push(model, push_path, PushRecord(), keep=3) for model in models)
+    back = rollback(push_path, first.version, keep=3)
+    assert pushed_models(push_path)[0] == back
+    assert not (tmp_path / "served" / first.version / "saved_model.pb").exists(), "beyond the three that are kept"
+    served = tmp_path / "served" / back.version
+    assert (served / "saved_model.pb").read_bytes() == b"a"
+    assert (served / "variables" / "x").read_bytes() == b"x"
+    assert pushed_models(push_path)[-1] == second
 
 
 def test_a_storage_that_beam_does_not_know_is_an_error_that_says_so():

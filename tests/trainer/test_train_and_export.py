@@ -1,6 +1,7 @@
 """From transformed images to a served model and a tuner's winner, without TFX around it."""
 
 import io
+import shutil
 
 import keras_tuner
 import numpy as np
@@ -9,6 +10,9 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from components.serving_check.check import check
+from components.serving_check.probing import probe
+from components.serving_check.verdict import Budgets
 from trainer.input_data import eval_batches, open_split
 from trainer.model_info import read_model_info
 from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
@@ -123,6 +127,30 @@ def test_the_export_tells_its_classes_and_rates(job, trained):
     info = read_model_info(job.model_dir)
     assert info["classes"] == CLASSES
     assert info["dropout_rate"] == 0.2  # the published rate of B0
+
+
+@pytest.mark.tfx
+def test_a_process_without_this_project_gives_the_trainers_answers(job, trained, raw_images):
+    images = [image for image, _ in raw_images[:4]]
+    report = check(job.model_dir, images, Budgets(), requests=3)
+    assert report.problems == []
+    assert report.measured.difference <= 1e-5
+    here = trained.signatures["serving_default"](image=tf.constant(images[:1]))["probabilities"]
+    there = probe(job.model_dir, images[:1])["answers"]["probabilities"]
+    np.testing.assert_allclose(here, there, atol=1e-5)
+
+
+@pytest.mark.tfx
+def test_a_model_whose_weights_were_spoilt_on_the_way_is_not_served(job, trained, raw_images, tmp_path):
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(job.model_dir, spoilt)
+    (weights,) = spoilt.glob("variables/variables.data*")
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4000] = bytes(4000)
+    weights.write_bytes(content)
+    report = check(str(spoilt), [raw_images[0][0]], Budgets(), requests=3)
+    assert not report.blessed
+    assert len(report.problems) == 1 and "\n" not in report.problems[0]
 
 
 @pytest.mark.tfx

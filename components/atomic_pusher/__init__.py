@@ -1,0 +1,1 @@
+"""AtomicPusher: brings a blessed model to where it is served, whole or not at all."""

@@ -1,0 +1,64 @@
+"""Pushes a blessed model for TFX."""
+
+import json
+from typing import Any
+
+from tfx.components.pusher import executor as pusher_executor
+from tfx.types import Artifact, artifact_utils, standard_component_specs
+
+from components import files
+from components.atomic_pusher.driver import push_path_of
+from components.atomic_pusher.model_card import CARD_FILE, make_card
+from components.atomic_pusher.store import push
+from components.errors import Withdrawn
+from components.gated_evaluator.verdict import read_verdict
+from components.model_info import read_model_info
+from components.served_model.record import PushRecord
+from components.served_model.versions import pushed_versions
+from components.serving_check.report import read_report
+
+REFUSAL, ALREADY_SERVED = "refusal", "already_served"
+
+
+class Executor(pusher_executor.Executor):
+    """Pusher's rules for what may be pushed, `store.push` for how."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads `model`, `model_blessing` and, if it is given, `infra_blessing`; writes `pushed_model`.
+
+        Raises:
+            PushError: if the model cannot be written. What was served stays.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed_model = artifact_utils.get_single_instance(output_dict[standard_component_specs.PUSHED_MODEL_KEY])
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed_model)
+            return
+        push_path, saved_model = push_path_of(exec_properties), self.GetModelPath(input_dict)
+        model_uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
+        verdict = read_verdict(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_BLESSING_KEY]))
+        serving = None
+        if infra_blessing := input_dict.get(standard_component_specs.INFRA_BLESSING_KEY):
+            serving = read_report(artifact_utils.get_single_uri(infra_blessing))
+        card = make_card(read_model_info(saved_model), verdict, serving, model_uri)
+        record = PushRecord(accuracy=verdict.accuracy, model_uri=model_uri)
+        keep = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])["keep"]
+        known = pushed_versions(push_path)
+        try:
+            pushed = push(saved_model, push_path, record, keep, {CARD_FILE: card})
+        except Withdrawn as refusal:
+            self._MarkNotPushed(pushed_model)
+            pushed_model.set_string_custom_property(REFUSAL, str(refusal))
+            return
+        files.bring(saved_model, pushed_model.uri)
+        pushed_model.set_int_custom_property(ALREADY_SERVED, int(pushed.version in known))
+        self._MarkPushed(
+            pushed_model,
+            pushed_destination=files.join(push_path, pushed.version),
+            pushed_version=pushed.version,
+        )

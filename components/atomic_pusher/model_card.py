@@ -1,0 +1,62 @@
+"""The model card: what a person wants to know of a pushed model, in Markdown, beside it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from components.gated_evaluator.verdict import Verdict
+from components.serving_check.report import Report
+
+CARD_FILE = "assets.extra/model_card.md"
+# Keys of the trainer's model.json that have a place of their own in the card.
+TOLD_APART = ("classes", "variant", "image_size")
+
+
+def make_card(info: dict[str, Any], verdict: Verdict, serving: Report | None, model_uri: str) -> str:
+    """Returns the card.
+
+    Args:
+        info: what the trainer wrote down of the model; may be empty.
+        verdict: GatedEvaluator's.
+        serving: ServingCheck's report, if there is one.
+        model_uri: the artifact that is pushed.
+    """
+    sections = [
+        f"# EfficientNet-{info.get('variant', '?').upper()}, {len(verdict.recall)} classes",
+        "An image classifier. It takes encoded images (JPEG, PNG, BMP, GIF) of any size, scales them to "
+        f"{info.get('image_size', '?')} pixels a side, and answers with a probability for each class.",
+        _list("Classes, in label order", info.get("classes", [])),
+        "## Quality\n\nOn images that took no part in training or tuning:",
+        _table(("metric", "value"), ((name, f"{value:.4f}") for name, value in sorted(verdict.metrics.items()))),
+        _compared(verdict),
+        _table(("class", "recall"), ((name, f"{recall:.4f}") for name, recall in verdict.recall.items())),
+    ]
+    if verdict.confused:
+        sections.append("Taken for each other most often:")
+        sections.append(_table(("class", "taken for", "images"), verdict.confused))
+    sections += [f"Note: {note}." for note in verdict.notes]
+    if serving and serving.measured:
+        measured = serving.measured
+        costs = [(f"{name} (ms)".replace("_", " "), f"{ms:.1f}") for name, ms in measured.latency_ms.items()]
+        costs += [("size (MB)", f"{measured.size_mb:.1f}"), ("memory (MB)", f"{measured.memory_mb:.0f}")]
+        sections += ["## Serving\n\nOn the CPU of the machine that pushed it:", _table(("cost", "value"), costs)]
+    training = [(key, value) for key, value in info.items() if key not in TOLD_APART]
+    sections += ["## Training", _table(("setting", "value"), training), f"Artifact: `{model_uri}`"]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _compared(verdict: Verdict) -> str:
+    if verdict.baseline_accuracy is None:
+        return ""
+    return f"The version served before, {verdict.baseline_version}, had accuracy {verdict.baseline_accuracy:.4f}."
+
+
+def _list(title: str, items: Iterable[str]) -> str:
+    names = ", ".join(f"`{item}`" for item in items)
+    return f"{title}: {names}." if names else ""
+
+
+def _table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    # A class may be called anything; a bar in its name would end the cell.
+    lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)

@@ -1,0 +1,66 @@
+"""Whether a model is as sure as it is right, as a metric of TensorFlow Model Analysis."""
+
+import functools
+from collections.abc import Iterable
+
+import apache_beam as beam
+import numpy as np
+from tensorflow_model_analysis.metrics import metric_types, metric_util
+
+NAME = "expected_calibration_error"
+BINS = 15  # as in Guo et al., arXiv 1706.04599
+
+
+def expected_calibration_error(bins: np.ndarray) -> float:
+    """Returns the mean gap between confidence and accuracy, 0 to 1; not a number without examples.
+
+    Args:
+        bins: float64 (bins, 3); of the examples whose confidence falls into each bin the number, the sum of their
+            confidences, and how many were right.
+    """
+    examples, confidence, right = bins.T
+    return float(np.abs(confidence - right).sum() / examples.sum()) if examples.sum() else float("nan")
+
+
+class ExpectedCalibrationError(metric_types.Metric):
+    """The expected calibration error of the most probable class, over bins of equal width."""
+
+    def __init__(self, name: str = NAME):
+        super().__init__(metric_util.merge_per_key_computations(_computations), name=name)
+
+
+metric_types.register_metric(ExpectedCalibrationError)
+
+
+def _computations(
+    name: str, model_name: str = "", output_name: str = "", **_unused: object
+) -> metric_types.MetricComputations:
+    key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
+    combine = _Combine(key)
+    return [metric_types.MetricComputation(keys=[key], preprocessors=None, combiner=combine)]
+
+
+class _Combine(beam.CombineFn):
+    """Fills the bins of `expected_calibration_error`."""
+
+    def __init__(self, key: metric_types.MetricKey):
+        self._key = key
+
+    def create_accumulator(self) -> np.ndarray:
+        return np.zeros((BINS, 3))
+
+    def add_input(self, bins: np.ndarray, element: metric_types.StandardMetricInputs) -> np.ndarray:
+        inputs = metric_util.to_label_prediction_example_weight(
+            element, model_name=self._key.model_name, output_name=self._key.output_name, flatten=False
+        )
+        for label, probabilities, _weight in inputs:
+            confidence = float(np.max(probabilities))
+            right = int(np.argmax(probabilities)) == int(np.squeeze(label))
+            bins[min(int(confidence * BINS), BINS - 1)] += (1, confidence, right)
+        return bins
+
+    def merge_accumulators(self, accumulators: Iterable[np.ndarray]) -> np.ndarray:
+        return functools.reduce(np.add, accumulators)
+
+    def extract_output(self, bins: np.ndarray) -> dict[metric_types.MetricKey, float]:
+        return {self._key: expected_calibration_error(bins)}

@@ -1,0 +1,98 @@
+"""What TensorFlow Model Analysis measured and what it refused, as plain values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+
+from components.gated_evaluator.rules import ClassResult
+
+CANDIDATE, BASELINE = "candidate", "baseline"
+ACCURACY, EXAMPLES = "sparse_categorical_accuracy", "example_count"
+CLASS_FEATURE = "class_name"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's metrics on the eval images.
+
+    Attributes:
+        metrics: by TFMA's name, over all images; beside a served model also `<name>_diff`, the change against it.
+        classes: by name.
+        change: 95 % interval of the change of accuracy against the served model; None if it was not computed.
+    """
+
+    metrics: dict[str, float]
+    classes: dict[str, ClassResult]
+    change: tuple[float, float] | None = None
+
+
+def read_evaluation(uri: str, model_name: str) -> Evaluation | None:
+    """Returns what was measured of a model; None if it was not evaluated."""
+    slices = {key: metrics[""][""] for key, metrics in _load(uri, model_name).slicing_metrics}
+    if ACCURACY not in slices.get((), {}):
+        return None
+    overall = slices.pop(())
+    classes = {
+        str(key[0][1]): ClassResult(_value(metrics[ACCURACY]), round(_value(metrics[EXAMPLES])))
+        for key, metrics in slices.items()
+        if [feature for feature, _ in key] == [CLASS_FEATURE]
+    }
+    bounds = overall.get(f"{ACCURACY}_diff", {}).get("boundedValue")
+    return Evaluation(
+        metrics={name: _value(value) for name, value in overall.items()},
+        classes=classes,
+        change=(bounds["lowerBound"], bounds["upperBound"]) if bounds else None,
+    )
+
+
+def read_failures(uri: str) -> list[str]:
+    """Returns a line for each of TFMA's thresholds that the candidate did not meet."""
+    validation = tfma.load_validation_result(uri)
+    failures = [
+        _explain(failure)
+        for slice_result in validation.metric_validations_per_slice
+        for failure in slice_result.failures
+    ]
+    return failures or ([] if validation.validation_ok else ["a threshold could not be checked"])
+
+
+def read_confusions(uri: str, model_name: str) -> list[tuple[int, int, int]]:
+    """Returns (actual label, predicted label, images) of every pair that occurs, those with most images first."""
+    plots = [plot for key, plot in _load(uri, model_name).plots if not key and plot]
+    matrices = [
+        plot["multiClassConfusionMatrixAtThresholds"]["matrices"][0].get("entries", [])
+        for outputs in plots
+        for sub_keys in outputs.values()
+        for plot in sub_keys.values()
+    ]
+    # Protobuf leaves out what is zero, label 0 among it.
+    pairs = [
+        (entry.get("actualClassId", 0), entry.get("predictedClassId", 0), round(entry["numWeightedExamples"]))
+        for entries in matrices
+        for entry in entries
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def _load(uri: str, model_name: str) -> tfma.EvalResult:
+    """Loads a model's results; of a candidate that it evaluated alone TFMA drops the name."""
+    found = tfma.load_eval_result(uri, model_name=model_name)
+    alone = not any(ACCURACY in metrics[""][""] for _, metrics in found.slicing_metrics)
+    return tfma.load_eval_result(uri, model_name="") if alone and model_name == CANDIDATE else found
+
+
+def _value(metric: dict[str, Any]) -> float:
+    return float(metric["boundedValue"]["value"] if "boundedValue" in metric else metric["doubleValue"])
+
+
+def _explain(failure: Any) -> str:
+    threshold, value = failure.metric_threshold, failure.metric_value.double_value.value
+    if failure.message.strip():
+        return f"{failure.metric_key.name}: {' '.join(failure.message.split())}"
+    if threshold.HasField("change_threshold"):
+        allowed = abs(threshold.change_threshold.absolute.value)
+        return f"{failure.metric_key.name} changed by {value:+.4f} against the served model, allowed is {allowed:.4g}"
+    bounds = threshold.value_threshold
+    side, bound = ("below", bounds.lower_bound) if bounds.HasField("lower_bound") else ("above", bounds.upper_bound)
+    return f"{failure.metric_key.name} is {value:.4f}, {side} {bound.value:g}"

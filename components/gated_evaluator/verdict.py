@@ -1,0 +1,50 @@
+"""The gate's decision as a file, for people and for the steps after it."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from components import files
+
+VERDICT_FILE = "verdict.json"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate said of a candidate, and why.
+
+    Attributes:
+        blessed: whether it may be pushed.
+        accuracy: on the eval images, 0 to 1.
+        metrics: every metric over all eval images, by TFMA's name.
+        recall: of each class, 0 to 1, by name.
+        confused: the pairs (actual, predicted, images) of classes that are mixed up most often.
+        baseline_version: the served version that it was compared with; "" if there was none.
+        baseline_accuracy: that version's on the same images; None if there was none.
+        problems: why it was refused, a line each.
+        notes: what else is worth knowing, a line each.
+    """
+
+    blessed: bool
+    accuracy: float
+    metrics: dict[str, float]
+    recall: dict[str, float]
+    confused: list[tuple[str, str, int]]
+    baseline_version: str
+    baseline_accuracy: float | None
+    problems: list[str]
+    notes: list[str]
+
+
+def write_verdict(uri: str, verdict: Verdict) -> None:
+    """Writes the verdict into the artifact below `uri`."""
+    text = json.dumps(asdict(verdict), indent=2, ensure_ascii=False)
+    files.write_text(files.join(uri, VERDICT_FILE), text + "\n")
+
+
+def read_verdict(uri: str) -> Verdict:
+    """Returns what `write_verdict` wrote.
+
+    Raises:
+        OSError: if the artifact is not GatedEvaluator's.
+    """
+    return Verdict(**json.loads(files.read_bytes(files.join(uri, VERDICT_FILE))))

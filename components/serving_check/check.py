@@ -1,0 +1,66 @@
+"""Sees a SavedModel answer, and holds what it answered and what that took against the trainer and the budgets."""
+
+import tempfile
+from collections.abc import Sequence
+
+from components import files
+from components.errors import GateError
+from components.model_info import read_model_info
+from components.serving_check.expected import ExpectedAnswers, read_expected
+from components.serving_check.probing import probe
+from components.serving_check.report import Report
+from components.serving_check.verdict import (
+    BATCH_SIZES,
+    Budgets,
+    Measured,
+    find_answer_problems,
+    judge,
+    largest_difference,
+    summarise,
+)
+
+SECONDS = 20.0  # for each batch size, however slow the model is
+
+
+def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, requests: int) -> Report:
+    """Sends the trainer's images and raw ones to a model in a fresh process.
+
+    Args:
+        saved_model: the model's folder, local or remote.
+        raw_images: encoded bytes as clients send them.
+        budgets: what is allowed.
+        requests: most for each batch size.
+    """
+    if not raw_images:
+        return Report(None, ["there are no images to ask the model about"])
+    with tempfile.TemporaryDirectory() as folder:
+        if files.is_remote(saved_model):
+            files.bring(saved_model, folder)
+            saved_model = folder
+        expected = read_expected(saved_model)
+        try:
+            seen = probe(
+                saved_model,
+                # The trainer's come first, to be told from the others.
+                [*(expected.images if expected else ()), *raw_images],
+                BATCH_SIZES,
+                requests,
+                SECONDS,
+            )
+        except GateError as error:
+            return Report(None, [str(error)])
+        measured = Measured(
+            images=len(raw_images),
+            difference=_difference(seen["answers"]["probabilities"], expected),
+            latency_ms=summarise(seen["latency_ms"]),
+            size_mb=files.size(saved_model) / 1e6,
+            memory_mb=seen["memory_mb"],
+        )
+        problems = find_answer_problems(seen["answers"], read_model_info(saved_model).get("classes"))
+    return Report(
+        measured, [f"the exported model answered {problem}" for problem in problems] + judge(measured, budgets)
+    )
+
+
+def _difference(answers: list[list[float]], expected: ExpectedAnswers | None) -> float | None:
+    return largest_difference(answers[: len(expected.images)], expected.probabilities) if expected else None

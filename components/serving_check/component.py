@@ -1,0 +1,66 @@
+"""ServingCheck as a TFX component."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import BaseChannel, Channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.serving_check.executor import Executor
+from components.serving_check.verdict import Budgets
+from components.source_hash import source_hash
+
+
+class ServingCheckSpec(ComponentSpec):
+    """What goes in and out of ServingCheck."""
+
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
+        "budgets": ExecutionParameter(type=str),
+        "requests": ExecutionParameter(type=int),
+        "split": ExecutionParameter(type=str),
+        "source_hash": ExecutionParameter(type=str),
+    }
+    INPUTS: Mapping[str, ChannelParameter] = {
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS: Mapping[str, ChannelParameter] = {"blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
+
+
+class ServingCheck(BaseComponent):
+    """Lets the exported model answer to image bytes in a process without this project.
+
+    It stands in for InfraValidator, which needs Docker or Kubernetes, and also sees whether the answers are the
+    trainer's and what they cost.
+
+    Outputs:
+        blessing: `InfraBlessing` with serving_check.json, which `report.read_report` reads.
+    """
+
+    SPEC_CLASS = ServingCheckSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(self, model: BaseChannel, examples: BaseChannel, budgets: Budgets, requests: int, split: str = "eval"):
+        """Describes a check.
+
+        Args:
+            model: Trainer's `model`.
+            examples: ImageExampleGen's `examples`.
+            budgets: what serving may cost.
+            requests: most for each batch size.
+            split: whose images are sent.
+        """
+        spec = ServingCheckSpec(
+            model=model,
+            examples=examples,
+            budgets=json.dumps(asdict(budgets)),
+            requests=requests,
+            split=split,
+            source_hash=source_hash(Path(__file__).parent),
+            blessing=Channel(type=standard_artifacts.InfraBlessing),
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,47 @@
+"""Asks the exported model for TFX."""
+
+import json
+from itertools import islice
+from typing import Any
+
+import tensorflow as tf
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components import files
+from components.serving_check.check import check
+from components.serving_check.report import write_report
+from components.serving_check.verdict import Budgets
+
+IMAGES = 8
+BLESSED_FILES = {True: "INFRA_BLESSED", False: "INFRA_NOT_BLESSED"}  # as InfraValidator's
+
+
+class Executor(BaseExecutor):
+    """Sends raw images of a split, and the trainer's own, to the SavedModel in a fresh process."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads `model` and `examples`, writes `blessing`."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        saved_model = path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"]))
+        (split,) = artifact_utils.get_split_uris(input_dict["examples"], exec_properties["split"])
+        budgets = Budgets(**json.loads(exec_properties["budgets"]))
+        report = check(saved_model, read_images(split, IMAGES), budgets, exec_properties["requests"])
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        write_report(blessing.uri, report)
+        files.write_text(files.join(blessing.uri, BLESSED_FILES[report.blessed]), "")
+        blessing.set_int_custom_property("blessed", int(report.blessed))
+
+
+def read_images(split_uri: str, count: int) -> list[bytes]:
+    """Returns the encoded bytes of the first images of a split that ImageExampleGen wrote."""
+    names = tf.io.gfile.glob(io_utils.all_files_pattern(split_uri))
+    spec = {"image": tf.io.FixedLenFeature([], tf.string)}
+    records = tf.data.TFRecordDataset(sorted(names), compression_type="GZIP")
+    return [tf.io.parse_single_example(record, spec)["image"].numpy() for record in islice(records, count)]

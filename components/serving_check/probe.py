@@ -1,0 +1,60 @@
+"""Answers as a model server does; run as a script of its own, in a process that knows nothing of this project.
+
+    python -I probe.py SAVED_MODEL REQUEST.json
+
+REQUEST.json holds `images` (base64), `batch_sizes`, `requests` (most for each batch size) and `seconds` (most for each
+batch size). Standard output is one JSON object: `answers`, a list of `probabilities`, `class_id` and `class_name` for
+each image; `latency_ms`, for each batch size the time of each request in milliseconds; `memory_mb`, the largest
+resident size of this process.
+"""
+
+import base64
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import tensorflow as tf
+
+SIGNATURE = "serving_default"
+WARM_UP = 2  # the first requests allocate memory and choose kernels
+FEWEST = 3
+
+
+def main(saved_model: str, request_file: str) -> None:
+    """Asks the model and prints what it answered, and how fast."""
+    request = json.loads(Path(request_file).read_text(encoding="utf-8"))
+    images = [base64.b64decode(image) for image in request["images"]]
+    classify = tf.saved_model.load(saved_model).signatures[SIGNATURE]
+    answer = classify(image=tf.constant(images))
+    answers = {
+        "probabilities": answer["probabilities"].numpy().tolist(),
+        "class_id": answer["class_id"].numpy().tolist(),
+        "class_name": [name.decode() for name in answer["class_name"].numpy()],
+    }
+    latency = {
+        size: measure(classify, images, size, request["requests"], request["seconds"])
+        for size in request["batch_sizes"]
+    }
+    # Linux counts in kilobytes of 1,024 bytes.
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    json.dump({"answers": answers, "latency_ms": latency, "memory_mb": memory}, sys.stdout)
+
+
+def measure(classify, images: list[bytes], batch_size: int, requests: int, seconds: float) -> list[float]:
+    """Returns the milliseconds of each request of `batch_size` images; stops after `seconds`."""
+    batch = tf.constant([images[index % len(images)] for index in range(batch_size)])
+    for _ in range(WARM_UP):
+        classify(image=batch)
+    times: list[float] = []
+    until = time.monotonic() + seconds
+    while len(times) < FEWEST or (len(times) < requests and time.monotonic() < until):
+        started = time.perf_counter()
+        classify(image=batch)["probabilities"].numpy()
+        times.append((time.perf_counter() - started) * 1000)
+    return times
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,187 @@
+"""What is served is always whole: pushed, pruned, rolled back, killed, out of space."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from components.atomic_pusher import store
+from components.atomic_pusher.store import pushed_models
+from components.errors import PushError, Withdrawn
+from components.served_model.record import PushRecord
+from components.served_model.versions import find_baseline, fingerprint
+
+FILES = 20
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Write a SavedModel of many files, all with the same content, and an id: save("b")."""
+
+    def apply(identity: str, size: int = 10) -> str:
+        folder = tmp_path / "models" / identity
+        for name in ("fingerprint.pb", "saved_model.pb", *(f"variables/{number}" for number in range(FILES))):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(identity.encode() * size)
+        return str(folder)
+
+    return apply
+
+
+@pytest.fixture
+def push_path(tmp_path) -> str:
+    return str(tmp_path / "push")
+
+
+def push(saved_model: str, push_path: str, accuracy: float = 0.9, keep: int = 5) -> store.Pushed:
+    return store.push(saved_model, push_path, PushRecord(accuracy=accuracy, model_uri=saved_model), keep)
+
+
+def served_content(push_path: str) -> str:
+    """The id of the served model, after a look at every file of it."""
+    served = Path(push_path) / pushed_models(push_path)[0].version
+    names = {path.relative_to(served).as_posix() for path in served.rglob("*") if path.is_file()}
+    assert len(names) == FILES + 3, "two files of the model, its variables, and the note"
+    (content,) = {(served / name).read_bytes() for name in names if not name.startswith("assets.extra")}
+    return content.decode()[0]
+
+
+def test_a_pushed_model_is_served_with_its_lineage(save, push_path):
+    pushed = push(save("a"), push_path, accuracy=0.875)
+    assert pushed_models(push_path) == [pushed]
+    assert pushed.record.accuracy == 0.875
+    assert pushed.record.model_uri == save("a")
+    assert pushed.record.pushed_at.endswith("+00:00")
+    assert served_content(push_path) == "a"
+
+
+def test_versions_grow_even_within_one_second_and_a_served_model_is_not_pushed_twice(save, push_path):
+    first, second = push(save("a"), push_path), push(save("b"), push_path)
+    assert int(second.version) > int(first.version)
+    assert push(save("b"), push_path) == second
+    assert len(pushed_models(push_path)) == 2
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_the_newest_versions_are_kept(save, push_path, keep):
+    pushed = [push(save(name), push_path, keep=keep) for name in "abcd"]
+    assert [model.version for model in pushed_models(push_path)] == [
+        model.version for model in pushed[: -keep - 1 : -1]
+    ]
+    assert served_content(push_path) == "d"
+
+
+def test_a_rollback_serves_the_older_model_and_makes_it_the_baseline(save, push_path):
+    old, new = push(save("a"), push_path, accuracy=0.8), push(save("b"), push_path)
+    back = store.rollback(push_path, None, keep=5)
+    assert int(back.version) > int(new.version), "TensorFlow Serving takes the largest number"
+    assert (back.record.rollback_of, back.record.accuracy) == (old.version, 0.8)
+    assert served_content(push_path) == "a"
+    assert find_baseline(push_path, save("c")).version == back.version
+    assert find_baseline(push_path, save("b")).version == back.version
+    assert find_baseline(push_path, save("a")).version == "", "what was withdrawn is no measure"
+
+
+def test_what_was_rolled_back_from_does_not_come_back_by_itself(save, push_path):
+    push(save("a"), push_path)
+    bad = push(save("b"), push_path)
+    store.rollback(push_path, None, keep=5)
+    with pytest.raises(Withdrawn, match="rolled back"):
+        push(save("b"), push_path)
+    push(save("c"), push_path)
+    with pytest.raises(Withdrawn):
+        push(save("b"), push_path)
+    assert served_content(push_path) == "c"
+    store.rollback(push_path, bad.version, keep=5)
+    assert served_content(push_path) == "b", "asked for, it is served"
+
+
+def test_a_second_rollback_goes_further_back(save, push_path):
+    for name in "abc":
+        push(save(name), push_path)
+    store.rollback(push_path, None, keep=9)
+    assert served_content(push_path) == "b"
+    store.rollback(push_path, None, keep=9)
+    assert served_content(push_path) == "a"
+    with pytest.raises(PushError, match="no model from before"):
+        store.rollback(push_path, None, keep=9)
+
+
+@pytest.mark.parametrize(("version", "message"), [(None, "no model is served"), ("7", "no model is served")])
+def test_without_a_model_there_is_nothing_to_go_back_to(push_path, version, message):
+    with pytest.raises(PushError, match=message):
+        store.rollback(push_path, version, keep=5)
+
+
+def test_a_version_that_is_not_there_or_served_already_is_refused(save, push_path):
+    served = push(save("a"), push_path)
+    with pytest.raises(PushError, match=f"expected one of: {served.version}"):
+        store.rollback(push_path, "7", keep=5)
+    with pytest.raises(PushError, match="served already"):
+        store.rollback(push_path, served.version, keep=5)
+
+
+def test_versions_of_another_program_are_listed_and_can_be_rolled_back_to(save, push_path):
+    Path(push_path).mkdir()
+    Path(save("a")).rename(Path(push_path) / "17")
+    assert pushed_models(push_path)[0].record == PushRecord()
+    push(save("b"), push_path)
+    assert store.rollback(push_path, "17", keep=5).fingerprint == fingerprint(f"{push_path}/17")
+
+
+def test_a_full_disk_and_a_read_only_place_are_one_clear_line(save, push_path, tmp_path):
+    push(save("a"), push_path)
+    big = save("b", size=100_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # the kernel refuses to write more to a file
+    try:
+        with pytest.raises(PushError, match=r"cannot write to .*: File too large; what was served stays"):
+            push(big, push_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(path.name for path in Path(push_path).iterdir()) == [
+        store.LOCK_FILE,
+        pushed_models(push_path)[0].version,
+    ]
+    with pytest.raises(PushError, match="cannot write to /proc/served"):
+        push(save("a"), "/proc/served")
+    assert served_content(push_path) == "a"
+    push(big, push_path)
+
+
+def push_for_ever(models: list[str], push_path: str) -> None:
+    while True:
+        for model in models:
+            push(model, push_path, keep=2)
+
+
+def test_kill_9_at_any_moment_leaves_a_whole_model_and_the_next_push_goes_through(save, push_path):
+    models = [save(name, size=20_000) for name in "abc"]
+    push(models[0], push_path)
+    for moment in range(10):
+        process = multiprocessing.get_context("fork").Process(target=push_for_ever, args=(models, push_path))
+        process.start()
+        time.sleep(0.02 + 0.023 * moment)
+        assert process.pid
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        served_content(push_path)
+    last = push(save("d"), push_path, keep=2)
+    assert pushed_models(push_path)[0] == last
+    assert len(list(Path(push_path).iterdir())) == 3, "nothing is left over: two versions and the lock"
+
+
+def test_pushes_wait_for_one_another(save, push_path):
+    models = [save(name) for name in "abcd"]
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=push, args=(model, push_path)) for model in models]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    assert len(pushed_models(push_path)) == len(models)
