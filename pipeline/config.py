@@ -162,6 +162,13 @@ class PipelineConfig(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _a_tuned_magnitude_has_an_effect(self) -> "PipelineConfig":
+        layers = self.train.chosen_recipe.augment.randaugment_layers
+        if self.tune.randaugment_magnitude is not None and not layers:
+            raise ValueError("tune.randaugment_magnitude needs train.augment.randaugment_layers of 1 or more")
+        return self
+
     @property
     def run_root(self) -> Path:
         """The folder of this pipeline's artifacts, metadata, logs and, by default, pushed models."""

@@ -43,6 +43,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.image_example_gen.spans import SpanRule
     from components.served_model.component import ServedModel
     from components.serving_check.component import ServingCheck
+    from components.tuner.component import Tuner
     from pipeline.eval_config import make_budgets, make_eval_config, make_rules
 
     size = image_size_of(config)
@@ -111,9 +112,10 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     resumable = {**choices, "checkpoint_root": str(config.run_root / "checkpoints")}
     tuning = []
     if config.tune.enabled:
-        tuner = tfx.components.Tuner(
+        tuning_root = {"checkpoint_root": str(config.run_root / "tuning")}
+        tuner = Tuner(
             tuner_fn="trainer.tuner.tuner_fn",
-            custom_config={**choices, "tune": config.tune.model_dump()},
+            custom_config={**choices, **tuning_root, "tune": config.tune.model_dump()},
             **training,
         )
         training["hyperparameters"] = tuner.outputs["best_hyperparameters"]

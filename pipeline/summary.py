@@ -30,7 +30,7 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     if "ImageExampleGen" in steps and steps["ImageExampleGen"].done:
         _print_data(console, steps["ImageExampleGen"].outputs["report"].uri)
     if "Tuner" in steps and steps["Tuner"].done:
-        _print_tuner(console, Path(steps["Tuner"].outputs["best_hyperparameters"].uri))
+        _print_tuner(console, Path(steps["Tuner"].outputs["tuner_results"].uri))
     if undone or "Pusher" not in steps:
         _print_line(console, "result", f"[red]failed[/] in {', '.join(undone) or 'an early step'}; see {log_path}")
         return ExitCode.FAILED
@@ -96,10 +96,17 @@ def _print_data(console: Console, report: str) -> None:
         _print_line(console, "warning", escape(warning))
 
 
-def _print_tuner(console: Console, best: Path) -> None:
-    values = json.loads((best / "best_hyperparameters.txt").read_text(encoding="utf-8"))["values"]
-    chosen = ", ".join(f"{name} {value:.3f}" for name, value in values.items() if name.endswith("_rate"))
-    _print_line(console, "tuner", chosen)
+def _print_tuner(console: Console, results: Path) -> None:
+    search = json.loads((results / "search.json").read_text(encoding="utf-8"))
+    chosen = ", ".join(f"{name} {value:.4g}" for name, value in search["values"].items()) or "published values"
+    if search["searched"]:
+        chosen += f"; {search['score_name']} {search['score']:.4f}"
+        if search["default"] is not None:
+            chosen += f", {search['default']:.4f} with the default values"
+        chosen += f"; {search['finished']} of {search['trials']} trials finished, see {results}"
+    elif search["searched_at"]:
+        chosen += f"; taken over from the search of {search['searched_at']}"
+    _print_line(console, "tuner", escape(chosen))
 
 
 def _print_line(console: Console, label: str, text: str) -> None:

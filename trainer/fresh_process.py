@@ -5,12 +5,13 @@ hide it, the child sees it), gives its memory back at the end, and turns an out-
 """
 
 import concurrent.futures
+import contextlib
 import logging
 import logging.handlers
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -44,6 +45,23 @@ def call_in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
     finally:
         listener.stop()
         records.close()
+
+
+@contextlib.contextmanager
+def running_beside(function: Callable[..., Any], *arguments: Any) -> Iterator[None]:
+    """Runs a module-level function in a new process until the block ends."""
+    process = multiprocessing.get_context("spawn").Process(target=_run_beside, args=(function, arguments), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _run_beside(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    function(*arguments)
 
 
 class _Relay(logging.Handler):

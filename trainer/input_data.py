@@ -15,12 +15,34 @@ from trainer.presets import Augment
 CACHE_LIMIT_BYTES = 2 * 1024**3
 PARALLEL_READS = 8  # files at a time
 SHUFFLE_BUFFER = 10_000  # examples
+HASH_BUCKETS = 2**40
 UNCHANGED = Augment()
 
 STORED_FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
     "label": tf.io.FixedLenFeature([], tf.int64),
 }
+
+
+@dataclass(frozen=True)
+class ContentShare:
+    """A share of a split's images, chosen by their bytes: copies of an image are all in it or all outside.
+
+    Args:
+      low: where the share begins, 0 to 1.
+      high: where it ends; the shares (0, 0.2) and (0.2, 1) cut a split in two.
+      seed: another seed, another cut.
+    """
+
+    low: float
+    high: float
+    seed: int
+
+    def holds(self, serialized: tf.Tensor) -> tf.Tensor:
+        """Whether the image of a serialised example is in it."""
+        image = tf.io.parse_single_example(serialized, {"image": STORED_FEATURES["image"]})["image"]
+        place = tf.strings.to_hash_bucket_strong(image, HASH_BUCKETS, key=[self.seed, 0])
+        return (place >= round(self.low * HASH_BUCKETS)) & (place < round(self.high * HASH_BUCKETS))
 
 
 @dataclass(frozen=True)
@@ -31,11 +53,13 @@ class Split:
       file_patterns: of Transform's gzipped TFRecords.
       image_size: side of the stored images in pixels.
       class_counts: images by label.
+      share: which of the images in the files it has; None: all.
     """
 
     file_patterns: tuple[str, ...]
     image_size: int
     class_counts: tuple[int, ...]
+    share: ContentShare | None = None
 
     @property
     def num_classes(self) -> int:
@@ -59,14 +83,17 @@ class Split:
         return self.num_examples * self.image_size**2 * 3 <= CACHE_LIMIT_BYTES
 
 
-def stored_examples(file_patterns: Sequence[str]) -> tf.data.Dataset:
-    """Serialised tf.Examples of Transform's gzipped TFRecords, in a fixed order."""
+def stored_examples(file_patterns: Sequence[str], share: ContentShare | None = None) -> tf.data.Dataset:
+    """Serialised tf.Examples of Transform's gzipped TFRecords, in a fixed order; with `share` only its own."""
     files = tf.data.Dataset.list_files(list(file_patterns), shuffle=False)
     # A number, since the order of several files' examples depends on it, and AUTOTUNE's is the machine's.
-    return tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=PARALLEL_READS)
+    examples = tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=PARALLEL_READS)
+    return examples.filter(share.holds) if share else examples
 
 
-def open_split(file_patterns: Sequence[str], image_size: int, num_classes: int) -> Split:
+def open_split(
+    file_patterns: Sequence[str], image_size: int, num_classes: int, share: ContentShare | None = None
+) -> Split:
     """Counts a split's images by class; reads the files once, without decoding."""
 
     def add(counts: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
@@ -74,8 +101,8 @@ def open_split(file_patterns: Sequence[str], image_size: int, num_classes: int) 
         return counts + tf.math.bincount(labels, minlength=num_classes, maxlength=num_classes, dtype=tf.int64)
 
     zeros = np.zeros(num_classes, np.int64)
-    counts = stored_examples(file_patterns).batch(1000).reduce(zeros, add).numpy()
-    return Split(tuple(file_patterns), image_size, tuple(int(count) for count in counts))
+    counts = stored_examples(file_patterns, share).batch(1000).reduce(zeros, add).numpy()
+    return Split(tuple(file_patterns), image_size, tuple(int(count) for count in counts), share)
 
 
 def steps_per_epoch(split: Split, batch_size: int, fraction: float = 1.0) -> int:
@@ -85,7 +112,7 @@ def steps_per_epoch(split: Split, batch_size: int, fraction: float = 1.0) -> int
 
 def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     """Every image once, in order: float32 (batch, size, size, 3) in [0, 255] and one-hot labels (batch, classes)."""
-    dataset = stored_examples(split.file_patterns).map(_reader(split), num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = stored_examples(split.file_patterns, split.share).map(_reader(split), num_parallel_calls=tf.data.AUTOTUNE)
     if split.cached:
         dataset = dataset.cache()
 
@@ -133,7 +160,7 @@ def train_batches(
     per_epoch = steps_per_epoch(split, batch_size, fraction) * batch_size
     read, augmenter = _reader(split), Augmenter(augment)
 
-    source = stored_examples(split.file_patterns)
+    source = stored_examples(split.file_patterns, split.share)
     if fraction < 1.0:
         source = source.shuffle(_buffer(split.num_examples), seed=seed, reshuffle_each_iteration=False)
         source = source.take(num_examples)

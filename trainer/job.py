@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from trainer.hyperparameters import with_tuned
 from trainer.presets import Recipe
 from trainer.schema import class_names_of
 from trainer.settings import ModelSettings, TrainSettings
@@ -58,8 +59,8 @@ class TrainingJob:
 
     @cached_property
     def settings(self) -> TrainSettings:
-        """The `train` section."""
-        return TrainSettings.model_validate(self.config["train"])
+        """The `train` section, what it leaves open filled with the tuner's choice."""
+        return with_tuned(TrainSettings.model_validate(self.config["train"]), self.hyperparameters)
 
     @cached_property
     def recipe(self) -> Recipe:

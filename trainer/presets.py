@@ -43,6 +43,10 @@ class Recipe:
     head_learning_rate: float  # peak of that phase, not scaled
     augment: Augment = field(default_factory=Augment)
 
+    def peak_learning_rate(self, batch_size: int) -> float:
+        """The learning rate after the warm-up, for `batch_size` images a step."""
+        return self.learning_rate * (batch_size / self.learning_rate_batch if self.learning_rate_batch else 1.0)
+
 
 OFFICIAL = Recipe(
     optimizer="rmsprop",

@@ -78,7 +78,7 @@ def learning_rate_schedule(
     """
     total_steps = epochs * steps_per_epoch
     if peak is None:
-        peak = recipe.learning_rate * (batch_size / recipe.learning_rate_batch if recipe.learning_rate_batch else 1.0)
+        peak = recipe.peak_learning_rate(batch_size)
     schedule: LearningRateSchedule
     if recipe.schedule == "exponential":
         stair = decay_epochs(recipe, epochs) * steps_per_epoch

@@ -12,7 +12,12 @@ from trainer.presets import Recipe, RecipeName, choose_recipe
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Magnitude = Annotated[float, Field(ge=0, le=30)]
 
+# Every hyperparameter that the tuner can search, by its name in `tune` and in `train` or `train.augment`.
+TUNABLE = ("dropout_rate", "drop_connect_rate", "learning_rate", "label_smoothing", "randaugment_magnitude")
+HYPERBAND_LEAST_EPOCHS = 3
 
 # What `model.weights` can be besides the path of a file.
 NO_FILE = ("imagenet", "none")
@@ -46,7 +51,7 @@ class AugmentSettings(Settings):
     random_crop: Rate | None = None
     horizontal_flip: bool | None = None
     randaugment_layers: Annotated[int, Field(ge=0, le=4)] | None = None
-    randaugment_magnitude: Annotated[float, Field(ge=0, le=30)] | None = None
+    randaugment_magnitude: Magnitude | None = None
     erase: Fraction | None = None
     mixup: Annotated[float, Field(ge=0)] | None = None
     cutmix: Fraction | None = None
@@ -89,21 +94,49 @@ class TrainSettings(Settings):
         return choose_recipe(self.recipe, self.model_dump(), self.augment.model_dump())
 
 
+class Every(Settings):
+    """`when: {every: 3}`: the first run searches, the next two take over its result, the fourth searches."""
+
+    every: Annotated[int, Field(ge=1)]
+
+
 class TuneSettings(Settings):
-    """The search over dropout and drop-connect."""
+    """The search over dropout, drop-connect and, where a range is given, more."""
 
     enabled: bool = True
+    when: Literal["always", "first", "never"] | Every = "always"
     algorithm: Literal["random", "bayesian", "grid", "hyperband"] = "random"
     trials: Annotated[int, Field(ge=1)] = 3
     epochs: Annotated[int, Field(ge=1)] = 1
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    stop_hopeless: bool = True
     data_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    val_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     dropout_rate: tuple[Rate, Rate] = (0.0, 0.5)
     drop_connect_rate: tuple[Rate, Rate] = (0.0, 0.3)
+    learning_rate: tuple[PositiveFloat, PositiveFloat] | None = None
+    label_smoothing: tuple[Rate, Rate] | None = None
+    randaugment_magnitude: tuple[Magnitude, Magnitude] | None = None
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """What is searched: (lowest, highest) by name."""
+        ranges = {name: getattr(self, name) for name in TUNABLE}
+        return {name: bounds for name, bounds in ranges.items() if bounds is not None}
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> "TuneSettings":
-        for name in ("dropout_rate", "drop_connect_rate"):
-            low, high = getattr(self, name)
+        for name, (low, high) in self.ranges.items():
             if low > high:
                 raise ValueError(f"{name} must be [lowest, highest]; got [{low}, {high}]")
+        return self
+
+    @model_validator(mode="after")
+    def _hyperband_has_epochs_to_give(self) -> "TuneSettings":
+        if self.algorithm == "hyperband" and self.epochs < HYPERBAND_LEAST_EPOCHS:
+            raise ValueError(
+                f"hyperband gives the best trials more epochs; tune.epochs must be at least {HYPERBAND_LEAST_EPOCHS}, "
+                f"got {self.epochs}"
+            )
         return self

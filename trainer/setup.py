@@ -6,12 +6,16 @@ import keras
 
 from trainer.devices import accelerators, choose_batch_size, choose_precision, choose_strategy, choose_xla, step_fits
 from trainer.efficientnet import build_efficientnet
-from trainer.input_data import Split, open_split, steps_per_epoch
+from trainer.input_data import ContentShare, Split, open_split, steps_per_epoch
 from trainer.job import TrainingJob
 from trainer.phases import Phase, compile_phase
 from trainer.recipe import batch_norm_momentum
 from trainer.runtime import prepare_cpu_process
 from trainer.weights import load_weights
+
+# With a global seed of 0 tf.data cannot take a seed that is a tensor, as each epoch's is. Seeds in pipeline.yaml are
+# smaller than this one.
+GLOBAL_SEED_FOR_ZERO = 2**31
 
 
 class TrainingDataError(ValueError):
@@ -21,11 +25,15 @@ class TrainingDataError(ValueError):
 class Setup:
     """Seeds everything, chooses precision and devices, and opens the splits.
 
+    Args:
+      job: what to train.
+      holdout: share of the train split that stands in for the val split, which then is not looked at; 0: none.
+
     Raises:
       TrainingDataError: a split is empty.
     """
 
-    def __init__(self, job: TrainingJob) -> None:
+    def __init__(self, job: TrainingJob, holdout: float = 0.0) -> None:
         self.job = job
         prepare_cpu_process()
         devices = accelerators()
@@ -34,14 +42,21 @@ class Setup:
         self.xla = choose_xla(job.settings.xla, devices)
         self.precision = choose_precision(job.settings.precision, devices)
         keras.config.set_dtype_policy(self.precision)
-        keras.utils.set_random_seed(job.seed)
-        self.train_split = self._open(job.train_files, "train")
-        self.val_split = self._open(job.val_files, "val")
+        keras.utils.set_random_seed(job.seed or GLOBAL_SEED_FOR_ZERO)
+        if holdout:
+            kept = ContentShare(holdout, 1.0, job.seed)
+            held_out = ContentShare(0.0, holdout, job.seed)
+            self.train_split = self._open(job.train_files, "train", kept)
+            self.val_split = self._open(job.train_files, "tuning", held_out)
+        else:
+            self.train_split = self._open(job.train_files, "train")
+            self.val_split = self._open(job.val_files, "val")
 
-    def _open(self, file_patterns: list[str], name: str) -> Split:
-        split = open_split(file_patterns, self.job.image_size, len(self.job.class_names))
+    def _open(self, file_patterns: list[str], name: str, share: ContentShare | None = None) -> Split:
+        split = open_split(file_patterns, self.job.image_size, len(self.job.class_names), share)
         if split.num_examples == 0:
-            raise TrainingDataError(f"the {name} split is empty; add images or change data.split")
+            fix = "data.split" if share is None else "tune.val_fraction"
+            raise TrainingDataError(f"the {name} split is empty; add images or change {fix}")
         return split
 
     def build(self, total_steps: int, dropout_rate: float | None = None, drop_connect_rate: float = 0.2) -> keras.Model:

@@ -10,16 +10,12 @@ from trainer.expected_answers import sample_images
 from trainer.export import export_model
 from trainer.fitting import Training
 from trainer.fresh_process import call_in_fresh_process
+from trainer.hyperparameters import choose_rates
 from trainer.job import TrainingJob
 from trainer.progress import PROGRESS
-from trainer.scaling import VARIANTS
-from trainer.settings import ModelSettings, TrainSettings
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
-
-# Stochastic depth of the last block when neither the user nor the tuner says otherwise (arXiv 1905.11946, section 5.2).
-DEFAULT_DROP_CONNECT_RATE = 0.2
 
 
 def run_fn(fn_args: "FnArgs") -> None:
@@ -63,19 +59,3 @@ def single_float32(model: keras.Model, job: TrainingJob) -> keras.Model:
     single = build_efficientnet(job.model_settings.variant, len(job.class_names), image_size=job.image_size)
     single.set_weights(model.get_weights())
     return single
-
-
-def choose_rates(
-    model_settings: ModelSettings, settings: TrainSettings, hyperparameters: dict | None
-) -> dict[str, float]:
-    """`dropout_rate` and `drop_connect_rate`: the user's, else the tuner's, else the published ones."""
-    tuned = (hyperparameters or {}).get("values", {})
-    published = {
-        "dropout_rate": VARIANTS[model_settings.variant].dropout_rate,
-        "drop_connect_rate": DEFAULT_DROP_CONNECT_RATE,
-    }
-    chosen = {}
-    for name, default in published.items():
-        asked = getattr(settings, name)
-        chosen[name] = float(asked if asked is not None else tuned.get(name, default))
-    return chosen

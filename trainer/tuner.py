@@ -1,160 +1,229 @@
-"""The Tuner component's module: `tuner_fn` searches dropout and drop-connect with Keras Tuner.
+"""The Tuner component's module: `tuner_fn` searches hyperparameters with Keras Tuner, or takes over an earlier result.
 
-The network is built and traced once. Its rates are variables, so a trial sets them, puts back the initial weights and
-trains; a stock tuner would trace the network again for every trial (some 20 s for B0 on a CPU).
+A search runs in processes of its own. Its trials lie beside the pipeline's artifacts, in a folder that is named after
+all that decides their outcome: a search that was killed is gone on with, and another one never taken for it.
+
+    <root>/history.json                   see tuning_history.py
+    <root>/<key>/search/trial_0/...       see trial_records.py
 """
 
-import math
+import concurrent.futures
+import dataclasses
+import datetime
+import json
+import time
 from typing import TYPE_CHECKING
 
-import keras
 import keras_tuner
 import tensorflow as tf
-from keras_tuner.engine.base_tuner import BaseTuner
 
-from trainer.callbacks import ProgressLogger, TrainingDiverged
-from trainer.efficientnet import reinitialize, set_regularisation
-from trainer.fresh_process import call_in_fresh_process
-from trainer.input_data import eval_batches, steps_per_epoch, train_batches
+from trainer.fresh_process import TrainingProcessDied, call_in_fresh_process, running_beside
+from trainer.hyperparameters import default_values
 from trainer.job import TrainingJob
-from trainer.phases import Phase
-from trainer.recipe import reset_optimizer
+from trainer.parallel_search import Member, members
+from trainer.progress import PROGRESS
+from trainer.search_space import make_oracle
 from trainer.settings import TuneSettings
-from trainer.setup import Setup
+from trainer.study import Study
+from trainer.trial_figure import trials_figure
+from trainer.trial_records import TrialRecord, ranked, read_records, table
+from trainer.trials import TrialLoop, TrialRunner
+from trainer.tuning_history import TunerRun, add_to_history, last_good, read_history, subject_of
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
     from tfx.components.tuner.component import TunerFnResult
 
-OBJECTIVE = keras_tuner.Objective("val_loss", "min")
-PROJECT = "search"  # Keras Tuner's folder for the trials
-GRID_POINTS = 3  # values a rate takes in a grid search
+# Say how much and where is searched, not what comes of a trial: with more of it, the finished trials still count.
+NOT_AN_INPUT = ("when", "trials", "minutes", "parallel")
+NOMINAL_BATCH_SIZE = 32  # for the learning rate's default where `auto` is not decided yet; the search itself knows
+TABLE_FILE, FIGURE_FILE, SUMMARY_FILE = "trials.csv", "trials.svg", "search.json"
 
 
-class RegularisationTuner(BaseTuner):
-    """Runs every trial on one traced network.
+class NoTrialFinished(RuntimeError):
+    """A search has no winner."""
+
+
+class SearchElsewhere(TrialLoop):
+    """Lets other processes search, then answers for them: the tuner that TFX's executor sees.
 
     Args:
-      settings: the search; its algorithm becomes Keras Tuner's oracle.
-      seed: of the oracle, and of every trial's initial weights.
-      directory: where trials are kept.
-      network: compiled, with adjustable rates.
+      job: what to tune; its `checkpoint_root` is where searches are kept.
+      working_dir: where the search is kept if the job names no place.
     """
 
-    def __init__(self, settings: TuneSettings, seed: int, directory: str, network: keras.Model):
-        super().__init__(oracle=make_oracle(settings, seed), directory=directory, project_name=PROJECT, overwrite=True)
-        self.network = network
-        self.initial_weights = network.get_weights()
-        self.seed = seed
+    def __init__(self, job: TrainingJob, working_dir: str) -> None:
+        self.job = job
+        self.settings = TuneSettings.model_validate(job.config["tune"])
+        self.root = job.checkpoint_root or working_dir
+        self.subject = subject_of(job, self.settings)
+        self.result = last_good(self.settings.when, self.subject, read_history(self.root))
+        super().__init__(make_oracle(self.settings, job.seed, nominal_defaults(job)), f"{self.root}/{search_key(job)}")
 
-    def run_trial(  # Keras Tuner's hook: one set of rates, from the initial weights to the validation score
-        self,
-        trial: keras_tuner.engine.trial.Trial,
-        train_batches: tf.data.Dataset,
-        val_batches: tf.data.Dataset,
-        steps_per_epoch: int,
-        batch_size: int,
-        epochs: int,
-    ) -> dict[str, float]:
-        """Trains with the trial's rates and returns the last epoch's `val_loss` and `val_accuracy`."""
-        values = trial.hyperparameters.values
-        set_regularisation(
-            self.network, dropout_rate=values["dropout_rate"], drop_connect_rate=values["drop_connect_rate"]
-        )
-        reinitialize(self.network, self.seed)
-        self.network.set_weights(self.initial_weights)
-        reset_optimizer(self.network)
-        epochs = int(values.get("tuner/epochs", epochs))
-        rates = f"dropout {values['dropout_rate']:.2f}, drop-connect {values['drop_connect_rate']:.2f}"
-        task = f"tune: trial {len(self.oracle.trials)} ({rates})"
-        try:
-            history = self.network.fit(
-                train_batches,
-                validation_data=val_batches,
-                epochs=epochs,
-                steps_per_epoch=steps_per_epoch,
-                callbacks=[ProgressLogger(task, steps_per_epoch * epochs, batch_size)],
-                verbose=0,
-            ).history
-        except TrainingDiverged as error:
-            raise keras_tuner.errors.FailedTrialError(str(error)) from error
-        scores = {name: history[name][-1] for name in ("val_loss", "val_accuracy")}
-        if not math.isfinite(scores["val_loss"]):
-            raise keras_tuner.errors.FailedTrialError(f"{task}: the validation loss is {scores['val_loss']}")
-        return scores
+    def search(self) -> None:
+        """Searches, unless an earlier result is taken over.
 
-
-class SearchElsewhere(BaseTuner):
-    """Lets a process of its own search, then answers for it: the tuner that TFX's executor sees."""
-
-    def __init__(self, settings: TuneSettings, seed: int, directory: str):
-        super().__init__(oracle=make_oracle(settings, seed), directory=directory, project_name=PROJECT)
-
-    def search(self, job: TrainingJob) -> None:
-        """Searches and loads the trials.
-
-        Hyperband's oracle leaves `max_trials` at None, on which TFX's executor fails after the search
-        (tensorflow/tfx#7778); the last assignment can go when that is closed.
+        Raises:
+          NoTrialFinished: all have failed; the message says why the first one did.
+          TrainingProcessDied: a process was killed outside of a trial.
         """
-        call_in_fresh_process(search, job, self.directory)
+        if self.result is not None:
+            PROGRESS.info("tune: taking over %s", self.result.source or "the published values: nothing was searched")
+        else:
+            self._search()
+        # Hyperband's oracle leaves this at None, on which TFX's executor fails (tensorflow/tfx#7778). The line can go
+        # when that is closed.
+        self.oracle.max_trials = self.oracle.max_trials or len(self.oracle.trials)
+
+    def records(self) -> list[TrialRecord]:
+        """All trials so far."""
+        return read_records(self.project_dir)
+
+    def ranking(self) -> list[TrialRecord]:
+        """The trials that ran to their end, the best first.
+
+        Raises:
+          NoTrialFinished: there is none.
+        """
+        records = self.records()
+        ranking = ranked(records, self.direction)
+        if not ranking:
+            reasons = [record.reason for record in records if record.reason]
+            raise NoTrialFinished(
+                f"none of {len(records)} trials finished; the first reason: {reasons[0] if reasons else 'no time'}"
+            )
+        return ranking
+
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
+        """What the Trainer is to take: only of finished trials, and without Hyperband's own keys."""
+        if self.result is not None:
+            found = [self.result.values]
+        else:
+            found = [record.values for record in self.ranking()[:num_trials]]
+        answers = []
+        for values in found:
+            answer = keras_tuner.HyperParameters()
+            for name, value in values.items():
+                answer.Fixed(name, value)
+            answers.append(answer)
+        return answers
+
+    def report(self, folder: str, source: str) -> dict[str, str]:
+        """Writes table, figure and summary into the artifact at `folder` and notes the run in the history.
+
+        Args:
+          folder: of the artifact with the tuner's results.
+          source: the artifact that holds the hyperparameters.
+
+        Returns:
+          Where the hyperparameters come from, for the artifact's properties.
+        """
+        if self.result is not None:
+            run = dataclasses.replace(self.result, searched=False)
+            summary: dict[str, object] = {"values": run.values}
+        else:
+            records, ranking = self.records(), self.ranking()
+            winner = ranking[0]
+            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            run = TunerRun(self.subject, True, winner.values, source, now)
+            score_name = self.oracle.objective.name
+            default = next((record.score for record in ranking if record.is_default), None)
+            summary = {"values": winner.values, "score_name": score_name, "score": winner.score, "default": default}
+            summary |= {"trials": len(records), "finished": len(ranking)}
+            _write(f"{folder}/{TABLE_FILE}", table(records, winner))
+            _write(f"{folder}/{FIGURE_FILE}", trials_figure(records, ranking, score_name))
+        lineage = {"searched_by": run.source or "published values", "searched_at": run.time}
+        _write(f"{folder}/{SUMMARY_FILE}", json.dumps({**summary, "searched": run.searched, **lineage}, indent=1))
+        add_to_history(self.root, run)
+        return lineage
+
+    def _search(self) -> None:
+        deadline = time.time() + self.settings.minutes * 60 if self.settings.minutes else None
+        if self.settings.parallel == 1:
+            self._run_trials(deadline)
+        else:
+            chief, workers = members(self.settings.parallel)
+            with (
+                running_beside(propose_trials, self.job, self.directory, deadline, chief, workers),
+                concurrent.futures.ThreadPoolExecutor(len(workers)) as pool,
+            ):
+                for answer in [pool.submit(self._run_trials, None, worker) for worker in workers]:
+                    answer.result()
         self.reload()
-        if self.oracle.max_trials is None:
-            self.oracle.max_trials = len(self.oracle.trials)
+        try:
+            self.ranking()
+        except NoTrialFinished:
+            tf.io.gfile.rmtree(self.directory)  # or a run on a better machine would meet the same failures again
+            raise
+
+    def _run_trials(self, deadline: float | None, member: Member | None = None) -> None:
+        """Lets a process search until nothing is left; a new one takes over from one that was killed."""
+        begun = self._trials_begun()
+        while True:
+            try:
+                call_in_fresh_process(search, self.job, self.directory, deadline, member)
+                return
+            except TrainingProcessDied:
+                # A trial that kills its process is begun again a few times, then recorded as failed.
+                before, begun = begun, self._trials_begun()
+                if begun == before:
+                    raise
+                PROGRESS.info("tune: the process was killed; going on with the trials that are left")
+
+    def _trials_begun(self) -> int:
+        return sum(record.attempts for record in self.records())
 
 
 def tuner_fn(fn_args: "FnArgs") -> "TunerFnResult":
-    """TFX's entry point: Keras Tuner over `dropout_rate` and `drop_connect_rate`, see `search`."""
+    """TFX's entry point, see `SearchElsewhere`."""
     from tfx.components.tuner.component import TunerFnResult
 
-    settings = TuneSettings.model_validate(fn_args.custom_config["tune"])
-    tuner = SearchElsewhere(settings, fn_args.custom_config["seed"], fn_args.working_dir)
-    return TunerFnResult(tuner=tuner, fit_kwargs={"job": TrainingJob.from_fn_args(fn_args)})
+    return TunerFnResult(tuner=SearchElsewhere(TrainingJob.from_fn_args(fn_args), fn_args.working_dir), fit_kwargs={})
 
 
-def search(job: TrainingJob, directory: str) -> None:
-    """Trains every trial on the train split and ranks it on the val split, never on eval; trials go to `directory`."""
+def search(job: TrainingJob, directory: str, deadline: float | None = None, member: Member | None = None) -> None:
+    """Runs the trials that are left, in this process.
+
+    Args:
+      job: what to tune.
+      directory: of this search.
+      deadline: no trial begins that would end after this `time.time()`.
+      member: this process's part in a parallel search.
+    """
+    if member is not None:
+        member.join()
     settings = TuneSettings.model_validate(job.config["tune"])
-    setup = Setup(job)
-    batch_size = setup.batch_size()
-    steps = steps_per_epoch(setup.train_split, batch_size, settings.data_fraction)
-    network = setup.build(steps * settings.epochs)
-    setup.compile(network, Phase(0, settings.epochs, head_only=False), batch_size, settings.data_fraction)
-    batches = train_batches(
-        setup.train_split,
-        batch_size=batch_size,
-        epochs=settings.epochs,
-        seed=job.seed,
-        augment=job.recipe.augment,
-        class_balance=job.settings.class_balance,
-        fraction=settings.data_fraction,
-    )
-    RegularisationTuner(settings, job.seed, directory, network).search(
-        train_batches=batches,
-        val_batches=eval_batches(setup.val_split, batch_size),
-        steps_per_epoch=steps,
-        batch_size=batch_size,
-        epochs=settings.epochs,
-    )
+    study = Study(job, settings)
+    oracle = make_oracle(settings, job.seed, study.defaults)
+    oracle.deadline = deadline
+    TrialRunner(oracle, directory, study).search()
 
 
-def make_oracle(settings: TuneSettings, seed: int) -> keras_tuner.Oracle:
-    """Keras Tuner's oracle for `settings.algorithm` over the two rates."""
-    space = keras_tuner.HyperParameters()
-    for name in ("dropout_rate", "drop_connect_rate"):
-        low, high = getattr(settings, name)
-        if low == high:
-            space.Fixed(name, low)
-        elif settings.algorithm == "grid":
-            space.Choice(name, [low + (high - low) * step / (GRID_POINTS - 1) for step in range(GRID_POINTS)])
-        else:
-            space.Float(name, low, high)
-    # Keras Tuner takes seed 0 for "no seed"; seeds in pipeline.yaml start at 0 and each must repeat.
-    common = {"objective": OBJECTIVE, "hyperparameters": space, "seed": seed + 1}
-    if settings.algorithm == "hyperband":
-        return keras_tuner.oracles.HyperbandOracle(max_epochs=settings.epochs, **common)
-    oracles = {
-        "random": keras_tuner.oracles.RandomSearchOracle,
-        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
-        "grid": keras_tuner.oracles.GridSearchOracle,
-    }
-    return oracles[settings.algorithm](max_trials=settings.trials, **common)
+def propose_trials(
+    job: TrainingJob, directory: str, deadline: float | None, chief: Member, workers: list[Member]
+) -> None:
+    """Answers the workers of a parallel search; arguments as for `search`."""
+    chief.join()
+    settings = TuneSettings.model_validate(job.config["tune"])
+    oracle = make_oracle(settings, job.seed, nominal_defaults(job))
+    oracle.deadline = deadline
+    # Known from the start, or the chief might leave before a slow one has asked, which would then wait for an hour.
+    oracle.tuner_ids.update(worker.name for worker in workers)
+    TrialLoop(oracle, directory).search()
+
+
+def nominal_defaults(job: TrainingJob) -> dict[str, float]:
+    """The default values, before a batch size of `auto` is decided."""
+    batch_size = NOMINAL_BATCH_SIZE if job.settings.batch_size == "auto" else job.settings.batch_size
+    return default_values(job.model_settings.variant, job.recipe, batch_size)
+
+
+def search_key(job: TrainingJob) -> str:
+    """A hash of what decides the outcome of trials: data, space, recipe, seed and code."""
+    tune = {name: value for name, value in job.config["tune"].items() if name not in NOT_AN_INPUT}
+    return dataclasses.replace(job, config={**job.config, "tune": tune}).key()
+
+
+def _write(path: str, text: str) -> None:
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(text)

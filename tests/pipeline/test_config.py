@@ -91,6 +91,8 @@ def test_overrides_take_yaml_values():
         ("train.epoch=3", "--set train.epoch: unknown key; did you mean `epochs`?"),
         ("name.x=3", "name is a value, not a section"),
         ("train.epochs=0", "--set train.epochs: .*greater than or equal to 1; got 0"),
+        ("tune.algorithm=hyperband", r"tune.epochs must be at least 3"),
+        ("tune.randaugment_magnitude=[5, 15]", r"randaugment_layers of 1 or more"),
         ("tune.dropout_rate=[0.5, 0.1]", r"must be \[lowest, highest\]"),
         ("train.epochs=[", "not valid YAML"),
     ],
@@ -136,3 +138,9 @@ def test_splits_must_leave_something_to_train_on():
 def test_json_schema_knows_every_key_of_the_shipped_file():
     schema = PipelineConfig.model_json_schema()
     assert set(yaml.safe_load(DEFAULT_PATH.read_text())) <= set(schema["properties"])
+
+
+def test_a_search_can_be_due_every_so_many_runs():
+    assert load_config(overrides=["tune.when={every: 3}"]).tune.when.every == 3
+    with pytest.raises(ConfigError, match=r"tune\.when"):
+        load_config(overrides=["tune.when=sometimes"])

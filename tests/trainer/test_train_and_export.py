@@ -1,9 +1,8 @@
-"""From transformed images to a served model and a tuner's winner, without TFX around it."""
+"""From transformed images to a served model, without TFX around it."""
 
 import io
 import shutil
 
-import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +14,7 @@ from components.serving_check.probing import probe
 from components.serving_check.verdict import Budgets
 from trainer.input_data import eval_batches, open_split
 from trainer.model_info import read_model_info
-from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
+from trainer.settings import ModelSettings, TrainSettings, TransformSettings
 
 CLASSES = ["null", "eins", "zwei"]
 SIZE = 32
@@ -77,7 +76,6 @@ def job(tmp_path_factory, raw_images):
         config={
             "model": ModelSettings(image_size=SIZE).model_dump(),
             "train": TrainSettings(epochs=2, batch_size=20).model_dump(),
-            "tune": TuneSettings(trials=2).model_dump(),
             "image_size": SIZE,
             "seed": 7,
         },
@@ -151,33 +149,3 @@ def test_a_model_whose_weights_were_spoilt_on_the_way_is_not_served(job, trained
     report = check(str(spoilt), [raw_images[0][0]], Budgets(), requests=3)
     assert not report.blessed
     assert len(report.problems) == 1 and "\n" not in report.problems[0]
-
-
-@pytest.mark.tfx
-def test_a_search_tries_every_trial_and_the_same_seed_finds_the_same(job, tmp_path):
-    from trainer.tuner import SearchElsewhere, search
-
-    settings = TuneSettings.model_validate(job.config["tune"])
-    found = []
-    for folder in ("first", "second"):
-        search(job, str(tmp_path / folder))
-        tuner = SearchElsewhere(settings, job.config["seed"], str(tmp_path / folder))
-        tuner.reload()
-        trials = tuner.oracle.get_best_trials(10)
-        assert len(trials) == settings.trials
-        found.append([(trial.hyperparameters.values, trial.score) for trial in trials])
-    for (values, score), (values_again, score_again) in zip(*found, strict=True):
-        assert values == values_again
-        assert score == pytest.approx(score_again, rel=1e-3)  # threads sum gradients in any order
-    low, high = settings.dropout_rate
-    assert all(low <= values["dropout_rate"] <= high for values, _ in found[0])
-
-
-@pytest.mark.parametrize("algorithm", ["random", "bayesian", "grid", "hyperband"])
-def test_every_algorithm_starts_in_the_space_and_repeats_with_seed_zero(algorithm):
-    from trainer.tuner import make_oracle
-
-    settings = TuneSettings(algorithm=algorithm, trials=4, epochs=4)
-    first, second = (make_oracle(settings, seed=0) for _ in range(2))
-    assert isinstance(first, keras_tuner.Oracle)
-    assert first.seed == second.seed != 0

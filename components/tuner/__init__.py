@@ -1,0 +1,1 @@
+"""Tuner: TFX's own, whose result tells where it comes from."""

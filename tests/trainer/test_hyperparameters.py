@@ -1,0 +1,32 @@
+"""The user's value comes first, then the tuner's, then the published or the recipe's."""
+
+from trainer.hyperparameters import choose_rates, with_tuned
+from trainer.settings import AugmentSettings, ModelSettings, TrainSettings
+
+# As Hyperband leaves them, were its own keys not taken out.
+TUNED = {
+    "values": {
+        "dropout_rate": 0.11,
+        "drop_connect_rate": 0.12,
+        "learning_rate": 0.004,
+        "label_smoothing": 0.05,
+        "randaugment_magnitude": 7.0,
+        "tuner/epochs": 2,
+        "tuner/trial_id": "0003",
+    }
+}
+
+
+def test_the_tuner_fills_what_the_user_leaves_open_and_nothing_else():
+    settings = with_tuned(TrainSettings(learning_rate=0.01), TUNED)
+    assert settings == TrainSettings(
+        learning_rate=0.01, label_smoothing=0.05, augment=AugmentSettings(randaugment_magnitude=7.0)
+    )
+    assert with_tuned(TrainSettings(), None) == TrainSettings()
+
+
+def test_rates():
+    settings = TrainSettings(dropout_rate=0.5)
+    assert choose_rates(ModelSettings(), settings, TUNED) == {"dropout_rate": 0.5, "drop_connect_rate": 0.12}
+    published = {"dropout_rate": 0.4, "drop_connect_rate": 0.2}
+    assert choose_rates(ModelSettings(variant="b4"), TrainSettings(), None) == published

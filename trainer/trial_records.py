@@ -1,0 +1,104 @@
+"""What is known of every trial: a JSON file in its folder, from which ranking, table and figure are made.
+
+Keras Tuner keeps a score and a status. These records add why a trial failed, how its epochs went and how long it took,
+and are written by whichever process runs the trial.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import tensorflow as tf
+
+RECORD_FILE = "record.json"
+TABLE_COLUMNS = ("trial", "status", "score", "val_loss", "val_accuracy", "epochs", "seconds", "default", "winner")
+
+Status = Literal["running", "completed", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial.
+
+    Args:
+      trial: its number among all, as Keras Tuner names it.
+      values: of the hyperparameters, by name.
+      is_default: whether these are the values that a training without tuner would take.
+      status: `stopped` is a trial that was given up as hopeless; neither it nor a `failed` one can win.
+      attempts: how often it was begun.
+      score: what it is ranked by, if it ended well.
+      history: `val_loss` and `val_accuracy` of each epoch.
+      seconds: that it took.
+      reason: why it failed or was stopped, in a line.
+    """
+
+    trial: str
+    values: dict[str, float]
+    is_default: bool
+    status: Status = "running"
+    attempts: int = 1
+    score: float | None = None
+    history: tuple[dict[str, float], ...] = field(default=())
+    seconds: float = 0.0
+    reason: str = ""
+
+
+def write_record(folder: str, record: TrialRecord) -> None:
+    """Replaces the record in a trial's folder."""
+    path = f"{folder}/{RECORD_FILE}"
+    tf.io.gfile.makedirs(folder)
+    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
+        file.write(json.dumps(asdict(record)))
+    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
+
+
+def read_record(folder: str) -> TrialRecord | None:
+    """The record in a trial's folder, or None."""
+    path = f"{folder}/{RECORD_FILE}"
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        content = json.loads(file.read())
+    return TrialRecord(**{**content, "history": tuple(content["history"])})
+
+
+def read_records(project: str) -> list[TrialRecord]:
+    """The records of all trials in a Keras Tuner project, by number."""
+    folders = sorted(path.rpartition("/")[0] for path in tf.io.gfile.glob(f"{project}/trial_*/{RECORD_FILE}"))
+    return sorted((record for record in map(read_record, folders) if record), key=lambda record: int(record.trial))
+
+
+def ranked(records: Sequence[TrialRecord], direction: str) -> list[TrialRecord]:
+    """The trials that ran to their end, the best first; of equals the one that ran longer, then the earlier one."""
+    sign = -1.0 if direction == "max" else 1.0
+    completed = [record for record in records if record.status == "completed" and record.score is not None]
+    return sorted(completed, key=lambda record: (sign * (record.score or 0.0), -len(record.history), int(record.trial)))
+
+
+def table(records: Sequence[TrialRecord], winner: TrialRecord) -> str:
+    """All trials as CSV, one a row."""
+    names = list(dict.fromkeys(name for record in records for name in record.values))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*TABLE_COLUMNS, *names, "reason"])
+    writer.writeheader()
+    for record in records:
+        last: Mapping[str, float] = record.history[-1] if record.history else {}
+        writer.writerow(
+            {
+                "trial": record.trial,
+                "status": record.status,
+                "score": record.score,
+                "val_loss": last.get("val_loss"),
+                "val_accuracy": last.get("val_accuracy"),
+                "epochs": len(record.history),
+                "seconds": round(record.seconds, 1),
+                "default": record.is_default,
+                "winner": record.trial == winner.trial,
+                "reason": record.reason,
+                **record.values,
+            }
+        )
+    return text.getvalue()

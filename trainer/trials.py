@@ -1,0 +1,187 @@
+"""Keras Tuner's loop over trials: each is run on the shared network and recorded, however it ends."""
+
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import keras
+import keras_tuner
+import tensorflow as tf
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import Trial
+
+from trainer.callbacks import ProgressLogger, TrainingDiverged
+from trainer.progress import PROGRESS
+from trainer.search_space import SearchOracle, plan_of, searched_values
+from trainer.study import Study
+from trainer.trial_records import Status, TrialRecord, read_record, read_records, write_record
+
+PROJECT = "search"  # Keras Tuner's folder for the trials
+LEAST_PEERS = 3  # finished trials before another can be called hopeless
+MOST_ATTEMPTS = 3  # a trial that is killed that often is what kills the process
+
+
+class TrialLoop(BaseTuner):
+    """Keras Tuner's loop, whose state lies in its directory as soon as it changes.
+
+    Args:
+      oracle: proposes the trials; its file is the state.
+      directory: of this search alone; what lies there already is gone on with.
+    """
+
+    def __init__(self, oracle: SearchOracle, directory: str) -> None:
+        super().__init__(oracle=oracle, directory=directory, project_name=PROJECT)
+        self.direction = oracle.objective.direction
+
+    def _get_tuner_fname(self) -> str:
+        """The oracle's file: Keras Tuner's other one holds nothing, and need not be whole for a search to go on."""
+        return f"{self.project_dir}/oracle.json"
+
+    def save(self) -> None:
+        """Saves the oracle, unless another process has it."""
+        if not self._is_worker():
+            self.oracle.save()
+
+
+class TrialRunner(TrialLoop):
+    """Runs trials on the network of a study.
+
+    Args:
+      oracle: proposes the trials.
+      directory: of this search alone.
+      study: trains them.
+    """
+
+    def __init__(self, oracle: SearchOracle, directory: str, study: Study) -> None:
+        super().__init__(oracle, directory)
+        self.study = study
+        self.plan = plan_of(oracle, study.settings)
+        self.is_default = {parameter.name: parameter.default for parameter in oracle.get_space().space}.__eq__
+
+    def on_search_begin(self) -> None:
+        """Says how much there is to do and how long it will take."""
+        per_epoch = self.study.seconds_per_epoch()
+        done = [record for record in read_records(self.project_dir) if record.status != "running"]
+        settings = self.study.settings
+        epochs_left = max(self.plan.epochs - sum(len(record.history) for record in done), 0)
+        minutes, seconds = divmod(round(per_epoch * epochs_left / settings.parallel), 60)
+        PROGRESS.info(
+            "tune: %d trials%s, %d epochs of %d steps in all, about %d:%02d",
+            self.plan.trials,
+            f" ({len(done)} done by an earlier run)" if done else "",
+            self.plan.epochs,
+            self.study.steps_per_epoch,
+            minutes,
+            seconds,
+        )
+
+    def run_trial(self, trial: Trial) -> dict[str, float]:
+        """Keras Tuner's hook: trains with the trial's values and returns the last epoch's scores.
+
+        Raises:
+          FailedTrialError: the loss is not finite, or the memory does not suffice; the search goes on.
+          FatalError: anything else, which no other trial would escape.
+        """
+        folder = f"{self.project_dir}/trial_{trial.trial_id}"
+        values = searched_values(trial.hyperparameters.values)
+        earlier = read_record(folder)
+        attempts = earlier.attempts + 1 if earlier and earlier.status == "running" else 1
+        record = TrialRecord(trial.trial_id, values, self.is_default(values), attempts=attempts)
+        write_record(folder, record)
+        started = time.monotonic()
+        watch = _History()
+        try:
+            if attempts > MOST_ATTEMPTS:
+                raise TrialKilled(f"the process was killed in each of {MOST_ATTEMPTS} attempts, maybe out of memory")
+            record = self._train(trial, record, watch)
+        except (TrainingDiverged, TrialKilled, MemoryError, tf.errors.ResourceExhaustedError) as error:
+            reason = _one_line(error)
+            record = replace(record, status="failed", reason=reason, history=tuple(watch.epochs))
+            PROGRESS.info("tune: trial %d failed: %s", int(trial.trial_id) + 1, reason)
+            raise keras_tuner.errors.FailedTrialError(reason) from error
+        except Exception as error:
+            raise keras_tuner.errors.FatalError(_one_line(error)) from error
+        finally:
+            write_record(folder, replace(record, seconds=time.monotonic() - started))
+        return dict(record.history[-1])
+
+    def _train(self, trial: Trial, record: TrialRecord, watch: "_History") -> TrialRecord:
+        epochs = int(trial.hyperparameters.values.get("tuner/epochs", self.study.settings.epochs))
+        shown = ", ".join(f"{name.removesuffix('_rate')} {value:.3g}" for name, value in record.values.items())
+        task = f"tune: trial {int(record.trial) + 1}/{self.plan.trials} ({shown})"
+        objective = self.oracle.objective
+        stop = StopHopeless(objective.name, objective.direction, self._peers(), epochs)
+        progress = ProgressLogger(task, self.study.steps_per_epoch * epochs, self.study.batch_size)
+        self.study.train(record.values, epochs, [progress, watch, stop])
+        score = watch.epochs[-1][objective.name]
+        if not math.isfinite(score):
+            raise TrainingDiverged(f"{task}: {objective.name} is {score} after epoch {len(watch.epochs)}")
+        status: Status = "stopped" if stop.reason else "completed"
+        return replace(record, status=status, score=score, history=tuple(watch.epochs), reason=stop.reason)
+
+    def _peers(self) -> list[list[float]]:
+        """The scores of finished trials by epoch; none where trials are not to be stopped.
+
+        Hyperband gives up the worse half by itself.
+        """
+        settings = self.study.settings
+        if not settings.stop_hopeless or settings.algorithm == "hyperband":
+            return []
+        records = read_records(self.project_dir)
+        name = self.oracle.objective.name
+        return [[epoch[name] for epoch in record.history] for record in records if record.status == "completed"]
+
+
+class TrialKilled(RuntimeError):
+    """A trial has ended its process again and again."""
+
+
+class StopHopeless(keras.callbacks.Callback):
+    """Stops a trial that is behind the median of its peers: the median rule of Google Vizier, section 3.3.
+
+    Strong regularisation learns more slowly at first, so nothing is stopped in the first half of the epochs.
+
+    Args:
+      name: of the score.
+      direction: "min" or "max".
+      peers: scores of finished trials, by epoch.
+      epochs: of the trial.
+    """
+
+    def __init__(self, name: str, direction: str, peers: Sequence[Sequence[float]], epochs: int) -> None:
+        super().__init__()
+        self.name = name
+        self.sign = -1.0 if direction == "max" else 1.0
+        self.peers = peers
+        self.epochs = epochs
+        self.reason = ""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Compares, from half of the epochs on and before the last."""
+        done = epoch + 1
+        scores = [peer[epoch] for peer in self.peers if len(peer) > epoch]
+        if not self.epochs / 2 <= done < self.epochs or len(scores) < LEAST_PEERS:
+            return
+        score, median = float((logs or {})[self.name]), statistics.median(scores)
+        if self.sign * score > self.sign * median:
+            self.reason = f"stopped after epoch {done}: {self.name} {score:.4f}, the median is {median:.4f}"
+            self.model.stop_training = True
+
+
+class _History(keras.callbacks.Callback):
+    """Keeps each epoch's scores, also of a trial that fails later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        scores = logs or {}
+        self.epochs.append({name: float(scores[name]) for name in ("val_loss", "val_accuracy")})
+
+
+def _one_line(error: BaseException) -> str:
+    """The error's first line, with its type where it has none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
