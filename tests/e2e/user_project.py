@@ -33,7 +33,7 @@ class Project:
         return run_command([str(BIN / "effnet"), command, *self.settings(*overrides), *arguments], cwd=self.folder)
 
     def served(self) -> list[str]:
-        return sorted(path.name for path in (self.folder / "build" / "quickstart" / "served").glob("*"))
+        return sorted(path.name for path in (self.folder / "build" / "quickstart" / "served").glob("[0-9]*"))
 
 
 def run_command(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess:
