@@ -296,7 +296,9 @@ def _nearest(key_path: tuple[str, ...]) -> str:
     for name in key_path[:-1]:
         fields = getattr(model, "model_fields", None)
         # Of a mapping or a list, such as runners.kubeflow.resources, the type of an entry.
-        model = fields[name].annotation if fields else next(reversed([a for a in get_args(model) if a is not ...]), None)
+        model = (
+            fields[name].annotation if fields else next(reversed([a for a in get_args(model) if a is not ...]), None)
+        )
     valid = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
     close = difflib.get_close_matches(key_path[-1], valid, n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else f"; valid here: {', '.join(valid)}"

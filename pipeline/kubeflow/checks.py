@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import files
 from pipeline.config import PipelineConfig
+from pipeline.kubeflow.errors import KubeflowError
 from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 TASK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,120}")
 PIPELINE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LOCAL_BEAM_RUNNERS = ("DirectRunner", "FnApiRunner")
-
-
-class KubeflowError(ValueError):
-    """The pipeline cannot run on Kubeflow; one line that says why and what to do."""
 
 
 def check_config(config: PipelineConfig) -> None:
@@ -41,7 +38,9 @@ def check_config(config: PipelineConfig) -> None:
         paths["model.weights"] = config.model.weights
     for key, path in paths.items():
         if path.startswith("minio://"):
-            raise KubeflowError(f"{key}: got {path}, which only the launcher knows: expected s3://, see docs/kubeflow.md")
+            raise KubeflowError(
+                f"{key}: got {path}, which only the launcher knows: expected s3://, see docs/kubeflow.md"
+            )
         if not files.is_remote(path) and not settings.mounts(path):
             raise KubeflowError(
                 f"{key}: got {path}, which no container sees: expected s3://, gs:// or a folder on a volume of "

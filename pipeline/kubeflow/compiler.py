@@ -13,7 +13,8 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 
 from pipeline.config import PipelineConfig
 from pipeline.kubeflow import ir
-from pipeline.kubeflow.checks import KubeflowError, beam_is_remote, check_config, check_pipeline
+from pipeline.kubeflow.checks import beam_is_remote, check_config, check_pipeline
+from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform import platform_spec
 
 COMMAND = ["python", "-m", "pipeline.kubeflow.entrypoint"]

@@ -14,10 +14,10 @@ from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.utils import name_utils
 
+from pipeline.kubeflow.entrypoint import DRIVER_OUTPUT
 from pipeline.kubeflow.settings import KubeflowSettings, Step
 
-EXECUTOR_FLAG, DRIVER_FLAG, REMOTE_FLAG = "--executor_class_path", "--driver_class_path", "--remote_artifacts"
-DRIVER_OUTPUT = "driver_output"
+DRIVER_FLAG, REMOTE_FLAG = "--driver_class_path", "--remote_artifacts"
 BACKOFF_SECONDS, BACKOFF_FACTOR = 30, 2.0
 GIGABYTE = 10**9
 

@@ -69,7 +69,9 @@ class KubeflowSettings(Settings):
     @classmethod
     def _in_an_object_store(cls, root: str | None) -> str | None:
         if root is not None and not root.startswith(("minio://", "s3://", "gs://")):
-            raise ValueError(f"got {root}, expected minio://, s3:// or gs://, the stores that Kubeflow's launcher knows")
+            raise ValueError(
+                f"got {root}, expected minio://, s3:// or gs://, the stores that Kubeflow's launcher knows"
+            )
         return root
 
     def step(self, component_id: str) -> Step:
