@@ -36,7 +36,7 @@ def run(config: PipelineConfig) -> None:
 
 
 def prepare(config: PipelineConfig) -> None:
-    """Makes the quick-start images if they are what the run is about; keeps this process off the GPU and the network."""
+    """Makes the quick-start images if they are what the run is about, and prepares this process."""
     if config.data.path == str(DEFAULT_DESTINATION):
         build_quickstart()
     prepare_process()

@@ -1,7 +1,7 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -9,6 +9,9 @@ from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, SetOption
 from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.service import Kubeflow
 
 app = typer.Typer(no_args_is_help=True, help="Runs that start by themselves.")
 
@@ -22,7 +25,7 @@ class Engine(StrEnum):
 EngineOption = Annotated[Engine, typer.Option("--engine", help="Who starts the runs.")]
 
 
-def _kubeflow(settings: PipelineConfig):  # type: ignore[no-untyped-def] - its module takes seconds to import
+def _kubeflow(settings: PipelineConfig) -> "Kubeflow":
     from pipeline.kubeflow.connection import connect
     from pipeline.kubeflow.service import Kubeflow
 

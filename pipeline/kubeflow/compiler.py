@@ -1,7 +1,7 @@
 """Compiles the pipeline for Kubeflow Pipelines and Vertex AI."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,20 @@ def in_cluster(config: PipelineConfig) -> PipelineConfig:
     """
     check_config(config)
     settings = config.runners.kubeflow
-    beam = config.runners.beam
-    if beam_is_remote(beam) and not any(option.startswith("--sdk_container_image") for option in beam):
-        beam = (*beam, f"--sdk_container_image={settings.image}")
+    beam = (*config.runners.beam, *worker_options(config.runners.beam, settings.image))
     local = config.runners.local.model_copy(update={"root": settings.state})
     runners = config.runners.model_copy(update={"local": local, "beam": beam})
     return config.model_copy(update={"runners": runners})
+
+
+def worker_options(beam: Sequence[str], image: str) -> list[str]:
+    """Options that let Beam's workers run our image; none if they are local, or the user has said what they run."""
+    own = ("--sdk_container_image=", "--environment_type=", "--environment_config=")
+    if not beam_is_remote(beam) or any(option.startswith(own) for option in beam):
+        return []
+    if any(option.startswith("--runner=") and "Dataflow" in option for option in beam):
+        return [f"--sdk_container_image={image}"]
+    return ["--environment_type=DOCKER", f"--environment_config={image}"]
 
 
 class KubeflowRunner(KubeflowV2DagRunner):

@@ -81,7 +81,7 @@ def _register_types() -> None:
 
     for kind in vars(artifacts).values():
         if isinstance(kind, type) and issubclass(kind, Artifact) and kind is not Artifact:
-            compiler_utils.TITLE_TO_CLASS_PATH[kind.TYPE_NAME] = name_utils.get_full_name(kind)
+            compiler_utils.TITLE_TO_CLASS_PATH[str(kind.TYPE_NAME)] = name_utils.get_full_name(kind)
 
 
 def _run_driver(args: argparse.Namespace, invocation: dict[str, Any]) -> None:

@@ -23,6 +23,18 @@ COMMANDS = (
 )  # fmt: skip
 
 
+class Patcher(KubeflowV2DagRunnerPatcher):
+    """Has the pipeline of the runner file written to a folder; None: the current one."""
+
+    def __init__(self, folder: str | None):
+        super().__init__(call_real_run=True)
+        self._folder = folder
+
+    def _before_run(self, runner: Any, pipeline: Any, context: Any) -> None:
+        if self._folder:
+            runner._output_dir = self._folder
+
+
 def _with_plain_errors(handler: Handler) -> Handler:
     """Lets every command of the handler end with one line instead of a traceback."""
 
@@ -87,9 +99,7 @@ class KubeflowHandler(base_handler.BaseHandler):
     def _compile(self, folder: str | None) -> tuple[str, Path]:
         if self.flags_dict.get(labels.BUILD_IMAGE):
             raise KubeflowError("--build_image: build the image from the Dockerfile, see docs/kubeflow.md, and name it")
-        patcher = KubeflowV2DagRunnerPatcher(call_real_run=True)
-        if folder:
-            patcher._before_run = lambda runner, *_: setattr(runner, "_output_dir", folder)
+        patcher = Patcher(folder)
         context = self.execute_dsl(patcher)
         name = context[patcher.PIPELINE_NAME]
         return name, Path(folder or ".").resolve() / f"{name}.yaml"

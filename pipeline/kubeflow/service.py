@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,9 @@ from pipeline.kubeflow.errors import KubeflowError
 
 PAGE = 100
 NEWEST_FIRST = "created_at desc"
-CONVERSIONS = {
-    "NUMBER_INTEGER": int,
-    "NUMBER_DOUBLE": float,
-    "BOOLEAN": json.loads,
-    "LIST": json.loads,
-    "STRUCT": json.loads,
-}
+CONVERSIONS: dict[str, Callable[[str], Any]] = {
+    "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": json.loads, "LIST": json.loads, "STRUCT": json.loads,
+}  # fmt: skip
 
 
 class Kubeflow:
@@ -62,7 +59,7 @@ class Kubeflow:
         )
         with explained(self._url):
             # kfp.Client.create_recurring_run takes no trigger as the API gives it back.
-            self._client._recurring_run_api.recurring_run_service_create_recurring_run(body=body)
+            self._client._recurring_run_api.recurring_run_service_create_recurring_run(body)
         self.delete_schedule(schedule.recurring_run_id)
 
     def pipelines(self) -> list[Any]:

@@ -1,8 +1,8 @@
 """Where the files of an artifact lie in the container.
 
 KFP's launcher copies each input artifact below /minio, /s3 or /gcs before the step's command starts, and copies from
-there afterwards (backend/src/v2/component/launcher_v2.go, LocalPathForURI); but it tells the command the URI. TensorFlow
-opens neither minio:// nor s3://. Vertex AI has no launcher: there TensorFlow opens gs:// itself.
+there afterwards (backend/src/v2/component/launcher_v2.go, LocalPathForURI); but it tells the command the URI.
+TensorFlow opens neither minio:// nor s3://. Vertex AI has no launcher: there TensorFlow opens gs:// itself.
 """
 
 import json

@@ -202,6 +202,15 @@ def test_workers_on_other_machines_get_our_image_and_the_artifacts_uris(tmp_path
     assert all("--remote_artifacts" in container(spec, name)["args"] for name in spec["components"])
 
 
+def test_workers_of_flink_and_spark_get_it_in_their_own_options():
+    from pipeline.kubeflow.compiler import worker_options
+
+    docker = ["--environment_type=DOCKER", "--environment_config=image"]
+    assert worker_options(["--runner=FlinkRunner", "--flink_master=host:8081"], "image") == docker
+    assert worker_options(["--runner=PortableRunner", "--environment_type=EXTERNAL"], "image") == []
+    assert worker_options(["--runner=DirectRunner"], "image") == []
+
+
 def test_vertex_ai_gets_the_same_pipeline_as_a_job(tmp_path, spec):
     from pipeline.kubeflow_runner import compile_pipeline
 
