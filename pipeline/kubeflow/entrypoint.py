@@ -135,13 +135,16 @@ def _run_executor(
 
 
 def delete_markers(uri: str) -> None:
-    """Deletes the objects below `uri` that stand for folders: empty, with a name that ends in a slash."""
-    from apache_beam.io.filesystems import FileSystems
+    """Deletes the objects below `uri`, a gs:// folder, that stand for folders: empty, with a slash at the end.
 
-    found = FileSystems.match([f"{uri.rstrip('/')}/**"])[0].metadata_list
-    markers = [match.path for match in found if match.path.endswith("/") and not match.size_in_bytes]
-    if markers:
-        FileSystems.delete(markers)
+    Beam's `delete` does not do for this: it takes such a name for all that is in the folder.
+    """
+    from google.cloud import storage
+
+    bucket, _, prefix = uri.removeprefix("gs://").partition("/")
+    for blob in storage.Client().list_blobs(bucket, prefix=f"{prefix.rstrip('/')}/"):
+        if blob.name.endswith("/") and not blob.size:
+            blob.delete()
 
 
 def main() -> None:

@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.kubeflow.entrypoint import parse
+from pipeline.kubeflow.entrypoint import delete_markers, parse
 from pipeline.kubeflow.uris import mirror, places, restore
 
 SEGMENT = st.text('abcXYZ019-_.äé"\\ ', min_size=1).filter(lambda name: name not in (".", ".."))
@@ -63,6 +66,38 @@ def test_beam_s_options_are_told_from_ours():
     ours = ["--json_serialized_invocation_args", "{}", "--json_serialized_inputs_spec_args", "{}"]
     args, beam = parse(["--executor_class_path", "a.B", *ours, "--runner=FlinkRunner", "--remote_artifacts"])
     assert (args.executor_class_path, args.remote_artifacts, beam) == ("a.B", True, ["--runner=FlinkRunner"])
+
+
+def test_only_the_objects_that_stand_for_folders_are_deleted(monkeypatch):
+    kept = {"run/model": 3, "run/model/empty.txt": 0, "run/odd/": 5, "running/": 0}
+    objects = {**kept, "run/model/": 0, "run/": 0}
+
+    class Storage(BaseHTTPRequestHandler):
+        """Lists and deletes as the JSON API of Google Cloud Storage does."""
+
+        def do_GET(self):
+            (prefix,) = parse_qs(urlsplit(self.path).query)["prefix"]
+            found = [{"name": name, "bucket": "b", "size": size} for name, size in objects.items()]
+            body = json.dumps({"items": [item for item in found if item["name"].startswith(prefix)]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_DELETE(self):
+            del objects[unquote(urlsplit(self.path).path.partition("/b/b/o/")[2])]
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Keeps quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Storage) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+        delete_markers("gs://b/run")
+        server.shutdown()
+    assert objects == kept
 
 
 @pytest.fixture
