@@ -139,10 +139,10 @@ def delete_markers(uri: str) -> None:
 
     Beam's `delete` does not do for this: it takes such a name for all that is in the folder.
     """
-    from google.cloud import storage
+    from google.cloud.storage import Client
 
     bucket, _, prefix = uri.removeprefix("gs://").partition("/")
-    for blob in storage.Client().list_blobs(bucket, prefix=f"{prefix.rstrip('/')}/"):
+    for blob in Client().list_blobs(bucket, prefix=f"{prefix.rstrip('/')}/"):
         if blob.name.endswith("/") and not blob.size:
             blob.delete()
 

@@ -43,7 +43,7 @@ class Cluster:
         return sorted(path.name for path in (self.volume / "served").glob("[0-9]*"))
 
     def verdict(self, run: dict[str, Task]) -> dict:
-        path = self.backend.path_of(run["Evaluator"].artifacts["blessing"]) / "verdict.json"
+        path = self.backend.path_of(run["GatedEvaluator"].artifacts["blessing"]) / "verdict.json"
         return json.loads(path.read_text())
 
 
