@@ -19,11 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.errors import DataError, GateError
-from pipeline.exit_codes import ExitCode
+from pipeline.exit_codes import exit_code_of
 from pipeline.kubeflow.uris import places, restore
 
-EXIT_CODES: dict[type[Exception], ExitCode] = {DataError: ExitCode.DATA_REFUSED, GateError: ExitCode.GATE_REFUSED}
 DRIVER_OUTPUT = "driver_output"
 # The backend adds it to every step's outputs where it keeps logs; no component knows it.
 LOGS = "executor-logs"
@@ -160,7 +158,7 @@ def main() -> None:
     except Exception as error:  # the outermost frame: the pod's log is all that the user sees
         traceback.print_exc()
         print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
+        code = int(exit_code_of(error))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

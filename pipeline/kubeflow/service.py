@@ -64,7 +64,7 @@ class Kubeflow:
 
     def pipelines(self) -> list[Any]:
         """All pipelines."""
-        return self._all(self._client.list_pipelines, "pipelines", namespace=self._namespace)
+        return self._all(self._client.list_pipelines, "pipelines")
 
     def delete(self, name: str) -> None:
         """Deletes a pipeline, its versions and its schedules; its runs stay.
@@ -108,7 +108,7 @@ class Kubeflow:
     def runs(self, name: str) -> list[Any]:
         """All runs of a pipeline, the newest first."""
         self.pipeline_id(name)
-        return self._all(self._client.list_runs, "runs", experiment_id=self._experiment(name), sort_by=NEWEST_FIRST)
+        return self._in_experiment(name, self._client.list_runs, "runs")
 
     def run(self, run_id: str) -> Any:
         """One run."""
@@ -152,21 +152,32 @@ class Kubeflow:
     def schedules(self, name: str) -> list[Any]:
         """The schedules of a pipeline, whatever version they run."""
         pipeline_id = self.pipeline_id(name)
-        every = self._all(self._client.list_recurring_runs, "recurring_runs", experiment_id=self._experiment(name))
-        return [one for one in every if one.pipeline_version_reference.pipeline_id == pipeline_id]
+        every = self._in_experiment(name, self._client.list_recurring_runs, "recurring_runs")
+        # One that was made from a file, and not from an uploaded version, refers to none.
+        references = [(one, one.pipeline_version_reference) for one in every]
+        return [one for one, reference in references if reference and reference.pipeline_id == pipeline_id]
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Ends a schedule."""
         with explained(self._url):
             self._client.delete_recurring_run(schedule_id)
 
-    @property
-    def _namespace(self) -> str:
-        return self._client.get_user_namespace()
-
     def _experiment(self, name: str) -> str:
+        """The group that a pipeline's runs are in, made with the first."""
         with explained(self._url):
-            return self._client.create_experiment(name).experiment_id  # or the one that is there
+            return self._known_experiment(name) or self._client.create_experiment(name).experiment_id
+
+    def _known_experiment(self, name: str) -> str | None:
+        try:
+            found = self._client.get_experiment(experiment_name=name, namespace=self._client.get_user_namespace())
+        except ValueError:  # kfp's way to say that there is none
+            return None
+        return found.experiment_id
+
+    def _in_experiment(self, name: str, call: Any, field: str) -> list[Any]:
+        with explained(self._url):
+            experiment = self._known_experiment(name)
+        return self._all(call, field, experiment_id=experiment, sort_by=NEWEST_FIRST) if experiment else []
 
     def _newest_version(self, name: str) -> tuple[str, Any]:
         pipeline_id = self.pipeline_id(name)
