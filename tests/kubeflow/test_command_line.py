@@ -1,5 +1,6 @@
 """The stock `tfx` command line with `--engine kubeflow`, against the contract server."""
 
+import json
 import shlex
 
 import pytest
@@ -30,8 +31,8 @@ def tfx(server, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
-    def run(*command: str, endpoint: str = server.url, code: int = 0) -> str:
-        arguments = [*command, "--engine", "kubeflow", *(["--endpoint", endpoint] if endpoint else [])]
+    def run(*command: str, endpoint: str = server.url, code: int = 0, engine: str = "kubeflow") -> str:
+        arguments = [*command, "--engine", engine, *(["--endpoint", endpoint] if endpoint else [])]
         result = CliRunner().invoke(cli_group, arguments)
         assert result.exit_code == code, result.output
         return result.output
@@ -98,3 +99,13 @@ def test_schedules_from_the_command_line(server, tmp_path, tfx):
     assert "TZ=Europe/Berlin" in effnet("list")
     assert "1 schedule(s) of quickstart ended" in effnet("delete")
     assert not server.store.schedules
+
+
+def test_vertex_ai_takes_the_same_file(tfx, tmp_path, monkeypatch):
+    on_gs = ["data.path=gs://b/digits", "push.path=gs://b/served", "runners.kubeflow.pipeline_root=gs://b/root"]
+    monkeypatch.setenv("EFFNET_SET", shlex.join(on_gs))
+    monkeypatch.setenv("VERTEX_HOME", str(tmp_path / "vertex"))
+    tfx("pipeline", "create", "--pipeline_path", RUNNER, engine="vertex", endpoint="")
+    job = json.loads((tmp_path / "vertex" / "quickstart" / "pipeline.json").read_text())
+    assert job["pipelineSpec"]["schemaVersion"] == "2.1.0"
+    assert "ImageExampleGen-driver" in job["pipelineSpec"]["root"]["dag"]["tasks"]

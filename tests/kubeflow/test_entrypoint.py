@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.ingest_report import IngestSummary, write_report
 from pipeline.kubeflow.entrypoint import delete_markers, parse
 from pipeline.kubeflow.uris import mirror, places, restore
 
@@ -104,9 +105,11 @@ def test_only_the_objects_that_stand_for_folders_are_deleted(monkeypatch):
 def run(tmp_path):
     """Runs the entrypoint as a container does, on an ExecutorInput of the launcher's."""
 
-    def container(what: str, name: str, inputs: dict, outputs: dict, spec: dict) -> subprocess.CompletedProcess:
+    def container(
+        what: str, name: str, inputs: dict, outputs: dict, spec: dict, *flags: str
+    ) -> subprocess.CompletedProcess:
         invocation = {"inputs": inputs, "outputs": {"outputFile": str(tmp_path / "out" / "metadata.json"), **outputs}}
-        command = [sys.executable, "-m", "pipeline.kubeflow.entrypoint", what, name]
+        command = [sys.executable, "-m", "pipeline.kubeflow.entrypoint", what, name, *flags]
         command += ["--json_serialized_invocation_args", json.dumps(invocation)]
         command += ["--json_serialized_inputs_spec_args", json.dumps(spec)]
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "EFFNET_MIRROR_ROOT": str(tmp_path)}
@@ -147,3 +150,25 @@ def test_a_blank_type_a_log_artifact_and_a_refusal(run, tmp_path):
     assert last.startswith("error: ")
     assert str(tmp_path / "minio" / "b" / "r" / "report") in last
     assert not (Path(tmp_path) / "out" / "metadata.json").exists()
+
+
+@pytest.mark.tfx
+def test_with_remote_workers_a_step_reads_and_writes_where_the_artifacts_lie(run, tmp_path):
+    """A folder that no launcher mirrors stands for gs://; the launcher still finds its file in the container."""
+    write_report(str(tmp_path / "bucket" / "report"), ["cat", "dog"], [], IngestSummary("/images", "f", 2, {}))
+    report = {"uri": str(tmp_path / "bucket" / "report"), "type": {"instanceSchema": ""}, "name": "7"}
+    schema = {"uri": str(tmp_path / "bucket" / "schema"), "type": {"instanceSchema": "title: tfx.Schema"}}
+    text = (Path(__file__).parents[2] / "data" / "schema.pbtxt").read_text()
+    inputs = {"artifacts": {"report": {"artifacts": [report]}}, "parameterValues": {"schema_text": text}}
+    spec = {
+        "artifacts": {"report": {"artifactType": {"instanceSchema": "title: effnet.IngestReport"}}},
+        "parameters": {"schema_text": {"parameterType": "STRING"}},
+    }
+    outputs = {"artifacts": {"schema": {"artifacts": [schema]}}}
+    name = "components.curated_schema.executor.Executor"
+    done = run("--executor_class_path", name, inputs, outputs, spec, "--remote_artifacts")
+    assert done.returncode == 0, done.stderr
+    assert "dog" in (tmp_path / "bucket" / "schema" / "schema.pbtxt").read_text()
+    assert (tmp_path / "bucket" / "schema.work").is_dir()
+    written = json.loads((tmp_path / "out" / "metadata.json").read_text())
+    assert written["artifacts"]["schema"]["artifacts"][0]["uri"] == schema["uri"]
