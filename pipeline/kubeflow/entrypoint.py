@@ -16,7 +16,6 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pipeline.exit_codes import exit_code_of
@@ -101,9 +100,16 @@ def _run_driver(args: argparse.Namespace, invocation: dict[str, Any]) -> None:
     )
     driver = import_utils.import_class_by_path(args.driver_class_path)(None)  # there is no metadata store to hand it
     found = data_types_utils.build_value_dict(driver.run(execution).exec_properties)
-    path = Path(executor_input.outputs.parameters[DRIVER_OUTPUT].output_file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, sort_keys=True), encoding="utf-8")
+    _write(executor_input.outputs.parameters[DRIVER_OUTPUT].output_file, json.dumps(found, sort_keys=True))
+
+
+def _write(path: str, text: str) -> None:
+    """Writes what the launcher, or Vertex AI, reads; the latter may name a gs:// file."""
+    from tfx.dsl.io import fileio
+
+    fileio.makedirs(os.path.dirname(path))  # noqa: PTH120 - of a URI as well
+    with fileio.open(path, "w") as file:
+        file.write(text)
 
 
 def _run_executor(
@@ -112,21 +118,20 @@ def _run_executor(
     from tfx.dsl.io import fileio
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-    output_file = Path(invocation["outputs"]["outputFile"])
+    output_file = invocation["outputs"]["outputFile"]
     produced = [artifact["uri"] for _, artifact in _artifacts(invocation["outputs"])]
     for uri in produced:
         fileio.makedirs(uri)  # as TFX's own launcher does
-    written = str(output_file)
+    written = output_file
     if args.remote_artifacts and produced:
         # TFX keeps the temporary files of a step, which Beam's workers read, beside this file.
-        written = f"{produced[0].rstrip('/')}.work/{output_file.name}"
+        written = f"{produced[0].rstrip('/')}.work/{os.path.basename(output_file)}"  # noqa: PTH119
         invocation["outputs"]["outputFile"] = written
     args.json_serialized_invocation_args = json.dumps(invocation)
     kubeflow_v2_run_executor.main((args, beam_args))
     with fileio.open(written, "r") as file:
         result = restore(file.read(), chosen)
-    output_file.parent.mkdir(parents=True, exist_ok=True)
-    output_file.write_text(result, encoding="utf-8")
+    _write(output_file, result)
     for uri in produced:
         if uri.startswith("gs://"):
             delete_markers(uri)
