@@ -84,9 +84,11 @@ class EvaluateSettings(Settings):
     compare: Literal["measured", "confident"] = "measured"
     min_class_recall: Fraction | None = None
     class_recall: dict[str, Fraction] = Field(default_factory=dict)
+    min_slice_accuracy: Fraction | None = None
     min_class_examples: Annotated[int, Field(ge=1)] = 10
     top_k: Annotated[int, Field(ge=2)] = 3
     min_top_k_accuracy: Fraction | None = None
+    min_auc: Fraction | None = None
     max_cross_entropy: Annotated[float, Field(gt=0)] | None = None
     max_calibration_error: Fraction | None = None
     other_classes: Literal["refuse", "floors"] = "refuse"

@@ -17,6 +17,7 @@ QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3
 SHOWN_METRICS = {
     "top-k": "top_k_accuracy",
+    "AUC": "auc",
     "cross entropy": "sparse_categorical_crossentropy",
     "calibration error": "expected_calibration_error",
 }
@@ -58,11 +59,17 @@ def _print_verdict(console: Console, verdict: Verdict, floor: float) -> None:
     against = ""
     if verdict.baseline_accuracy is not None:
         against = f"; served version {verdict.baseline_version} {verdict.baseline_accuracy:.4f}"
-    _print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} (floor {floor:g}{against})")
+    within = ""
+    if verdict.accuracy_interval:
+        within = "95 % confidence {:.4f} to {:.4f}; ".format(*verdict.accuracy_interval)
+    _print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} ({within}floor {floor:g}{against})")
     shown = {label: verdict.metrics[name] for label, name in SHOWN_METRICS.items() if name in verdict.metrics}
     _print_line(console, "", ", ".join(f"{label} {value:.4f}" for label, value in shown.items()))
     weakest = sorted(verdict.recall.items(), key=lambda item: item[1])[:WEAKEST_CLASSES]
     _print_line(console, "weakest", escape(", ".join(f"{name} {recall:.3f}" for name, recall in weakest)))
+    if len({kind.value for kind in verdict.slices}) > len({kind.feature for kind in verdict.slices}):
+        kinds = ", ".join(f"{kind.value} {kind.accuracy:.3f} ({kind.examples})" for kind in verdict.slices)
+        _print_line(console, "by kind", escape(kinds))
     if verdict.confused:
         pairs = ", ".join(f"{actual} as {taken} {images}x" for actual, taken, images in verdict.confused[:CONFUSED])
         _print_line(console, "confused", escape(pairs))
