@@ -111,6 +111,8 @@ class ServingSettings(Settings):
     max_latency_ms: LatencyBudgets = LatencyBudgets()
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     max_memory_mb: Annotated[float, Field(gt=0)] | None = None
+    infra_validator: Literal["none", "docker", "kubernetes"] = "none"
+    tf_serving_tag: str = "latest"
 
 
 class PushSettings(Settings):
@@ -118,6 +120,14 @@ class PushSettings(Settings):
 
     path: str | None = None
     keep: Annotated[int, Field(ge=1)] = 5
+
+
+class ExportSettings(Settings):
+    """Other formats of a pushed model."""
+
+    formats: tuple[Literal["litert_float16", "litert_int8", "onnx"], ...] = ()
+    representative_images: Annotated[int, Field(ge=1)] = 200
+    max_accuracy_drop: Fraction = 0.01
 
 
 class LocalRunner(Settings):
@@ -146,6 +156,7 @@ class PipelineConfig(Settings):
     evaluate: EvaluateSettings
     serving: ServingSettings = ServingSettings()
     push: PushSettings = PushSettings()
+    export: ExportSettings = ExportSettings()
     runners: Runners = Runners()
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from components.gated_evaluator.verdict import Verdict, read_verdict
 from components.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
+from components.model_exporter.report import read_report as read_exports
 from components.serving_check.report import Report, read_report
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
@@ -51,6 +52,8 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     again = " (unchanged, pushed by an earlier run)" if unchanged else ""
     _print_line(console, "result", "[green]blessed[/] and pushed" + again)
     _print_line(console, "served", escape(pushed["pushed_destination"].string_value))
+    if "ModelExporter" in steps:
+        _print_exports(console, steps["ModelExporter"].outputs["exports"].uri)
     _print_line(console, "try it", "effnet predict IMAGE...")
     return ExitCode.PUSHED
 
@@ -87,6 +90,20 @@ def _print_serving(console: Console, report: Report) -> None:
             _print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
     for problem in report.problems:
         _print_line(console, "refused", f"[red]{escape(problem)}[/]")
+
+
+def _print_exports(console: Console, uri: str) -> None:
+    for export in read_exports(uri):
+        agreement = export.agreement
+        _print_line(
+            console,
+            "export",
+            f"{export.format}: {export.size_mb:.1f} MB, {export.size_ratio:.2f} of the SavedModel; the same class on "
+            f"{agreement.same_class} of {agreement.images} eval images, accuracy {agreement.accuracy:.4f} for "
+            f"{agreement.model_accuracy:.4f}, probabilities differ by {agreement.difference:.1g} at most",
+        )
+        told = f"[red]not kept[/]: {escape(export.problem)}" if export.problem else escape(f"{uri}/{export.file}")
+        _print_line(console, "", told)
 
 
 def _print_data(console: Console, report: str) -> None:
