@@ -16,3 +16,9 @@ class DataVerdict(Artifact):
     """Why the data may be trained on: `verdict.json`, written by `DataGate` when it lets a run go on."""
 
     TYPE_NAME = "effnet.DataVerdict"
+
+
+class Exports(Artifact):
+    """A pushed model in other formats; `components.model_exporter.report` reads how far they agree with it."""
+
+    TYPE_NAME = "effnet.Exports"

@@ -85,9 +85,11 @@ class EvaluateSettings(Settings):
     compare: Literal["measured", "confident"] = "measured"
     min_class_recall: Fraction | None = None
     class_recall: dict[str, Fraction] = Field(default_factory=dict)
+    min_slice_accuracy: Fraction | None = None
     min_class_examples: Annotated[int, Field(ge=1)] = 10
     top_k: Annotated[int, Field(ge=2)] = 3
     min_top_k_accuracy: Fraction | None = None
+    min_auc: Fraction | None = None
     max_cross_entropy: Annotated[float, Field(gt=0)] | None = None
     max_calibration_error: Fraction | None = None
     other_classes: Literal["refuse", "floors"] = "refuse"
@@ -110,6 +112,8 @@ class ServingSettings(Settings):
     max_latency_ms: LatencyBudgets = LatencyBudgets()
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     max_memory_mb: Annotated[float, Field(gt=0)] | None = None
+    infra_validator: Literal["none", "docker", "kubernetes"] = "none"
+    tf_serving_tag: str = "latest"
 
 
 class PushSettings(Settings):
@@ -117,6 +121,14 @@ class PushSettings(Settings):
 
     path: str | None = None
     keep: Annotated[int, Field(ge=1)] = 5
+
+
+class ExportSettings(Settings):
+    """Other formats of a pushed model."""
+
+    formats: tuple[Literal["litert_float16", "litert_int8", "onnx"], ...] = ()
+    representative_images: Annotated[int, Field(ge=1)] = 200
+    max_accuracy_drop: Fraction = 0.01
 
 
 class LocalRunner(Settings):
@@ -146,6 +158,7 @@ class PipelineConfig(Settings):
     evaluate: EvaluateSettings
     serving: ServingSettings = ServingSettings()
     push: PushSettings = PushSettings()
+    export: ExportSettings = ExportSettings()
     runners: Runners = Runners()
 
     @model_validator(mode="after")

@@ -41,10 +41,12 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.gated_evaluator.component import GatedEvaluator
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.spans import SpanRule
+    from components.model_exporter.component import ModelExporter
     from components.served_model.component import ServedModel
     from components.serving_check.component import ServingCheck
     from components.tuner.component import Tuner
     from pipeline.eval_config import make_budgets, make_eval_config, make_rules
+    from pipeline.infra_validation import make_infra_validator
 
     size = image_size_of(config)
     # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
@@ -109,7 +111,8 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     if config.model.weights not in NO_FILE:
         choices["weights_source"] = source_hash(config.model.weights)
     # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
-    resumable = {**choices, "checkpoint_root": str(config.run_root / "checkpoints")}
+    preprocessing = {"transform": config.transform.model_dump()}  # to be told of the model
+    resumable = {**choices, **preprocessing, "checkpoint_root": str(config.run_root / "checkpoints")}
     tuning = []
     if config.tune.enabled:
         tuning_root = {"checkpoint_root": str(config.run_root / "tuning")}
@@ -131,11 +134,15 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         eval_config=make_eval_config(config.evaluate),
         rules=make_rules(config.evaluate),
     )
+    validating = []
+    if config.serving.infra_validator != "none":
+        validating.append(make_infra_validator(config.serving, trainer.outputs["model"], examples.outputs["examples"]))
     serving_check = ServingCheck(
         model=trainer.outputs["model"],
         examples=examples.outputs["examples"],
         budgets=make_budgets(config.serving),
         requests=config.serving.requests,
+        infra_blessing=validating[0].outputs["blessing"] if validating else None,
     )
     pusher = AtomicPusher(
         model=trainer.outputs["model"],
@@ -145,12 +152,21 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         keep=config.push.keep,
     ).with_id("Pusher")
     profile = DataProfile(report=examples.outputs["report"], pushed_model=pusher.outputs["pushed_model"])
-    judging = [evaluator, serving_check, pusher]
+    judging = [evaluator, *validating, serving_check, pusher]
+    exporting = []
+    if config.export.formats:
+        exporting.append(
+            ModelExporter(
+                pushed_model=pusher.outputs["pushed_model"],
+                examples=examples.outputs["examples"],
+                **config.export.model_dump(),
+            )
+        )
     data_steps = [examples, schema, statistics, validator, data_gate]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.run_root / "artifacts"),
-        components=[*data_steps, transform, *tuning, trainer, served_model, *judging, profile],
+        components=[*data_steps, transform, *tuning, trainer, served_model, *judging, profile, *exporting],
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.run_root / "metadata.sqlite")

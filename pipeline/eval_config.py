@@ -5,8 +5,9 @@ import json
 import tensorflow_model_analysis as tfma
 
 from components.gated_evaluator import calibration
-from components.gated_evaluator.results import BASELINE, CANDIDATE, CLASS_FEATURE
+from components.gated_evaluator.results import AUC, BASELINE, CANDIDATE, CLASS_FEATURE
 from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, Rules
+from components.gated_evaluator.slices import BRIGHTNESS_FEATURE, SIZE_FEATURE
 from components.serving_check.verdict import Budgets
 from pipeline.config import EvaluateSettings, ServingSettings
 
@@ -21,7 +22,7 @@ MODEL = {
 
 
 def make_eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
-    """Metrics over all eval images and by class; thresholds hold for all images together."""
+    """Metrics over all eval images, by class, size and brightness; thresholds hold for all images together."""
     confident = settings.compare == "confident"
     # With confidence the rules judge the change: TFMA itself looks at the measured value alone.
     allowed_drop = None if confident else settings.max_accuracy_drop
@@ -51,8 +52,18 @@ def make_eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
             tfma.ModelSpec(name=CANDIDATE, **MODEL),
             tfma.ModelSpec(name=BASELINE, is_baseline=True, **MODEL),
         ],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[CLASS_FEATURE])],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[key]) for key in (CLASS_FEATURE, SIZE_FEATURE, BRIGHTNESS_FEATURE)),
+        ],
+        metrics_specs=[
+            tfma.MetricsSpec(metrics=metrics),
+            # A metric of two classes: each class against the others, the pairs of all classes pooled.
+            tfma.MetricsSpec(
+                metrics=[_metric("AUC", _threshold(floor=settings.min_auc), name=AUC)],
+                aggregate=tfma.AggregationOptions(micro_average=True),
+            ),
+        ],
         options=options,
     )
 
@@ -62,6 +73,7 @@ def make_rules(settings: EvaluateSettings) -> Rules:
     return Rules(
         min_recall=settings.min_class_recall,
         class_recall=dict(settings.class_recall),
+        min_slice_accuracy=settings.min_slice_accuracy,
         min_examples=settings.min_class_examples,
         max_drop=settings.max_accuracy_drop,
         confidence=settings.compare == "confident",

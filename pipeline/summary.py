@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from components.gated_evaluator.verdict import Verdict, read_verdict
 from components.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
+from components.model_exporter.report import read_report as read_exports
 from components.serving_check.report import Report, read_report
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
@@ -17,6 +18,7 @@ QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3
 SHOWN_METRICS = {
     "top-k": "top_k_accuracy",
+    "AUC": "auc",
     "cross entropy": "sparse_categorical_crossentropy",
     "calibration error": "expected_calibration_error",
 }
@@ -50,6 +52,8 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     again = " (unchanged, pushed by an earlier run)" if unchanged else ""
     _print_line(console, "result", "[green]blessed[/] and pushed" + again)
     _print_line(console, "served", escape(pushed["pushed_destination"].string_value))
+    if "ModelExporter" in steps:
+        _print_exports(console, steps["ModelExporter"].outputs["exports"].uri)
     _print_line(console, "try it", "effnet predict IMAGE...")
     return ExitCode.PUSHED
 
@@ -58,11 +62,17 @@ def _print_verdict(console: Console, verdict: Verdict, floor: float) -> None:
     against = ""
     if verdict.baseline_accuracy is not None:
         against = f"; served version {verdict.baseline_version} {verdict.baseline_accuracy:.4f}"
-    _print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} (floor {floor:g}{against})")
+    within = ""
+    if verdict.accuracy_interval:
+        within = "95 % confidence {:.4f} to {:.4f}; ".format(*verdict.accuracy_interval)
+    _print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} ({within}floor {floor:g}{against})")
     shown = {label: verdict.metrics[name] for label, name in SHOWN_METRICS.items() if name in verdict.metrics}
     _print_line(console, "", ", ".join(f"{label} {value:.4f}" for label, value in shown.items()))
     weakest = sorted(verdict.recall.items(), key=lambda item: item[1])[:WEAKEST_CLASSES]
     _print_line(console, "weakest", escape(", ".join(f"{name} {recall:.3f}" for name, recall in weakest)))
+    if len({kind.value for kind in verdict.slices}) > len({kind.feature for kind in verdict.slices}):
+        kinds = ", ".join(f"{kind.value} {kind.accuracy:.3f} ({kind.examples})" for kind in verdict.slices)
+        _print_line(console, "by kind", escape(kinds))
     if verdict.confused:
         pairs = ", ".join(f"{actual} as {taken} {images}x" for actual, taken, images in verdict.confused[:CONFUSED])
         _print_line(console, "confused", escape(pairs))
@@ -80,6 +90,20 @@ def _print_serving(console: Console, report: Report) -> None:
             _print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
     for problem in report.problems:
         _print_line(console, "refused", f"[red]{escape(problem)}[/]")
+
+
+def _print_exports(console: Console, uri: str) -> None:
+    for export in read_exports(uri):
+        agreement = export.agreement
+        _print_line(
+            console,
+            "export",
+            f"{export.format}: {export.size_mb:.1f} MB, {export.size_ratio:.2f} of the SavedModel; the same class on "
+            f"{agreement.same_class} of {agreement.images} eval images, accuracy {agreement.accuracy:.4f} for "
+            f"{agreement.model_accuracy:.4f}, probabilities differ by {agreement.difference:.1g} at most",
+        )
+        told = f"[red]not kept[/]: {escape(export.problem)}" if export.problem else escape(f"{uri}/{export.file}")
+        _print_line(console, "", told)
 
 
 def _print_data(console: Console, report: str) -> None:

@@ -25,7 +25,12 @@ class ServingModule(tf.Module):
     def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, class_names: Sequence[str]):
         super().__init__()
         # Behind a function, for Keras' 230 layers need not be walked through: the variables are all that is saved.
-        self.logits = lambda images: model(images, training=False)
+        # A traced one, for other formats are converted from it: they have no image decoder.
+        self.classify_pixels = tf.function(
+            lambda pixels: tf.nn.softmax(model(tf.cast(pixels, tf.float32), training=False)),
+            input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, name="pixels")],
+            autograph=False,
+        )
         self.model_variables = [variable.value for variable in model.variables]
         self.transform = transform_output.transform_features_layer()
         self.class_names = tf.constant(list(class_names))
@@ -44,7 +49,7 @@ class ServingModule(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")], autograph=False)
     def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded bytes of shape (batch,) to `probabilities` (batch, classes), `class_id` and `class_name` (batch,)."""
-        probabilities = tf.nn.softmax(self.logits(tf.cast(self.pixels(image), tf.float32)))
+        probabilities = self.classify_pixels(self.pixels(image))
         class_id = tf.argmax(probabilities, axis=-1)
         return {
             "probabilities": probabilities,

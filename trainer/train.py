@@ -44,6 +44,9 @@ def train(job: TrainingJob) -> None:
         "seed": job.seed,
         **rates,
         "val_accuracy": round(training.result["val_accuracy"], 4),
+        **{f"transform.{name}": value for name, value in job.config.get("transform", {}).items()},
+        "source": job.config.get("source", ""),
+        "trained_on": job.train_files,
     }
     transform_output = tft.TFTransformOutput(job.transform_graph_path)
     images = sample_images(job.val_files)

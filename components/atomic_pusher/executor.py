@@ -1,6 +1,7 @@
 """Pushes a blessed model for TFX."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from tfx.components.pusher import executor as pusher_executor
@@ -18,6 +19,7 @@ from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
 from components.serving_check.report import read_report
 
+EVALUATION_FILE = "assets.extra/evaluation.json"  # beside the card, for programs
 REFUSAL, ALREADY_SERVED = "refusal", "already_served"
 
 
@@ -47,11 +49,12 @@ class Executor(pusher_executor.Executor):
         if infra_blessing := input_dict.get(standard_component_specs.INFRA_BLESSING_KEY):
             serving = read_report(artifact_utils.get_single_uri(infra_blessing))
         card = make_card(read_model_info(saved_model), verdict, serving, model_uri)
+        evaluation = json.dumps(asdict(verdict), indent=2, ensure_ascii=False) + "\n"
         record = PushRecord(accuracy=verdict.accuracy, model_uri=model_uri)
         keep = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])["keep"]
         known = pushed_versions(push_path)
         try:
-            pushed = push(saved_model, push_path, record, keep, {CARD_FILE: card})
+            pushed = push(saved_model, push_path, record, keep, {CARD_FILE: card, EVALUATION_FILE: evaluation})
         except Withdrawn as refusal:
             self._MarkNotPushed(pushed_model)
             pushed_model.set_string_custom_property(REFUSAL, str(refusal))

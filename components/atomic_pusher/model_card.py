@@ -27,9 +27,21 @@ def make_card(info: dict[str, Any], verdict: Verdict, serving: Report | None, mo
         _list("Classes, in label order", info.get("classes", [])),
         "## Quality\n\nOn images that took no part in training or tuning:",
         _table(("metric", "value"), ((name, f"{value:.4f}") for name, value in sorted(verdict.metrics.items()))),
+        _confidence(verdict),
         _compared(verdict),
         _table(("class", "recall"), ((name, f"{recall:.4f}") for name, recall in verdict.recall.items())),
     ]
+    if verdict.slices:
+        rows = (
+            (
+                f"{kind.feature.replace('_', ' ')}: {kind.value}",
+                f"{kind.accuracy:.4f}",
+                kind.examples,
+                "{:.4f} to {:.4f}".format(*kind.interval),
+            )
+            for kind in verdict.slices
+        )
+        sections.append(_table(("kind of images", "accuracy", "images", "95 % confidence"), rows))
     if verdict.confused:
         sections.append("Taken for each other most often:")
         sections.append(_table(("class", "taken for", "images"), verdict.confused))
@@ -42,6 +54,12 @@ def make_card(info: dict[str, Any], verdict: Verdict, serving: Report | None, mo
     training = [(key, value) for key, value in info.items() if key not in TOLD_APART]
     sections += ["## Training", _table(("setting", "value"), training), f"Artifact: `{model_uri}`"]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _confidence(verdict: Verdict) -> str:
+    if verdict.accuracy_interval is None:
+        return ""
+    return "The accuracy lies within {:.4f} to {:.4f} with 95 % confidence.".format(*verdict.accuracy_interval)
 
 
 def _compared(verdict: Verdict) -> str:

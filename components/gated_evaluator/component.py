@@ -10,6 +10,7 @@ from tfx.components import Evaluator
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import BaseChannel, standard_component_specs
 
+from components.gated_evaluator import extractors
 from components.gated_evaluator.executor import RULES, Executor
 from components.gated_evaluator.rules import Rules
 from components.gated_evaluator.thresholds import require_absolute_threshold
@@ -59,6 +60,7 @@ class GatedEvaluator(Evaluator):
             eval_config=eval_config,
             example_splits=list(example_splits),
             schema=schema,
+            module_path=extractors.__name__,
         )
         require_absolute_threshold(self.exec_properties[standard_component_specs.EVAL_CONFIG_KEY])
         self.exec_properties[RULES] = json.dumps(asdict(rules or Rules()))

@@ -1,5 +1,7 @@
 """TFX's Evaluator for a baseline that may not exist, and with rules that TFMA cannot express."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -14,11 +16,20 @@ from components.gated_evaluator.results import (
     ACCURACY,
     BASELINE,
     CANDIDATE,
+    EXAMPLES,
     read_confusions,
     read_evaluation,
     read_failures,
 )
-from components.gated_evaluator.rules import Judgement, Rules, compare_class_lists, judge_change, judge_classes
+from components.gated_evaluator.rules import (
+    Judgement,
+    Rules,
+    compare_class_lists,
+    judge_change,
+    judge_classes,
+    judge_slices,
+)
+from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.thresholds import require_absolute_threshold
 from components.gated_evaluator.verdict import Verdict, write_verdict
 from components.model_info import read_model_info
@@ -26,6 +37,7 @@ from components.served_model.versions import read_served
 
 RULES = "rules"
 CONFUSED_PAIRS = 10
+CONFUSION_FILE = "confusion.csv"
 
 
 class Executor(evaluator_executor.Executor):
@@ -58,22 +70,27 @@ class Executor(evaluator_executor.Executor):
             raise GateError("got no accuracy of the candidate, expected eval images: look at data.split and the log")
         baseline = read_evaluation(uri, BASELINE) if served else None
         by_class = judge_classes(measured.classes, rules)
-        problems = [*read_failures(uri), *before.problems, *by_class.problems]
+        by_slice = judge_slices(measured.slices, rules)
+        problems = [*read_failures(uri), *before.problems, *by_class.problems, *by_slice.problems]
         if baseline:
             problems += judge_change(measured.change, rules)
+        confusions = read_confusions(uri, CANDIDATE)
         names = read_classes(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY]))
         verdict = Verdict(
             blessed=not problems,
             accuracy=measured.metrics[ACCURACY],
             metrics=measured.metrics,
             recall={name: result.recall for name, result in sorted(measured.classes.items())},
-            confused=name_confusions(read_confusions(uri, CANDIDATE), names),
+            confused=name_confusions(confusions, names),
             baseline_version=served,
             baseline_accuracy=baseline.metrics[ACCURACY] if baseline else None,
             problems=problems,
-            notes=[*before.notes, *by_class.notes],
+            notes=[*before.notes, *by_class.notes, *by_slice.notes],
+            accuracy_interval=wilson_interval(measured.metrics[ACCURACY], round(measured.metrics[EXAMPLES])),
+            slices=measured.slices,
         )
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
+        files.write_text(files.join(uri, CONFUSION_FILE), confusion_table(confusions, names))
         write_verdict(uri, verdict)
         write_verdict(blessing.uri, verdict)
         if not verdict.blessed:
@@ -102,13 +119,24 @@ def read_classes(model_uri: str) -> list[str] | None:
     return read_model_info(path_utils.serving_model_path(model_uri)).get("classes")
 
 
+def confusion_table(pairs: list[tuple[int, int, int]], names: list[str] | None) -> str:
+    """Returns the confusion matrix as CSV, a line for each pair of classes that occurs."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["actual", "predicted", "images"])
+    writer.writerows((name_of(actual, names), name_of(predicted, names), count) for actual, predicted, count in pairs)
+    return table.getvalue()
+
+
+def name_of(label: int, names: list[str] | None) -> str:
+    """Returns a class's name, its number where the names are not known."""
+    return names[label] if names else str(label)
+
+
 def name_confusions(pairs: list[tuple[int, int, int]], names: list[str] | None) -> list[tuple[str, str, int]]:
     """Returns the pairs of different classes that are mixed up most often, by name where the names are known."""
     mixed_up = [pair for pair in pairs if pair[0] != pair[1]][:CONFUSED_PAIRS]
-    return [
-        (names[actual] if names else str(actual), names[predicted] if names else str(predicted), images)
-        for actual, predicted, images in mixed_up
-    ]
+    return [(name_of(actual, names), name_of(predicted, names), images) for actual, predicted, images in mixed_up]
 
 
 def withdraw(blessing: Artifact) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 
 from components.gated_evaluator.rules import ClassResult
+from components.gated_evaluator.slices import Slice
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 ACCURACY, EXAMPLES = "sparse_categorical_accuracy", "example_count"
+AUC = "auc"  # of each class against the others, the pairs of all classes pooled
 CLASS_FEATURE = "class_name"
 
 
@@ -19,17 +21,19 @@ class Evaluation:
     Attributes:
         metrics: by TFMA's name, over all images; beside a served model also `<name>_diff`, the change against it.
         classes: by name.
+        slices: by size and brightness.
         change: 95 % interval of the change of accuracy against the served model; None if it was not computed.
     """
 
     metrics: dict[str, float]
     classes: dict[str, ClassResult]
+    slices: list[Slice]
     change: tuple[float, float] | None = None
 
 
 def read_evaluation(uri: str, model_name: str) -> Evaluation | None:
     """Returns what was measured of a model; None if it was not evaluated."""
-    slices = {key: metrics[""][""] for key, metrics in _load(uri, model_name).slicing_metrics}
+    slices = {key: _plain_names(metrics[""][""]) for key, metrics in _load(uri, model_name).slicing_metrics}
     if ACCURACY not in slices.get((), {}):
         return None
     overall = slices.pop(())
@@ -38,10 +42,16 @@ def read_evaluation(uri: str, model_name: str) -> Evaluation | None:
         for key, metrics in slices.items()
         if [feature for feature, _ in key] == [CLASS_FEATURE]
     }
+    kinds = [
+        Slice(str(key[0][0]), str(key[0][1]), _value(metrics[ACCURACY]), round(_value(metrics[EXAMPLES])))
+        for key, metrics in slices.items()
+        if key[0][0] != CLASS_FEATURE
+    ]
     bounds = overall.get(f"{ACCURACY}_diff", {}).get("boundedValue")
     return Evaluation(
         metrics={name: _value(value) for name, value in overall.items()},
         classes=classes,
+        slices=sorted(kinds, key=lambda kind: (kind.feature, -kind.examples)),
         change=(bounds["lowerBound"], bounds["upperBound"]) if bounds else None,
     )
 
@@ -80,6 +90,11 @@ def _load(uri: str, model_name: str) -> tfma.EvalResult:
     found = tfma.load_eval_result(uri, model_name=model_name)
     alone = not any(ACCURACY in metrics[""][""] for _, metrics in found.slicing_metrics)
     return tfma.load_eval_result(uri, model_name="") if alone and model_name == CANDIDATE else found
+
+
+def _plain_names(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Drops the way of averaging that TFMA writes before a metric's name, as in "micro_average: true _auc"."""
+    return {AUC if name.endswith(f"_{AUC}") else name: value for name, value in metrics.items()}
 
 
 def _value(metric: dict[str, Any]) -> float:

@@ -1,6 +1,9 @@
 """What a candidate must fulfil beyond TFMA's thresholds, and whether it does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from components.gated_evaluator.slices import Slice
 
 # Rounding must not refuse a model that equals the served one.
 EQUAL_IS_ENOUGH = 1e-6
@@ -13,7 +16,8 @@ class Rules:
     Attributes:
         min_recall: floor for the recall of every class, 0 to 1; None: no floor.
         class_recall: floors for single classes, by name, instead of `min_recall`.
-        min_examples: a class with fewer eval images is not judged.
+        min_slice_accuracy: floor for the accuracy on every size and brightness of images, 0 to 1; None: no floor.
+        min_examples: a class or kind of images with fewer eval images is not judged.
         max_drop: with `confidence`: largest drop of accuracy against the served model.
         confidence: the drop must be within `max_drop` with 95 % confidence, not only as measured.
         refuse_other_classes: refuse a candidate whose classes are not the served model's; else its floors decide.
@@ -21,6 +25,7 @@ class Rules:
 
     min_recall: float | None = None
     class_recall: dict[str, float] = field(default_factory=dict)
+    min_slice_accuracy: float | None = None
     min_examples: int = 1
     max_drop: float = 0.0
     confidence: bool = False
@@ -67,6 +72,22 @@ def judge_classes(classes: dict[str, ClassResult], rules: Rules) -> Judgement:
     if unjudged:
         notes.append(f"fewer than {rules.min_examples} eval images, recall not judged: {', '.join(unjudged)}")
     return Judgement(problems, notes)
+
+
+def judge_slices(slices: Sequence[Slice], rules: Rules) -> Judgement:
+    """Holds the accuracy on each kind of images against its floor."""
+    floor = rules.min_slice_accuracy
+    if floor is None:
+        return Judgement([], [])
+    judged = [kind for kind in slices if kind.examples >= rules.min_examples]
+    problems = [
+        f"accuracy on images of {kind.feature} {kind.value} is {kind.accuracy:.4f} on {kind.examples}, below {floor:g}"
+        for kind in judged
+        if not kind.accuracy >= floor
+    ]
+    unjudged = ", ".join(f"{kind.value} ({kind.examples})" for kind in slices if kind not in judged)
+    notes = [f"fewer than {rules.min_examples} eval images, accuracy not judged: {unjudged}"] if unjudged else []
+    return Judgement(problems, notes if judged else [*notes, "no kind of images was judged"])
 
 
 def judge_change(interval: tuple[float, float] | None, rules: Rules) -> list[str]:

@@ -1,9 +1,10 @@
 """The gate's decision as a file, for people and for the steps after it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from components import files
+from components.gated_evaluator.slices import Slice
 
 VERDICT_FILE = "verdict.json"
 
@@ -22,6 +23,8 @@ class Verdict:
         baseline_accuracy: that version's on the same images; None if there was none.
         problems: why it was refused, a line each.
         notes: what else is worth knowing, a line each.
+        accuracy_interval: within what the accuracy lies with 95 % confidence; None if it was not computed.
+        slices: the images by size and by brightness.
     """
 
     blessed: bool
@@ -33,6 +36,8 @@ class Verdict:
     baseline_accuracy: float | None
     problems: list[str]
     notes: list[str]
+    accuracy_interval: tuple[float, float] | None = None
+    slices: list[Slice] = field(default_factory=list)
 
 
 def write_verdict(uri: str, verdict: Verdict) -> None:
@@ -47,4 +52,5 @@ def read_verdict(uri: str) -> Verdict:
     Raises:
         OSError: if the artifact is not GatedEvaluator's.
     """
-    return Verdict(**json.loads(files.read_bytes(files.join(uri, VERDICT_FILE))))
+    content = json.loads(files.read_bytes(files.join(uri, VERDICT_FILE)))
+    return Verdict(**{**content, "slices": [Slice(**kind) for kind in content.get("slices", ())]})

@@ -27,6 +27,7 @@ class ServingCheckSpec(ComponentSpec):
     INPUTS: Mapping[str, ChannelParameter] = {
         "model": ChannelParameter(type=standard_artifacts.Model),
         "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing, optional=True),
     }
     OUTPUTS: Mapping[str, ChannelParameter] = {"blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
 
@@ -35,7 +36,7 @@ class ServingCheck(BaseComponent):
     """Lets the exported model answer to image bytes in a process without this project.
 
     It stands in for InfraValidator, which needs Docker or Kubernetes, and also sees whether the answers are the
-    trainer's and what they cost.
+    trainer's and what they cost. Where InfraValidator runs as well, the blessing is that of both.
 
     Outputs:
         blessing: `InfraBlessing` with serving_check.json, which `report.read_report` reads.
@@ -44,7 +45,15 @@ class ServingCheck(BaseComponent):
     SPEC_CLASS = ServingCheckSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, model: BaseChannel, examples: BaseChannel, budgets: Budgets, requests: int, split: str = "eval"):
+    def __init__(
+        self,
+        model: BaseChannel,
+        examples: BaseChannel,
+        budgets: Budgets,
+        requests: int,
+        split: str = "eval",
+        infra_blessing: BaseChannel | None = None,
+    ):
         """Describes a check.
 
         Args:
@@ -53,10 +62,12 @@ class ServingCheck(BaseComponent):
             budgets: what serving may cost.
             requests: most for each batch size.
             split: whose images are sent.
+            infra_blessing: InfraValidator's `blessing`, which is to be obeyed as well; None: there is none.
         """
         spec = ServingCheckSpec(
             model=model,
             examples=examples,
+            infra_blessing=infra_blessing,
             budgets=json.dumps(asdict(budgets)),
             requests=requests,
             split=split,

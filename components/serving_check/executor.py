@@ -1,6 +1,7 @@
 """Asks the exported model for TFX."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,10 @@ from components.serving_check.report import write_report
 from components.serving_check.verdict import Budgets
 
 IMAGES = 8
+NO_SERVER = (
+    "TensorFlow Serving did not start, or did not answer (InfraValidator, serving.infra_validator); "
+    "its reason stands in the run's log"
+)
 BLESSED_FILES = {True: "INFRA_BLESSED", False: "INFRA_NOT_BLESSED"}  # as InfraValidator's
 
 
@@ -27,16 +32,23 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads `model` and `examples`, writes `blessing`."""
+        """Reads `model`, `examples` and, if it is given, `infra_blessing`; writes `blessing`."""
         self._log_startup(input_dict, output_dict, exec_properties)
         saved_model = path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"]))
         (split,) = artifact_utils.get_split_uris(input_dict["examples"], exec_properties["split"])
         budgets = Budgets(**json.loads(exec_properties["budgets"]))
         report = check(saved_model, read_images(split, IMAGES), budgets, exec_properties["requests"])
+        if (validated := input_dict.get("infra_blessing")) and not is_blessed(artifact_utils.get_single_uri(validated)):
+            report = replace(report, problems=[*report.problems, NO_SERVER])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         write_report(blessing.uri, report)
         files.write_text(files.join(blessing.uri, BLESSED_FILES[report.blessed]), "")
         blessing.set_int_custom_property("blessed", int(report.blessed))
+
+
+def is_blessed(uri: str) -> bool:
+    """Tells whether an InfraBlessing says yes; one that says nothing does not."""
+    return files.exists(files.join(uri, BLESSED_FILES[True]))
 
 
 def read_images(split_uri: str, count: int) -> list[bytes]:

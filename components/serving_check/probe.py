@@ -1,11 +1,12 @@
 """Answers as a model server does; run as a script of its own, in a process that knows nothing of this project.
 
-    python -I probe.py SAVED_MODEL REQUEST.json
+    python -I -S probe.py SAVED_MODEL REQUEST.json SITE_PACKAGES...
 
 REQUEST.json holds `images` (base64), `batch_sizes`, `requests` (most for each batch size) and `seconds` (most for each
 batch size). Standard output is one JSON object: `answers`, a list of `probabilities`, `class_id` and `class_name` for
 each image; `latency_ms`, for each batch size the time of each request in milliseconds; `memory_mb`, the largest
-resident size of this process.
+resident size of this process. SITE_PACKAGES are where TensorFlow is: -S leaves them out, and with them the .pth files
+by which a project that is being worked on is installed.
 """
 
 import base64
@@ -14,6 +15,8 @@ import resource
 import sys
 import time
 from pathlib import Path
+
+sys.path += sys.argv[3:]
 
 import tensorflow as tf
 
@@ -57,4 +60,4 @@ def measure(classify, images: list[bytes], batch_size: int, requests: int, secon
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:3])

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,12 @@ from components.errors import GateError
 PROBE = Path(__file__).with_name("probe.py")
 LONGEST_SECONDS = 900.0  # for a model that never answers
 ERROR_LINES = 3
+
+
+def site_packages() -> list[str]:
+    """Returns the folders of installed packages."""
+    paths = sysconfig.get_paths()
+    return sorted({paths["purelib"], paths["platlib"]})
 
 
 def probe(
@@ -41,8 +48,9 @@ def probe(
     with tempfile.TemporaryDirectory() as folder:
         request_file = Path(folder) / "request.json"
         request_file.write_text(json.dumps(request), encoding="utf-8")
-        # -I: neither PYTHONPATH nor the current folder lend the process this project's code. The GPU is the trainer's.
-        command = [sys.executable, "-I", str(PROBE), saved_model, str(request_file)]
+        # -I: neither PYTHONPATH nor the current folder lend the process this project's code, and -S: nor does its
+        # installation. The GPU is the trainer's.
+        command = [sys.executable, "-I", "-S", str(PROBE), saved_model, str(request_file), *site_packages()]
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
             done = subprocess.run(

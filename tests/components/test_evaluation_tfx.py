@@ -147,7 +147,7 @@ def test_with_confidence_a_drop_within_the_noise_is_refused(images, tmp_path):
 def test_a_class_that_collapses_is_refused_by_its_floor_though_accuracy_rises(images, tmp_path):
     pipeline = Pipeline(images, tmp_path / "pipeline")
     fair, blind = save_model(tmp_path / "fair", 0.45), save_model(tmp_path / "blind", 0.99, blind_to=0)
-    floors = {"min_accuracy": 0.3, "min_class_recall": 0.3}
+    floors = {"min_accuracy": 0.3, "min_class_recall": 0.3, "min_auc": 0.4, "min_slice_accuracy": 0.3}
     assert pipeline.run(fair, **floors) == 1
     assert pipeline.run(blind, **floors) == 1
     verdict = pipeline.last_verdict()
@@ -155,6 +155,15 @@ def test_a_class_that_collapses_is_refused_by_its_floor_though_accuracy_rises(im
     (problem,) = verdict.problems
     assert "recall of class 0 is 0.0" in problem
     assert verdict.confused[0][:2] == ["0", "1"]
+    low, high = verdict.accuracy_interval
+    assert low < verdict.accuracy < high
+    kinds = {kind.value: kind.examples for kind in verdict.slices if kind.feature == "size"}
+    assert list(kinds) == ["32 to 63 px"] and kinds["32 to 63 px"] == verdict.metrics["example_count"]
+    assert {kind.feature for kind in verdict.slices} == {"size", "brightness_level"}
+    # Answers of 0 or 1 alone, in two classes: the area under the curve is the accuracy.
+    assert verdict.metrics["auc"] == pytest.approx(verdict.accuracy, abs=0.01)
+    matrix = (pipeline.home / "artifacts/GatedEvaluator/evaluation").glob("*/confusion.csv")
+    assert all("0,1," in table.read_text() for table in matrix)
 
 
 def test_other_classes_are_refused_or_left_to_the_floors_and_never_compared(tmp_path):
