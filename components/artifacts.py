@@ -16,3 +16,9 @@ class DataVerdict(Artifact):
     """Why the data may be trained on: `verdict.json`, written by `DataGate` when it lets a run go on."""
 
     TYPE_NAME = "effnet.DataVerdict"
+
+
+class RunReport(Artifact):
+    """What a person wants to know of a run: report.html, model_card.md and the configuration; RunReport writes it."""
+
+    TYPE_NAME = "effnet.RunReport"
