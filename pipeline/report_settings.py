@@ -47,9 +47,11 @@ def _is_secret(name: str) -> bool:
 
 def _limits(config: PipelineConfig) -> dict[str, str]:
     evaluate = config.evaluate
-    drop = f"{evaluate.max_accuracy_drop:g} less than the served model's"
+    drop = f"at most {evaluate.max_accuracy_drop:g}" if evaluate.max_accuracy_drop else "not"
     sure = " with 95 % confidence" if evaluate.compare == "confident" else ""
-    limits = {"sparse_categorical_accuracy": f"at least {evaluate.min_accuracy:g}, at most {drop}{sure}"}
+    limits = {
+        "sparse_categorical_accuracy": f"at least {evaluate.min_accuracy:g}; {drop} below the served model's{sure}"
+    }
     for name, bound, words in (
         ("top_k_accuracy", evaluate.min_top_k_accuracy, "at least"),
         ("sparse_categorical_crossentropy", evaluate.max_cross_entropy, "at most"),

@@ -51,11 +51,14 @@ class Answers:
 
 @dataclass(frozen=True)
 class Bin:
-    """The images whose confidence lies in a range: how many, how sure the model was and how often it was right."""
+    """The images whose confidence lies in a range: how sure the model was, how often it was right, and the 95 %
+    interval of that."""
 
     images: int
     confidence: float
     accuracy: float
+    low: float
+    high: float
 
 
 def wilson_interval(right: int, images: int) -> tuple[float, float]:
@@ -71,11 +74,13 @@ def wilson_interval(right: int, images: int) -> tuple[float, float]:
 def calibration_bins(answers: Answers) -> list[Bin]:
     """Returns the bins of equal width that hold an image, from unsure to sure."""
     index = np.minimum((answers.confidence * BINS).astype(int), BINS - 1)
-    return [
-        Bin(int(mask.sum()), float(answers.confidence[mask].mean()), float(answers.right[mask].mean()))
-        for mask in (index == number for number in range(BINS))
-        if mask.any()
-    ]
+    bins = []
+    for mask in (index == number for number in range(BINS)):
+        images, right = int(mask.sum()), int(answers.right[mask].sum())
+        if images:
+            confidence = float(answers.confidence[mask].mean())
+            bins.append(Bin(images, confidence, right / images, *wilson_interval(right, images)))
+    return bins
 
 
 def find_slices(answers: Answers) -> list[Slice]:

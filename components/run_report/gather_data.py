@@ -116,7 +116,7 @@ def _distributions(summary: IngestSummary, before: Profile | None) -> list[Marku
         if before and before.get(feature):
             profiles["the served model's"] = before[feature]
         kinds = sorted({kind for profile in profiles.values() for kind in profile}, key=_order)
-        if kinds:
+        if len(kinds) > 1:  # of one kind alone there is nothing to see
             series = {
                 name: [profile.get(kind, 0) / max(sum(profile.values()), 1) for kind in kinds]
                 for name, profile in profiles.items()
@@ -167,8 +167,9 @@ def _split_facts(counted: statistics_pb2.DatasetFeatureStatistics) -> Facts:
             more = " ..." if features[name].string_stats.unique > len(ranks) else ""
             facts.append((name, ", ".join(f"{rank.value} {rank.frequency:,.0f}" for rank in ranks) + more))
     if "image" in features:
-        lengths = features["image"].bytes_stats
-        facts.append(("bytes of an image", f"{lengths.avg_num_bytes:,.0f} on average" if lengths.unique else "-"))
+        sizes = features["image"].bytes_stats
+        ends = f"{sizes.min_num_bytes:,.0f} to {sizes.max_num_bytes:,.0f}"
+        facts.append(("bytes of an image", f"{ends}, {sizes.avg_num_bytes:,.0f} on average"))
     return facts
 
 

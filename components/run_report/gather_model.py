@@ -86,19 +86,17 @@ def compare(
 def gather_training(model_run: str, info: dict[str, Any]) -> Training:
     """Returns how the training went, from the trainer's note and the logs of its epochs."""
     facts = [(key.replace("_", " "), _plain(value)) for key, value in info.items() if key not in TOLD_APART]
-    history = _columns(files.join(model_run, HISTORY_FILE))
-    pace = _columns(files.join(model_run, PACE_FILE))
+    history, pace = (_columns(files.join(model_run, name)) for name in (HISTORY_FILE, PACE_FILE))
     figures = [
-        plots.curves(title, {label: history[name] for name, label in lines.items() if name in history}, log)
-        for title, lines, log in (
-            ("Loss", {"loss": "train", "val_loss": "val"}, True),
-            ("Accuracy", {"accuracy": "train", "val_accuracy": "val"}, False),
+        plots.curves(title, columns["epoch"], {label: columns[name] for name, label in lines.items()}, log)
+        for columns, title, lines, log in (
+            (history, "Loss", {"loss": "train", "val_loss": "val"}, True),
+            (history, "Accuracy", {"accuracy": "train", "val_accuracy": "val"}, False),
+            (pace, "Learning rate at the end of the epoch", {"learning_rate": "learning rate"}, False),
+            (pace, "Images/s while training", {"images_per_second": "images/s"}, False),
         )
-        if any(name in history for name in lines)
+        if lines.keys() <= columns.keys()
     ]
-    for name, title in (("learning_rate", "Learning rate at the end of the epoch"), ("images_per_second", "Images/s")):
-        if pace.get(name):
-            figures.append(plots.curves(title, {title: pace[name]}))
     return Training(facts, figures)
 
 
@@ -182,11 +180,12 @@ def read_info(saved_model: str) -> dict[str, Any]:
 
 
 def _columns(path: str) -> dict[str, list[float]]:
-    """Returns a CSV's columns of numbers by name, empty cells as not a number; nothing if there is no file."""
+    """Returns a CSV's columns of numbers by name, epochs counted from 1; nothing if there is no file."""
     if not files.exists(path):
         return {}
     rows = list(csv.DictReader(io.StringIO(files.read_bytes(path).decode())))
-    return {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else {}) if name != "epoch"}
+    columns = {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    return {name: [value + 1 for value in values] if name == "epoch" else values for name, values in columns.items()}
 
 
 def _plain(value: object) -> str:

@@ -39,10 +39,12 @@ def thumbnail(encoded: bytes, side: int = THUMBNAIL) -> str:
     """
     if len(encoded) > MOST_BYTES:
         return ""
+    Image.init()
+    known = [name for name in READABLE_FORMATS if name in Image.OPEN]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(encoded), formats=READABLE_FORMATS)
+            image = Image.open(io.BytesIO(encoded), formats=known)
             if image.width * image.height > MOST_PIXELS:
                 return ""
             image.draft("RGB", (2 * side, 2 * side))

@@ -24,7 +24,7 @@ INK, FAINT, PAPER = "#010203", "#040506", "#070809"
 REPLACED = {INK: "currentColor", FAINT: "var(--line)", PAPER: "var(--paper)"}
 # Readable on white and on near-black, and apart for the colour-blind (Okabe and Ito, 2008).
 COLOURS = ("#2b8cc4", "#e08a1e", "#2aa37a", "#c76a9f")
-MATRIX_COLOURS = LinearSegmentedColormap.from_list("matrix", [(0.17, 0.55, 0.77, 0.0), (0.17, 0.55, 0.77, 1.0)])
+MATRIX_COLOURS = LinearSegmentedColormap.from_list("matrix", [(0.17, 0.55, 0.77, 0.0), (0.17, 0.55, 0.77, 0.8)])
 STYLE = {
     "axes.edgecolor": FAINT,
     "axes.facecolor": "none",
@@ -52,15 +52,17 @@ MOST_NAMED, MOST_COUNTED = 40, 16  # classes whose names, and whose numbers, a c
 LONGEST_NAME = 24
 
 
-def curves(title: str, lines: Mapping[str, Sequence[float]], log: bool = False) -> Markup:
-    """Draws values by epoch, counted from 1."""
+def curves(title: str, epochs: Sequence[float], lines: Mapping[str, Sequence[float]], log: bool = False) -> Markup:
+    """Draws values by epoch."""
     with _figure(title, 4.6, 2.9) as (figure, axes):
         for name, values in lines.items():
-            axes.plot(range(1, len(values) + 1), values, marker="o", markersize=3, label=name)
+            axes.plot(epochs, values, marker="o", markersize=3, label=name)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         if log:
             axes.set_yscale("log")
+            for format_of in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+                format_of("{x:g}")
         if len(lines) > 1:
             axes.legend()
         return _svg(figure, title)
@@ -121,14 +123,11 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
     """Draws how often the model was right over how sure it was."""
     with _figure(title, 4.6, 3.4) as (figure, axes):
         axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--", label="as sure as right")
-        largest = max(found.images for found in bins)
-        axes.plot([found.confidence for found in bins], [found.accuracy for found in bins], label="this model")
-        axes.scatter(
-            [found.confidence for found in bins],
-            [found.accuracy for found in bins],
-            s=[15 + 120 * found.images / largest for found in bins],
-            zorder=3,
-        )
+        accuracy = np.array([found.accuracy for found in bins])
+        ends = np.array([[found.low, found.high] for found in bins]).T
+        reach = np.abs(ends - accuracy)
+        sure = [found.confidence for found in bins]
+        axes.errorbar(sure, accuracy, reach, fmt="o", markersize=5, linewidth=1, label="this model, 95 % interval")
         axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.05)
         axes.set_xlabel("confidence")

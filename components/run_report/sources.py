@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+REPORT_FILE = "report.html"
+
 
 @dataclass(frozen=True)
 class Sources:

@@ -11,11 +11,11 @@ from components.model_info import read_model_info
 from components.run_report.gather import CONFIGURATION_FILE, Explain, Models, gather
 from components.run_report.predictions import StoredSplit
 from components.run_report.render import render
-from components.run_report.sources import Push, Settings, Sources
+from components.run_report.sources import REPORT_FILE, Push, Settings, Sources
 from components.served_model.versions import read_served
 from components.serving_check.report import read_report
 
-REPORT_FILE, CARD_FILE = "report.html", "model_card.md"
+CARD_FILE = "model_card.md"
 
 
 def write_report(uri: str, sources: Sources, push: Push, settings: Settings, explain: Explain | None) -> None:
