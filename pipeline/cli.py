@@ -7,14 +7,15 @@ import sys
 import traceback
 import warnings
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import history_commands
 from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,13 +24,7 @@ app = typer.Typer(
     help="From a folder of labelled images to a validated, tuned, gated and served EfficientNet.",
 )
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The pipeline.yaml to use.", envvar="EFFNET_CONFIG")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated."),
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+app.add_typer(history_commands.app)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from components.run_report.sources import REPORT_FILE, Push, Sources
 from pipeline.config import PipelineConfig
 from pipeline.run_record import RunRecord
 
+STOPPED_REPORTS = "reports"  # of the runs that did not come to their last step, by run id
 # Which step's output is which of `Sources`.
 OUTPUTS = {
     "ingest_report": ("ImageExampleGen", "report"),
@@ -22,20 +23,16 @@ OUTPUTS = {
 }
 
 
-def report_path(run: RunRecord) -> Path | None:
-    """The report that the run's last step wrote, or None."""
-    step = run.steps.get("RunReport")
-    return Path(step.outputs["report"].uri) / REPORT_FILE if step and step.done else None
+def find_report(config: PipelineConfig, run: RunRecord) -> Path | None:
+    """The report of a run, or None."""
+    written = run.output("RunReport", "report")
+    path = Path(written or config.run_root / STOPPED_REPORTS / run.run_id) / REPORT_FILE
+    return path if path.is_file() else None
 
 
 def sources_of(run: RunRecord, error: str = "") -> Sources:
     """Where the report's material of a run lies, as far as there is some."""
-    uris = {
-        name: run.steps[step].outputs[output].uri
-        for name, (step, output) in OUTPUTS.items()
-        if step in run.steps and run.steps[step].done
-    }
-    return Sources(**uris, error=error)
+    return Sources(**{name: run.output(*output) for name, output in OUTPUTS.items()}, error=error)
 
 
 def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str) -> Path:
@@ -43,6 +40,6 @@ def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str) ->
     from components.run_report.write import write_report
     from pipeline.report_settings import make_report_settings
 
-    folder = config.run_root / "reports" / str(run.number)
+    folder = config.run_root / STOPPED_REPORTS / run.run_id
     write_report(str(folder), sources_of(run, error), Push(), make_report_settings(config), None)
     return folder / REPORT_FILE

@@ -3,6 +3,8 @@
 import time
 import traceback
 
+from rich.console import Console
+
 from components.errors import DataError, GateError
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
@@ -46,6 +48,7 @@ def _run(config: PipelineConfig, debug: bool) -> ExitCode:
             console.print("[red]error:[/] ", end="")
             console.print(" ".join(str(error).split()), markup=False, soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
+            _report_stop(console, config, " ".join(str(error).split()))
             code = next((code for kind, code in REFUSALS.items() if isinstance(error, kind)), ExitCode.FAILED)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
@@ -53,3 +56,17 @@ def _run(config: PipelineConfig, debug: bool) -> ExitCode:
         minutes, seconds = divmod(round(time.monotonic() - started), 60)
         console.print(f"[bold]{'took':<14}[/]{minutes}:{seconds:02d}; exit status {code:d}: {code.meaning}")
         return code
+
+
+def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:
+    """Writes the report of the run that just stopped; that this may fail as well must not hide why the run did."""
+    from pipeline.report import report_of_stopped_run
+    from pipeline.run_record import find_run
+
+    try:
+        path = report_of_stopped_run(config, find_run(config.run_root / "metadata.sqlite", None), error)
+    except Exception:
+        traceback.print_exc()  # into the log
+        console.print("no report could be made of this run; the log says why")
+    else:
+        console.print(f"report of what it came to: {path}", markup=False, soft_wrap=True)

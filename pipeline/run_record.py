@@ -48,6 +48,11 @@ class RunRecord:
         """Steps that began and did not end well."""
         return [name for name, step in self.steps.items() if not step.done]
 
+    def output(self, step: str, key: str) -> str:
+        """Where an output of a step lies; "" if the step did not come to its end."""
+        record = self.steps.get(step)
+        return record.outputs[key].uri if record and record.done and key in record.outputs else ""
+
 
 def open_store(database: Path) -> mlmd.MetadataStore:
     """The SQLite metadata store at `database`."""

@@ -1,5 +1,10 @@
 """Where a trained network looks: Grad-CAM (Selvaraju et al., arXiv 1610.02391) on an exported model.
 
+Grad-CAM weighs each feature map by its gradient's mean. Before the last convolution, where small images need it, that
+mean says little: the spots that it marks matter no more than others. There each value is weighed by its own gradient
+(HiResCAM, Draelos and Carin, arXiv 2011.08891); behind the last convolution the two are one and the same, since only an
+average and the classifier follow.
+
 The exported graph holds no gradients, so the network is built again and filled with the exported variables.
 """
 
@@ -87,8 +92,7 @@ def heat_maps(network: keras.Model, images: Tensor, labels: Sequence[int]) -> np
     with tf.GradientTape() as tape:
         features, logits = watched(images, training=False)
         scores = tf.gather(logits, tf.constant(list(labels)), batch_dims=1)
-    weights = tf.reduce_mean(tape.gradient(scores, features), axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1, keepdims=True))
+    heat = tf.nn.relu(tf.reduce_sum(tape.gradient(scores, features) * features, axis=-1, keepdims=True))
     heat = tf.image.resize(heat, images.shape[1:3], method="bilinear")[..., 0]
     return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True)).numpy()
 

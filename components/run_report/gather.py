@@ -27,14 +27,13 @@ from components.run_report.gather_model import (
     read_info,
 )
 from components.run_report.pictures import as_seen, overlay
-from components.run_report.sources import Push, Settings, Sources
+from components.run_report.sources import CONFIGURATION_FILE, Push, Settings, Sources
 from components.serving_check.report import Report as ServingReport
 from components.serving_check.report import read_report
 
 MOST_MISTAKES = 24
 MOST_SAMPLES_READ = 500
 STACK = ("tfx", "tensorflow", "keras", "keras-tuner", "apache-beam", "tensorflow-transform", "numpy")
-CONFIGURATION_FILE = "pipeline.yaml"
 
 
 class Explained(Protocol):

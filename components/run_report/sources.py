@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-REPORT_FILE = "report.html"
+REPORT_FILE, CONFIGURATION_FILE = "report.html", "pipeline.yaml"
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from components import files
 from components.atomic_pusher.model_card import make_card
 from components.gated_evaluator.verdict import read_verdict
 from components.model_info import read_model_info
-from components.run_report.gather import CONFIGURATION_FILE, Explain, Models, gather
+from components.run_report.gather import Explain, Models, gather
 from components.run_report.predictions import StoredSplit
 from components.run_report.render import render
-from components.run_report.sources import REPORT_FILE, Push, Settings, Sources
+from components.run_report.sources import CONFIGURATION_FILE, REPORT_FILE, Push, Settings, Sources
 from components.served_model.versions import read_served
 from components.serving_check.report import read_report
 
