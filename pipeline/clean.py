@@ -16,7 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components import files
 from components.atomic_pusher.store import pushed_models
 from pipeline.config import PipelineConfig
-from pipeline.run_record import Artifact, open_store
+from pipeline.run_record import open_store
 
 # The artifacts that take space; all others stay.
 LARGE = frozenset({"Examples", "TransformGraph", "TransformCache", "Model", "ModelRun", "PushedModel"})
@@ -45,7 +45,7 @@ def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
         return []
     store = open_store(database)
     kinds = {kind.id: kind.name for kind in store.get_artifact_types()}
-    artifacts = [found for found in store.get_artifacts() if found.state != Artifact.DELETED]
+    artifacts = [found for found in store.get_artifacts() if found.state != metadata_store_pb2.Artifact.DELETED]
     needed = _needed(config, store, artifacts, keep_runs)
     going = [
         (found.uri, kinds[found.type_id], found.id)
@@ -72,13 +72,13 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
         # First the note: of a folder that is half gone TFX must not think that it is whole.
         if entry.artifact is not None:
             (artifact,) = store.get_artifacts_by_id([entry.artifact])
-            artifact.state = Artifact.DELETED
+            artifact.state = metadata_store_pb2.Artifact.DELETED
             store.put_artifacts([artifact])
         files.delete(entry.path)
 
 
 def _needed(
-    config: PipelineConfig, store: mlmd.MetadataStore, artifacts: list[Artifact], keep_runs: int
+    config: PipelineConfig, store: mlmd.MetadataStore, artifacts: list[metadata_store_pb2.Artifact], keep_runs: int
 ) -> frozenset[int]:
     runs = store.get_contexts_by_type("pipeline_run")
     newest = sorted(runs, key=lambda run: run.create_time_since_epoch)[-keep_runs:]

@@ -8,8 +8,7 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-Artifact, Execution = metadata_store_pb2.Artifact, metadata_store_pb2.Execution
-DONE_STATES = (Execution.COMPLETE, Execution.CACHED)
+DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
 
 class NoSuchRun(ValueError):
@@ -22,7 +21,7 @@ class StepRecord:
 
     done: bool
     cached: bool
-    outputs: dict[str, Artifact] = field(default_factory=dict)
+    outputs: dict[str, metadata_store_pb2.Artifact] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
     steps = {
         node_of(store, execution.id): StepRecord(
             done=execution.last_known_state in DONE_STATES,
-            cached=execution.last_known_state == Execution.CACHED,
+            cached=execution.last_known_state == metadata_store_pb2.Execution.CACHED,
             outputs=_outputs(store, execution.id),
         )
         for execution in executions
@@ -116,14 +115,14 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
     return RunRecord(number, context.name, _local(started), _local(ended), steps)
 
 
-def _outputs(store: mlmd.MetadataStore, execution_id: int) -> dict[str, Artifact]:
+def _outputs(store: mlmd.MetadataStore, execution_id: int) -> dict[str, metadata_store_pb2.Artifact]:
     events = store.get_events_by_execution_ids([execution_id])
     keys = {
         event.artifact_id: event.path.steps[0].key
         for event in events
         if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps
     }
-    found: Sequence[Artifact] = store.get_artifacts_by_id(list(keys))
+    found: Sequence[metadata_store_pb2.Artifact] = store.get_artifacts_by_id(list(keys))
     return {keys[artifact.id]: artifact for artifact in found}
 
 

@@ -1,6 +1,6 @@
 """The report's part on the images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from markupsafe import Markup
@@ -112,7 +112,7 @@ def _is_small_file(path: str) -> bool:
 def _distributions(summary: IngestSummary, before: Profile | None) -> list[Markup]:
     figures = []
     for feature in PLOTTED:
-        profiles = {"these images": summary.profile.get(feature, {})}
+        profiles: dict[str, Mapping[str, int]] = {"these images": summary.profile.get(feature, {})}
         if before and before.get(feature):
             profiles["the served model's"] = before[feature]
         kinds = sorted({kind for profile in profiles.values() for kind in profile}, key=_order)

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
+from matplotlib.ticker import MaxNLocator
 
 from components.run_report.analysis import Bin
 
@@ -25,12 +28,12 @@ REPLACED = {INK: "currentColor", FAINT: "var(--line)", PAPER: "var(--paper)"}
 # Readable on white and on near-black, and apart for the colour-blind (Okabe and Ito, 2008).
 COLOURS = ("#2b8cc4", "#e08a1e", "#2aa37a", "#c76a9f")
 MATRIX_COLOURS = LinearSegmentedColormap.from_list("matrix", [(0.17, 0.55, 0.77, 0.0), (0.17, 0.55, 0.77, 0.8)])
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": FAINT,
     "axes.facecolor": "none",
     "axes.grid": True,
     "axes.labelcolor": INK,
-    "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlecolor": INK,
@@ -58,7 +61,7 @@ def curves(title: str, epochs: Sequence[float], lines: Mapping[str, Sequence[flo
         for name, values in lines.items():
             axes.plot(epochs, values, marker="o", markersize=3, label=name)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if log:
             axes.set_yscale("log")
             for format_of in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
@@ -139,7 +142,7 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
 def confidences(title: str, right: np.ndarray, wrong: np.ndarray) -> Markup:
     """Draws how sure the model was, of its right and of its wrong answers."""
     with _figure(title, 4.6, 2.9) as (figure, axes):
-        axes.hist([right, wrong], bins=np.linspace(0, 1, 21), stacked=True, label=["right", "wrong"])
+        axes.hist([right, wrong], bins=[edge / 20 for edge in range(21)], stacked=True, label=["right", "wrong"])
         axes.set_yscale("symlog", linthresh=1)
         axes.yaxis.set_major_formatter("{x:.0f}")
         axes.set_xlabel("confidence")
