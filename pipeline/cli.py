@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import history_commands
-from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+from pipeline import history_commands, init_command
+from pipeline.config import ConfigError, PipelineConfig, load_config
 from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption
 
 app = typer.Typer(
@@ -24,11 +24,12 @@ app = typer.Typer(
     help="From a folder of labelled images to a validated, tuned, gated and served EfficientNet.",
 )
 
+app.add_typer(init_command.app)
 app.add_typer(history_commands.app)
 
 
 @app.command()
-def run(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug: DebugOption = False) -> None:
+def run(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Run the whole pipeline in this process: ingest, validate, transform, tune, train, gate, push.
 
     Exit status: 0 pushed, 1 failed, 2 wrong usage, 3 refused by the gate, 4 refused for its data.
@@ -42,7 +43,7 @@ def run(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug:
 @app.command()
 def predict(
     images: Annotated[list[str], typer.Argument(help="Image files, of any format that Pillow reads.")],
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -65,7 +66,7 @@ def predict(
 
 @app.command()
 def models(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -95,7 +96,7 @@ def models(
 @app.command()
 def rollback(
     version: Annotated[str | None, typer.Argument(help="As `effnet models` lists it; else the one before.")] = None,
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -109,7 +110,7 @@ def rollback(
 
 @app.command()
 def serve(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     port: Annotated[int, typer.Option(help="Of the REST interface.", min=1, max=65535)] = 8501,
     debug: DebugOption = False,
@@ -122,7 +123,7 @@ def serve(
 
 
 @app.command()
-def doctor(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug: DebugOption = False) -> None:
+def doctor(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
     from pipeline.doctor import examine
 
@@ -137,7 +138,7 @@ def doctor(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, deb
 
 @app.command(name="config")
 def show_config(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of pipeline.yaml.")] = False,
     debug: DebugOption = False,

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.config import load_config
 from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption
 
 app = typer.Typer()
@@ -32,7 +32,7 @@ LONGEST_PARAMETER = 100  # characters that the table shows; --json shows all
 
 @app.command()
 def runs(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
@@ -67,7 +67,7 @@ def runs(
 @app.command()
 def report(
     run: RunArgument = None,
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     as_json: JsonOption = False,
@@ -91,7 +91,7 @@ def report(
 def compare(
     one: Annotated[int, typer.Argument(metavar="RUN", help="As `effnet runs` numbers it.")],
     other: Annotated[int, typer.Argument(metavar="RUN", help="The other one.")],
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -120,7 +120,7 @@ def compare(
 @app.command()
 def lineage(
     version: Annotated[str | None, typer.Argument(metavar="MODEL", help="A version; else the served one.")] = None,
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -147,7 +147,7 @@ def lineage(
 
 @app.command()
 def clean(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     keep_runs: Annotated[int, typer.Option(min=1, help="Newest runs whose artifacts stay.")] = 5,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it this is only shown.")] = False,
