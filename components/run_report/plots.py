@@ -52,7 +52,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": INK,
 }
 MOST_NAMED, MOST_COUNTED = 40, 16  # classes whose names, and whose numbers, a confusion matrix has room for
-LONGEST_NAME = 24
+LONGEST_NAME = 32
 
 
 def curves(title: str, epochs: Sequence[float], lines: Mapping[str, Sequence[float]], log: bool = False) -> Markup:
@@ -169,11 +169,14 @@ def _svg(figure: Figure, title: str) -> Markup:
     figure.savefig(content, format="svg", metadata={"Date": None})
     svg = content.getvalue()
     svg = svg[svg.index("<svg") :]
-    for stand_in, colour in REPLACED.items():
-        svg = svg.replace(stand_in, colour)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # The page's fonts instead of Matplotlib's, of which only the measures are used.
-    svg = re.sub(r"font: ([^;\"]*?)px [^;\"]*", r"font-size: \1px", svg)
+    # Only in styles: a class may be called as a colour is written.
+    for stand_in, colour in REPLACED.items():
+        svg = re.sub(rf"(fill|stroke): {stand_in}\b", rf"\1: {colour}", svg)
+    # The page's font instead of Matplotlib's, of which only the measures are used.
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    referenced = set(re.findall(r"#([\w.-]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", svg)
     label = Markup.escape(title)
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
