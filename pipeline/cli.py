@@ -29,7 +29,12 @@ app.add_typer(history_commands.app)
 
 
 @app.command()
-def run(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+def run(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show all that TFX and TensorFlow log.")] = False,
+    debug: DebugOption = False,
+) -> None:
     """Run the whole pipeline in this process: ingest, validate, transform, tune, train, gate, push.
 
     Exit status: 0 pushed, 1 failed, 2 wrong usage, 3 refused by the gate, 4 refused for its data.
@@ -37,7 +42,7 @@ def run(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOp
     settings = load_config(config, overrides or ())
     from pipeline.run_local import run_with_progress
 
-    raise typer.Exit(run_with_progress(settings, debug))
+    raise typer.Exit(run_with_progress(settings, debug, verbose))
 
 
 @app.command()
@@ -123,7 +128,12 @@ def serve(
 
 
 @app.command()
-def doctor(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+def doctor(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
     """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
     from pipeline.doctor import examine
 
@@ -132,7 +142,10 @@ def doctor(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
     verdicts = list(examine(load_config(config, overrides or ())))
     for verdict in verdicts:
         table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)
-    Console().print(table)
+    if as_json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2, ensure_ascii=False))
+    else:
+        Console().print(table)
     raise typer.Exit(1 if any(verdict.ok is False for verdict in verdicts) else 0)
 
 
@@ -141,6 +154,7 @@ def show_config(
     config: ConfigOption = None,
     overrides: SetOption = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of pipeline.yaml.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Print the resolved configuration, or its JSON schema for editors."""
@@ -149,8 +163,11 @@ def show_config(
     if schema:
         print(json.dumps(PipelineConfig.model_json_schema(), indent=2))
         return
-    settings = load_config(config, overrides or ())
-    print(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+    values = load_config(config, overrides or ()).model_dump(mode="json")
+    if as_json:
+        print(json.dumps(values, indent=2, ensure_ascii=False))
+    else:
+        print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
 
 
 def main() -> None:

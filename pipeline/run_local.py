@@ -14,20 +14,22 @@ from pipeline.run_lock import only_run
 REFUSALS: dict[type[Exception], ExitCode] = {DataError: ExitCode.DATA_REFUSED, GateError: ExitCode.GATE_REFUSED}
 
 
-def run_with_progress(config: PipelineConfig, debug: bool) -> ExitCode:
+def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
     """Runs the pipeline; returns how it ended. A step's failure is shown in one line, with `debug` its traceback.
+
+    With `verbose` everything that TFX, TensorFlow and Beam log is shown as well.
 
     Raises:
       RunInProgress: another process runs this pipeline.
     """
     with only_run(config.run_root):
-        return _run(config, debug)
+        return _run(config, debug, verbose)
 
 
-def _run(config: PipelineConfig, debug: bool) -> ExitCode:
+def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
     log_path = config.run_root / "run.log"
     started = time.monotonic()
-    with quiet_output(log_path) as console:
+    with quiet_output(log_path, verbose) as console:
         console.print(f"[bold]{config.name}[/]: {config.data.path} -> {config.push_path}", soft_wrap=True)
         with console.status("loading TFX"):
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
