@@ -88,12 +88,12 @@ def gather_training(model_run: str, info: dict[str, Any]) -> Training:
     facts = [(key.replace("_", " "), _plain(value)) for key, value in info.items() if key not in TOLD_APART]
     history, pace = (_columns(files.join(model_run, name)) for name in (HISTORY_FILE, PACE_FILE))
     figures = [
-        plots.curves(title, columns["epoch"], {label: columns[name] for name, label in lines.items()}, log)
-        for columns, title, lines, log in (
-            (history, "Loss", {"loss": "train", "val_loss": "val"}, True),
-            (history, "Accuracy", {"accuracy": "train", "val_accuracy": "val"}, False),
-            (pace, "Learning rate at the end of the epoch", {"learning_rate": "learning rate"}, False),
-            (pace, "Images/s while training", {"images_per_second": "images/s"}, False),
+        plots.curves(title, columns["epoch"], {label: columns[name] for name, label in lines.items()})
+        for columns, title, lines in (
+            (history, "Loss", {"loss": "train", "val_loss": "val"}),
+            (history, "Accuracy", {"accuracy": "train", "val_accuracy": "val"}),
+            (pace, "Learning rate at the end of the epoch", {"learning_rate": "learning rate"}),
+            (pace, "Images/s while training", {"images_per_second": "images/s"}),
         )
         if lines.keys() <= columns.keys()
     ]

@@ -55,17 +55,14 @@ MOST_NAMED, MOST_COUNTED = 40, 16  # classes whose names, and whose numbers, a c
 LONGEST_NAME = 32
 
 
-def curves(title: str, epochs: Sequence[float], lines: Mapping[str, Sequence[float]], log: bool = False) -> Markup:
+def curves(title: str, epochs: Sequence[float], lines: Mapping[str, Sequence[float]]) -> Markup:
     """Draws values by epoch."""
     with _figure(title, 4.6, 2.9) as (figure, axes):
         for name, values in lines.items():
             axes.plot(epochs, values, marker="o", markersize=3, label=name)
         axes.set_xlabel("epoch")
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if log:
-            axes.set_yscale("log")
-            for format_of in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-                format_of("{x:g}")
         if len(lines) > 1:
             axes.legend()
         return _svg(figure, title)

@@ -72,9 +72,7 @@ def full_report(names=NAMES, draw: bool = True) -> Report:
             statistics=[("train", [("classes", names[0])])],
             anomalies=names,
         ),
-        training=Training(
-            [("recipe", names[0])], [plots.curves("Loss", [1], {"train": [1.0]}, log=True)] if draw else []
-        ),
+        training=Training([("recipe", names[0])], [plots.curves("Loss", [1], {"train": [1.0]})] if draw else []),
         tuning=Tuning([], names[:1], [names[:1]], [picture]),
         evaluation=Evaluation(
             classes=[ClassResult(name, 3, 0.5, None, 0.4) for name in names],
