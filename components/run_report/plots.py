@@ -127,12 +127,12 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
         ends = np.array([[found.low, found.high] for found in bins]).T
         reach = np.abs(ends - accuracy)
         sure = [found.confidence for found in bins]
-        axes.errorbar(sure, accuracy, reach, fmt="o", markersize=5, linewidth=1, label="this model, 95 % interval")
+        axes.errorbar(sure, accuracy, reach, fmt="o", markersize=5, linewidth=1, label="this model, 95 %")
         axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.05)
         axes.set_xlabel("confidence")
         axes.set_ylabel("share of right answers")
-        axes.legend(loc="upper left")
+        axes.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
         return _svg(figure, title)
 
 
