@@ -75,12 +75,15 @@ def report(
 ) -> None:
     """Say where the HTML report of a run lies."""
     settings = load_config(config, overrides or ())
+    from pipeline.history import list_runs
     from pipeline.report import find_report, report_of_stopped_run
     from pipeline.run_record import find_run
 
     record = find_run(settings.run_root / "metadata.sqlite", run)
     path = find_report(settings, record)
     if path is None:
+        if list_runs(settings)[record.number - 1].result == "running":
+            raise RuntimeError(f"run {record.number} is under way; its report is its last step")
         path = report_of_stopped_run(settings, record, "")
     print(json.dumps({"run": record.number, "report": str(path)}) if as_json else path)
     if open_it and not webbrowser.open(path.as_uri()):

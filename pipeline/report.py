@@ -36,7 +36,7 @@ def sources_of(run: RunRecord, error: str = "") -> Sources:
 
 
 def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str) -> Path:
-    """Writes the report of a run that stopped before its end, from what it left."""
+    """Writes the report of a run that stopped before its end, from what it left; takes seconds, for it loads TFX."""
     from components.run_report.write import write_report
     from pipeline.report_settings import make_report_settings
 
