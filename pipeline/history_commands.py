@@ -84,7 +84,7 @@ def report(
     if path is None:
         if list_runs(settings)[record.number - 1].result == "running":
             raise RuntimeError(f"run {record.number} is under way; its report is its last step")
-        path = report_of_stopped_run(settings, record, "")
+        path = report_of_stopped_run(settings, record)
     print(json.dumps({"run": record.number, "report": str(path)}) if as_json else path)
     if open_it and not webbrowser.open(path.as_uri()):
         raise RuntimeError(f"no browser is to be found here; open {path} in one")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.run_report.sources import REPORT_FILE, Push, Sources
+from components.run_report.sources import REPORT_FILE, Push, Settings, Sources
 from pipeline.config import PipelineConfig
 from pipeline.run_record import RunRecord
 
@@ -35,11 +35,18 @@ def sources_of(run: RunRecord, error: str = "") -> Sources:
     return Sources(**{name: run.output(*output) for name, output in OUTPUTS.items()}, error=error)
 
 
-def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str) -> Path:
-    """Writes the report of a run that stopped before its end, from what it left; takes seconds, for it loads TFX."""
+def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str = "") -> Path:
+    """Writes the report of a run that stopped before its end, from what it left; takes seconds, for it loads TFX.
+
+    Args:
+      config: the run's own while it is known why it stopped; else only what says where things lie is taken from it.
+      run: what it came to.
+      error: why it stopped; "" if that is not known any more.
+    """
     from components.run_report.write import write_report
     from pipeline.report_settings import make_report_settings
 
+    settings = make_report_settings(config) if error else Settings(name=config.name)
     folder = config.run_root / STOPPED_REPORTS / run.run_id
-    write_report(str(folder), sources_of(run, error), Push(), make_report_settings(config), None)
+    write_report(str(folder), sources_of(run, error), Push(), settings, None)
     return folder / REPORT_FILE

@@ -164,11 +164,11 @@ def _lineage(sources: Sources, settings: Settings, info: dict[str, Any], destina
     facts += [(package, importlib.metadata.version(package)) for package in STACK]
     artifacts = [(name.replace("_", " "), uri) for name, uri in vars(sources).items() if uri and name != "error"]
     configuration = files.join(destination, CONFIGURATION_FILE)
-    commands = [
-        (
-            f"effnet run --config {shlex.quote(configuration)}",
-            "the same run again: same images, code and packages, same model",
-        ),
+    commands = []
+    if settings.configuration:
+        again = f"effnet run --config {shlex.quote(configuration)}"
+        commands.append((again, "the same run again: same images, code and packages, same model"))
+    commands += [
         ("effnet predict IMAGE...", "what the served model says"),
         ("effnet models", "the pushed versions"),
         ("effnet rollback", "serves the version before"),

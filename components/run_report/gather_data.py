@@ -165,7 +165,7 @@ def _split_facts(counted: statistics_pb2.DatasetFeatureStatistics) -> Facts:
         if name in features:
             ranks = features[name].string_stats.top_values[:5]
             more = " ..." if features[name].string_stats.unique > len(ranks) else ""
-            facts.append((name, ", ".join(f"{rank.value} {rank.frequency:,.0f}" for rank in ranks) + more))
+            facts.append((name, ", ".join(f"{_isolated(rank.value)} {rank.frequency:,.0f}" for rank in ranks) + more))
     if "image" in features:
         sizes = features["image"].bytes_stats
         ends = f"{sizes.min_num_bytes:,.0f} to {sizes.max_num_bytes:,.0f}"
@@ -176,3 +176,8 @@ def _split_facts(counted: statistics_pb2.DatasetFeatureStatistics) -> Facts:
 def _common(feature: statistics_pb2.FeatureNameStatistics) -> statistics_pb2.CommonStatistics:
     stats = getattr(feature, feature.WhichOneof("stats"))
     return stats.common_stats
+
+
+def _isolated(name: str) -> str:
+    """A name in a list, kept by Unicode's isolates from turning its neighbours round where it runs right to left."""
+    return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"

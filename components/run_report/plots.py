@@ -81,7 +81,7 @@ def class_bars(title: str, splits: Sequence[str], counts: Mapping[str, Sequence[
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("images")
-        axes.legend(ncols=len(splits), loc="lower right", bbox_to_anchor=(1.0, 1.0))
+        figure.legend(ncols=len(splits), loc="outside lower right")
         return _svg(figure, title)
 
 
@@ -96,7 +96,7 @@ def shares(title: str, kinds: Sequence[str], series: Mapping[str, Sequence[float
         axes.yaxis.set_major_formatter("{x:.0%}")
         axes.grid(axis="x", visible=False)
         if len(series) > 1:
-            axes.legend(ncols=len(series), loc="lower right", bbox_to_anchor=(1.0, 1.0))
+            figure.legend(ncols=len(series), loc="outside lower right")
         return _svg(figure, title)
 
 
@@ -132,7 +132,7 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
         axes.set_ylim(0, 1.05)
         axes.set_xlabel("confidence")
         axes.set_ylabel("share of right answers")
-        axes.legend(ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
+        figure.legend(ncols=2, loc="outside lower right")
         return _svg(figure, title)
 
 

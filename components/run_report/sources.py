@@ -55,7 +55,7 @@ class Settings:
         name: of the pipeline.
         limits: TFMA's metric -> the limit that was set, in words.
         drift: feature -> largest divergence allowed.
-        configuration: the whole of it, as YAML.
+        configuration: the whole of it, as YAML; "" if it is not known.
         code: name -> hash of what ran.
         most_images: eval images to ask the model about once more.
     """

@@ -36,7 +36,8 @@ def write_report(uri: str, sources: Sources, push: Push, settings: Settings, exp
             uri,
         )
         files.write_text(files.join(uri, REPORT_FILE), render(report))
-        files.write_text(files.join(uri, CONFIGURATION_FILE), settings.configuration)
+        if settings.configuration:
+            files.write_text(files.join(uri, CONFIGURATION_FILE), settings.configuration)
         if sources.evaluation and sources.serving_check:
             verdict, serving = read_verdict(sources.evaluation), read_report(sources.serving_check)
             card = make_card(read_model_info(models.candidate), verdict, serving, sources.model)
