@@ -22,3 +22,9 @@ class Exports(Artifact):
     """A pushed model in other formats; `components.model_exporter.report` reads how far they agree with it."""
 
     TYPE_NAME = "effnet.Exports"
+
+
+class RunReport(Artifact):
+    """What a person wants to know of a run: report.html, model_card.md and the configuration; RunReport writes it."""
+
+    TYPE_NAME = "effnet.RunReport"

@@ -13,8 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import history_commands, init_command
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
-from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+from pipeline.config import ConfigError, PipelineConfig, load_config
 from pipeline.schedule import app as schedule_app
 
 app = typer.Typer(
@@ -23,11 +24,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="From a folder of labelled images to a validated, tuned, gated and served EfficientNet.",
 )
+app.add_typer(init_command.app)
+app.add_typer(history_commands.app)
 app.add_typer(schedule_app, name="schedule")
 
 
 @app.command()
-def run(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug: DebugOption = False) -> None:
+def run(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show all that TFX and TensorFlow log.")] = False,
+    debug: DebugOption = False,
+) -> None:
     """Run the whole pipeline in this process: ingest, validate, transform, tune, train, gate, push.
 
     Exit status: 0 pushed, 1 failed, 2 wrong usage, 3 refused by the gate, 4 refused for its data.
@@ -35,13 +43,13 @@ def run(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug:
     settings = load_config(config, overrides or ())
     from pipeline.run_local import run_with_progress
 
-    raise typer.Exit(run_with_progress(settings, debug))
+    raise typer.Exit(run_with_progress(settings, debug, verbose))
 
 
 @app.command()
 def predict(
     images: Annotated[list[str], typer.Argument(help="Image files, of any format that Pillow reads.")],
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -64,7 +72,7 @@ def predict(
 
 @app.command()
 def models(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -94,7 +102,7 @@ def models(
 @app.command()
 def rollback(
     version: Annotated[str | None, typer.Argument(help="As `effnet models` lists it; else the one before.")] = None,
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -108,7 +116,7 @@ def rollback(
 
 @app.command()
 def serve(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     port: Annotated[int, typer.Option(help="Of the REST interface.", min=1, max=65535)] = 8501,
     debug: DebugOption = False,
@@ -121,7 +129,12 @@ def serve(
 
 
 @app.command()
-def doctor(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, debug: DebugOption = False) -> None:
+def doctor(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
     """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
     from pipeline.doctor import examine
 
@@ -130,15 +143,19 @@ def doctor(config: ConfigOption = DEFAULT_PATH, overrides: SetOption = None, deb
     verdicts = list(examine(load_config(config, overrides or ())))
     for verdict in verdicts:
         table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)
-    Console().print(table)
+    if as_json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2, ensure_ascii=False))
+    else:
+        Console().print(table)
     raise typer.Exit(1 if any(verdict.ok is False for verdict in verdicts) else 0)
 
 
 @app.command(name="config")
 def show_config(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of pipeline.yaml.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Print the resolved configuration, or its JSON schema for editors."""
@@ -147,8 +164,11 @@ def show_config(
     if schema:
         print(json.dumps(PipelineConfig.model_json_schema(), indent=2))
         return
-    settings = load_config(config, overrides or ())
-    print(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+    values = load_config(config, overrides or ()).model_dump(mode="json")
+    if as_json:
+        print(json.dumps(values, indent=2, ensure_ascii=False))
+    else:
+        print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
 
 
 def main() -> None:

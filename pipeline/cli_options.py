@@ -1,11 +1,20 @@
-"""Options that the commands of `effnet` share."""
+"""The options that most commands share."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The pipeline.yaml to use.", envvar="EFFNET_CONFIG")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="EFFNET_CONFIG",
+        help="The pipeline.yaml to use; else the one in this folder, else the shipped one.",
+        show_default=False,
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated."),

@@ -25,6 +25,7 @@ from trainer.settings import (
 )
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "pipeline.yaml"
+OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet init` writes it
 # Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
 PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
 
@@ -195,12 +196,16 @@ class PipelineConfig(Settings):
         return self.push.path or str(self.run_root / "served")
 
 
-def load_config(path: Path | str = DEFAULT_PATH, overrides: Sequence[str] = ()) -> PipelineConfig:
+def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -> PipelineConfig:
     """Reads `path` and applies `overrides`, each of the form `section.key=value` with a YAML value.
+
+    Without a `path` it is pipeline.yaml in the current folder, and where there is none the shipped one.
 
     Raises:
       ConfigError: the file is missing or not YAML, a key is unknown, or a value is not acceptable.
     """
+    if path is None:
+        path = OWN_FILE if Path(OWN_FILE).is_file() else DEFAULT_PATH
     path = Path(path).resolve()
     try:
         text = path.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
     images -> ImageExampleGen -> StatisticsGen -> ExampleValidator -> DataGate -> Transform -> Tuner -> Trainer
            -> Evaluator, against what is served now -> ServingCheck -> Pusher -> DataProfile, for the next run's gate
+           -> RunReport
 
 Importing this module does not load TFX; calling `create_pipeline` does (10 s or more).
 """
@@ -42,11 +43,13 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.spans import SpanRule
     from components.model_exporter.component import ModelExporter
+    from components.run_report.component import RunReport
     from components.served_model.component import ServedModel
     from components.serving_check.component import ServingCheck
     from components.tuner.component import Tuner
     from pipeline.eval_config import make_budgets, make_eval_config, make_rules
     from pipeline.infra_validation import make_infra_validator
+    from pipeline.report_settings import make_report_settings
 
     size = image_size_of(config)
     # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
@@ -162,11 +165,26 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
                 **config.export.model_dump(),
             )
         )
+    report = RunReport(
+        settings=make_report_settings(config),
+        explain_fn="trainer.grad_cam.explain",
+        ingest_report=examples.outputs["report"],
+        examples=examples.outputs["examples"],
+        statistics=statistics.outputs["statistics"],
+        anomalies=validator.outputs["anomalies"],
+        tuner_results=tuning[0].outputs["tuner_results"] if tuning else None,
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        served_model=served_model.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        serving_check=serving_check.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+    )
     data_steps = [examples, schema, statistics, validator, data_gate]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.run_root / "artifacts"),
-        components=[*data_steps, transform, *tuning, trainer, served_model, *judging, profile, *exporting],
+        components=[*data_steps, transform, *tuning, trainer, served_model, *judging, profile, *exporting, report],
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.run_root / "metadata.sqlite")

@@ -15,19 +15,21 @@ from pathlib import Path
 
 import absl.logging
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 # Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
 STEP_STARTS = re.compile(r"^Component (\S+) is running\.$")
 STEP_ENDS = re.compile(r"^Component (\S+) is finished\.$")
 STEP_CACHED = re.compile(r"^A cached execution \d+ is used\.$")
+COUNTED = re.compile(r"(\d+)/(\d+)")  # how far a step is; the last pair of a message counts the smallest things
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
 
 @contextlib.contextmanager
-def quiet_output(log_path: Path) -> Iterator[Console]:
+def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
     """Sends all that this process prints, C++ libraries included, to `log_path`; yields a console that still shows.
 
-    Lines are appended, so the log keeps earlier runs.
+    Lines are appended, so the log keeps earlier runs. With `verbose` what is logged is shown as well, as it is written.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -41,6 +43,8 @@ def quiet_output(log_path: Path) -> Iterator[Console]:
         root = logging.getLogger()
         previous_level, previous_handlers = root.level, root.handlers[:]
         root.handlers[:] = [handler]
+        if verbose:
+            root.addHandler(logging.StreamHandler(screen))
         root.setLevel(logging.INFO)
         try:
             yield Console(file=screen, highlight=False)
@@ -60,7 +64,7 @@ class StepDisplay(logging.Handler):
     """Shows steps as they start and end, from the log messages that pass by.
 
     Args:
-      console: where to show; a spinner on a terminal, plain lines elsewhere.
+      console: where to show; a bar on a terminal, plain lines elsewhere.
       steps: component ids in the order of the run.
     """
 
@@ -68,7 +72,8 @@ class StepDisplay(logging.Handler):
         super().__init__(logging.INFO)
         self.console = console
         self.steps = list(steps)
-        self.status = console.status("") if console.is_terminal else None
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
         self.current = ""
         self.cached = False
         self.last_plain_line = 0.0
@@ -80,8 +85,7 @@ class StepDisplay(logging.Handler):
 
     def __exit__(self, *exception: object) -> None:
         logging.getLogger().removeHandler(self)
-        if self.status:
-            self.status.stop()
+        self._end_bar()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one log record; all but the handful that tell of progress pass unseen."""
@@ -90,14 +94,11 @@ class StepDisplay(logging.Handler):
             self._detail(message)
         elif match := STEP_STARTS.match(message):
             self.current, self.cached, self.started = match[1], False, time.monotonic()
-            if self.status:
-                self.status.update(f"{self._title()} ...")
-                self.status.start()
+            self._begin_bar()
         elif STEP_CACHED.match(message):
             self.cached = True
         elif STEP_ENDS.match(message):
-            if self.status:
-                self.status.stop()
+            self._end_bar()
             took = "from cache" if self.cached else f"{time.monotonic() - self.started:.0f} s"
             self.console.print(f"{self._title():<34} {took:>10}")
 
@@ -105,9 +106,30 @@ class StepDisplay(logging.Handler):
         number = self.steps.index(self.current) + 1 if self.current in self.steps else 0
         return f"[{number:>2}/{len(self.steps)}] {self.current}".replace("[", r"\[", 1)
 
+    def _begin_bar(self) -> None:
+        if not self.console.is_terminal:
+            return
+        # The detail may hold brackets, which are no markup.
+        columns = (
+            "{task.description}",
+            BarColumn(24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}", markup=False),
+        )
+        self.bar = Progress(SpinnerColumn(), *columns, console=self.console, transient=True)
+        self.task = self.bar.add_task(self._title(), total=None, detail="")
+        self.bar.start()
+
+    def _end_bar(self) -> None:
+        if self.bar:
+            self.bar.stop()
+            self.bar = None
+
     def _detail(self, message: str) -> None:
-        if self.status:
-            self.status.update(f"{self._title()}   {message}")
-        elif time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES:
+        if self.bar:
+            counted = COUNTED.findall(message)
+            done, total = map(int, counted[-1]) if counted else (0, None)
+            self.bar.update(self.task, completed=done, total=total, detail=message)
+        elif not self.console.is_terminal and time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES:
             self.last_plain_line = time.monotonic()
             self.console.print(f"        {message}", markup=False, soft_wrap=True)

@@ -3,26 +3,30 @@
 import time
 import traceback
 
+from rich.console import Console
+
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.progress import StepDisplay, quiet_output
 from pipeline.run_lock import only_run
 
 
-def run_with_progress(config: PipelineConfig, debug: bool) -> ExitCode:
+def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
     """Runs the pipeline; returns how it ended. A step's failure is shown in one line, with `debug` its traceback.
+
+    With `verbose` everything that TFX, TensorFlow and Beam log is shown as well.
 
     Raises:
       RunInProgress: another process runs this pipeline.
     """
     with only_run(config.run_root):
-        return _run(config, debug)
+        return _run(config, debug, verbose)
 
 
-def _run(config: PipelineConfig, debug: bool) -> ExitCode:
+def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
     log_path = config.run_root / "run.log"
     started = time.monotonic()
-    with quiet_output(log_path) as console:
+    with quiet_output(log_path, verbose) as console:
         console.print(f"[bold]{config.name}[/]: {config.data.path} -> {config.push_path}", soft_wrap=True)
         with console.status("loading TFX"):
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -43,6 +47,7 @@ def _run(config: PipelineConfig, debug: bool) -> ExitCode:
             console.print("[red]error:[/] ", end="")
             console.print(" ".join(str(error).split()), markup=False, soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
+            _report_stop(console, config, " ".join(str(error).split()))
             code = exit_code_of(error)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
@@ -50,3 +55,17 @@ def _run(config: PipelineConfig, debug: bool) -> ExitCode:
         minutes, seconds = divmod(round(time.monotonic() - started), 60)
         console.print(f"[bold]{'took':<14}[/]{minutes}:{seconds:02d}; exit status {code:d}: {code.meaning}")
         return code
+
+
+def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:
+    """Writes the report of the run that just stopped; that this may fail as well must not hide why the run did."""
+    from pipeline.report import report_of_stopped_run
+    from pipeline.run_record import find_run
+
+    try:
+        path = report_of_stopped_run(config, find_run(config.run_root / "metadata.sqlite", None), error)
+    except Exception:
+        traceback.print_exc()  # into the log
+        console.print("no report could be made of this run; the log says why")
+    else:
+        console.print(f"report of what it came to: {path}", markup=False, soft_wrap=True)

@@ -16,6 +16,17 @@ class RunInProgress(RuntimeError):
     """Another process runs this pipeline."""
 
 
+def is_running(run_root: Path) -> bool:
+    """Whether a process holds the pipeline's folder."""
+    if not (run_root / LOCK_FILE).exists():
+        return False
+    lock = InterProcessLock(run_root / LOCK_FILE)
+    free = lock.acquire(blocking=False)
+    if free:
+        lock.release()
+    return not free
+
+
 @contextlib.contextmanager
 def only_run(run_root: Path) -> Iterator[None]:
     """Holds the pipeline's folder for this process; the kernel lets go of it when the process ends, however it ends.

@@ -1,12 +1,18 @@
-"""What ML Metadata remembers of a run: which steps ended how, and the artifacts they gave."""
+"""What ML Metadata remembers of runs: which steps ended how, and the artifacts they gave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
 DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
+
+
+class NoSuchRun(ValueError):
+    """There is no run of that number."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,35 @@ class StepRecord:
     outputs: dict[str, metadata_store_pb2.Artifact] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of the pipeline.
+
+    Attributes:
+      number: counted from 1, the oldest run.
+      run_id: as TFX names it.
+      started: local time.
+      ended: of the last change that was noted.
+      steps: by component id; a step that never started is not among them.
+    """
+
+    number: int
+    run_id: str
+    started: datetime
+    ended: datetime
+    steps: dict[str, StepRecord]
+
+    @property
+    def undone(self) -> list[str]:
+        """Steps that began and did not end well."""
+        return [name for name, step in self.steps.items() if not step.done]
+
+    def output(self, step: str, key: str) -> str:
+        """Where an output of a step lies; "" if the step did not come to its end."""
+        record = self.steps.get(step)
+        return record.outputs[key].uri if record and record.done and key in record.outputs else ""
+
+
 def open_store(database: Path) -> mlmd.MetadataStore:
     """The SQLite metadata store at `database`."""
     connection = metadata_store_pb2.ConnectionConfig()
@@ -25,30 +60,71 @@ def open_store(database: Path) -> mlmd.MetadataStore:
     return mlmd.MetadataStore(connection)
 
 
+def all_runs(database: Path) -> list[RunRecord]:
+    """Every run, the oldest first; none if nothing ran yet."""
+    if not database.exists():
+        return []
+    store = open_store(database)
+    if "pipeline_run" not in {kind.name for kind in store.get_context_types()}:
+        return []
+    contexts = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.create_time_since_epoch)
+    return [_run(store, number, context) for number, context in enumerate(contexts, start=1)]
+
+
+def find_run(database: Path, number: int | None) -> RunRecord:
+    """The run of that number; None is the newest.
+
+    Raises:
+      NoSuchRun: there is none.
+    """
+    runs = all_runs(database)
+    if not runs:
+        raise NoSuchRun(f"nothing ran yet in {database.parent}; `effnet run` does")
+    if number is None:
+        return runs[-1]
+    if not 1 <= number <= len(runs):
+        raise NoSuchRun(f"got run {number}, expected 1 to {len(runs)}: `effnet runs` lists them")
+    return runs[number - 1]
+
+
 def latest_run(database: Path) -> dict[str, StepRecord]:
     """The steps of the newest run, by component id; a step that never started is not among them."""
-    store = open_store(database)
-    runs = store.get_contexts_by_type("pipeline_run")
-    if not runs:
-        return {}
-    newest = max(runs, key=lambda run: run.create_time_since_epoch)
+    runs = all_runs(database)
+    return runs[-1].steps if runs else {}
+
+
+def node_of(store: mlmd.MetadataStore, execution_id: int) -> str:
+    """The id of the component that an execution is of."""
     node_type = store.get_context_type("node").id
-    steps = {}
-    for execution in store.get_executions_by_context(newest.id):
-        nodes = [node.name for node in store.get_contexts_by_execution(execution.id) if node.type_id == node_type]
-        component_id = nodes[0].rpartition(".")[2]
-        steps[component_id] = StepRecord(
+    nodes = [context.name for context in store.get_contexts_by_execution(execution_id) if context.type_id == node_type]
+    return nodes[0].rpartition(".")[2]
+
+
+def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Context) -> RunRecord:
+    executions = store.get_executions_by_context(context.id)
+    steps = {
+        node_of(store, execution.id): StepRecord(
             done=execution.last_known_state in DONE_STATES,
             cached=execution.last_known_state == metadata_store_pb2.Execution.CACHED,
             outputs=_outputs(store, execution.id),
         )
-    return steps
+        for execution in executions
+    }
+    started = context.create_time_since_epoch
+    ended = max((execution.last_update_time_since_epoch for execution in executions), default=started)
+    return RunRecord(number, context.name, _local(started), _local(ended), steps)
 
 
 def _outputs(store: mlmd.MetadataStore, execution_id: int) -> dict[str, metadata_store_pb2.Artifact]:
+    events = store.get_events_by_execution_ids([execution_id])
     keys = {
         event.artifact_id: event.path.steps[0].key
-        for event in store.get_events_by_execution_ids([execution_id])
+        for event in events
         if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps
     }
-    return {keys[artifact.id]: artifact for artifact in store.get_artifacts_by_id(list(keys))}
+    found: Sequence[metadata_store_pb2.Artifact] = store.get_artifacts_by_id(list(keys))
+    return {keys[artifact.id]: artifact for artifact in found}
+
+
+def _local(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, SetOption
-from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
+from pipeline.config import PipelineConfig, load_config
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.service import Kubeflow
@@ -38,7 +38,7 @@ def create(
     engine: EngineOption,
     cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday, as in '0 2 * * *'.")],
     timezone: Annotated[str, typer.Option(help="In which the hours count, such as Europe/Berlin.")] = "UTC",
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -54,7 +54,7 @@ def create(
 @app.command(name="list")
 def show(
     engine: EngineOption,
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -76,7 +76,7 @@ def show(
 @app.command()
 def delete(
     engine: EngineOption,
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:

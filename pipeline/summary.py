@@ -12,7 +12,8 @@ from components.model_exporter.report import read_report as read_exports
 from components.serving_check.report import Report, read_report
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
-from pipeline.run_record import latest_run
+from pipeline.report import find_report
+from pipeline.run_record import find_run
 
 QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3
@@ -26,8 +27,8 @@ SHOWN_METRICS = {
 
 def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> ExitCode:
     """Prints the newest run's summary and returns how it ended."""
-    steps = latest_run(config.run_root / "metadata.sqlite")
-    undone = [name for name, step in steps.items() if not step.done]
+    run = find_run(config.run_root / "metadata.sqlite", None)
+    steps, undone = run.steps, run.undone
     console.print()
     if "ImageExampleGen" in steps and steps["ImageExampleGen"].done:
         _print_data(console, steps["ImageExampleGen"].outputs["report"].uri)
@@ -41,6 +42,8 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     _print_verdict(console, verdict, config.evaluate.min_accuracy)
     report = read_report(steps["ServingCheck"].outputs["blessing"].uri)
     _print_serving(console, report)
+    if path := find_report(config, run):
+        _print_line(console, "report", escape(str(path)))
     if not verdict.blessed or not report.blessed:
         _print_line(console, "result", "[red]not blessed[/]: nothing pushed; what was served stays")
         return ExitCode.GATE_REFUSED

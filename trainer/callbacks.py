@@ -34,16 +34,20 @@ class ProgressLogger(keras.callbacks.Callback):
         self.steps_done = steps_done
         self.epoch = 0
         self.timed_from: tuple[float, int] | None = None  # when the first step ended, and its number
+        self.epoch_from: tuple[float, int] | None = None  # the same of this epoch
+        self.pace: dict[int, dict[str, float]] = {}  # by epoch from 0: images_per_second, and learning_rate at its end
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Says that the first step, which traces the network, is on its way."""
         if self.timed_from is None:
             PROGRESS.info("%s: preparing the network", self.task)
         self.last_line = time.monotonic()
+        self.last_step = (self.last_line, self.steps_done)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Notes the epoch for the lines to come."""
         self.epoch = epoch + 1
+        self.epoch_from = None
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Logs a line if the last one is old enough.
@@ -59,6 +63,9 @@ class ProgressLogger(keras.callbacks.Callback):
                 f"{self.task}: the loss is {loss} at step {self.steps_done}; "
                 "lower train.learning_rate or set train.clip_norm"
             )
+        if self.epoch_from is None:
+            self.epoch_from = (now, self.steps_done)
+        self.last_step = (now, self.steps_done)
         if self.timed_from is None:  # the first step traced the network, so it tells nothing of the speed
             self.timed_from = (now, self.steps_done)
             return
@@ -79,6 +86,13 @@ class ProgressLogger(keras.callbacks.Callback):
             minutes,
             seconds,
         )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Notes how fast the epoch's steps were, evaluation apart."""
+        (started, first), (ended, last) = self.epoch_from or self.last_step, self.last_step
+        speed = (last - first) * self.batch_size / (ended - started) if last > first else math.nan
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self.pace[epoch] = {"learning_rate": rate, "images_per_second": round(speed, 1)}
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):

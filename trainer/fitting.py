@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import keras
 import tensorflow as tf
@@ -41,6 +41,7 @@ class Training:
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.progress.batch_size)
         self.total_steps = job.settings.epochs * self.steps_per_epoch
         self.best_epoch = -1
+        self.pace: dict[int, Mapping[str, float]] = {}
 
     @property
     def steps_done(self) -> int:
@@ -82,15 +83,15 @@ class Training:
     def _train_phase(self, model: keras.Model, phase: Phase) -> None:
         """Trains what is left of a phase and leaves the model with the weights to keep."""
         state = self._prepare(model, phase)
-        history = f"{self.job.log_dir}/history.csv"
+        logger = ProgressLogger("train", self.total_steps, self.progress.batch_size, self.steps_done)
         callbacks: list[keras.callbacks.Callback] = [
-            ProgressLogger("train", self.total_steps, self.progress.batch_size, self.steps_done),
+            logger,
             keras.callbacks.TensorBoard(self.job.log_dir),
             # Averages go into the model before early stopping looks at it; the state is saved when all is settled.
             *([state.average] if state.average else []),
             *([state.stopping] if state.stopping else []),
             Checkpointing(self.store, self.progress, state, self.steps_per_epoch, self.job.settings.checkpoint_seconds),
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: _write_history(history, self.progress.history)),
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: self._write_logs(logger.pace)),
         ]
         for epoch, step, end in self._stretches(phase, state):
             model.fit(
@@ -137,6 +138,12 @@ class Training:
         if epoch < phase.end:
             yield epoch, 0, phase.end
 
+    def _write_logs(self, pace: Mapping[int, Mapping[str, float]]) -> None:
+        """Writes the logs of all epochs and their pace, which is known of those that this process trained."""
+        _write_table(f"{self.job.log_dir}/history.csv", dict(enumerate(self.progress.history)))
+        self.pace |= pace
+        _write_table(f"{self.job.log_dir}/pace.csv", self.pace)
+
     def _batches(self, epoch: int, step: int, end: int) -> tf.data.Dataset:
         return train_batches(
             self.setup.train_split,
@@ -150,12 +157,12 @@ class Training:
         )
 
 
-def _write_history(path: str, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Writes the logs of all epochs as CSV, those of an earlier run that this one goes on with included."""
+def _write_table(path: str, epochs: Mapping[int, Mapping[str, float]]) -> None:
+    """Writes values of epochs, counted from 0, as CSV."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["epoch", *sorted(epochs[0])])
+    writer = csv.DictWriter(text, ["epoch", *sorted(next(iter(epochs.values())))])
     writer.writeheader()
-    writer.writerows({"epoch": number, **logs} for number, logs in enumerate(epochs))
+    writer.writerows({"epoch": number, **values} for number, values in epochs.items())
     tf.io.gfile.makedirs(path.rpartition("/")[0])
     with tf.io.gfile.GFile(path, "w") as file:
         file.write(text.getvalue())

@@ -34,7 +34,7 @@ def find_problems(
     """
     return [
         *_empty_splits(summary),
-        *_anomalies(anomalies),
+        *find_anomalies(anomalies),
         *_faulty_files(summary, max_bad_fraction),
         *_small_classes(summary, min_images_per_class),
     ]
@@ -56,6 +56,19 @@ def find_statistics_problems(
             problems.append(f"the statistics of {split} cover {counted.num_examples} of {written} examples")
         elif written >= LEAST_FOR_IMAGE_FORMATS and not _counts_image_formats(counted):
             problems.append(f"image in {split}: its formats were not counted, because too few values are images")
+    return problems
+
+
+def find_anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[str]:
+    """Returns what ExampleValidator found in the splits, one line each; empty if nothing."""
+    problems = []
+    for split, found in anomalies.items():
+        if found.data_missing:
+            problems.append(f"{split} has no examples to validate")
+        for feature, info in sorted(found.anomaly_info.items()):
+            problems.append(f"{feature} in {split}: {info.description or info.short_description}")
+        if found.HasField("dataset_anomaly_info"):
+            problems.append(f"{split}: {found.dataset_anomaly_info.description}")
     return problems
 
 
@@ -126,18 +139,6 @@ def _empty_splits(summary: IngestSummary) -> list[str]:
         for split in SPLITS
         if not sum(summary.written.get(split, {}).values())
     ]
-
-
-def _anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[str]:
-    problems = []
-    for split, found in anomalies.items():
-        if found.data_missing:
-            problems.append(f"{split} has no examples to validate")
-        for feature, info in sorted(found.anomaly_info.items()):
-            problems.append(f"{feature} in {split}: {info.description or info.short_description}")
-        if found.HasField("dataset_anomaly_info"):
-            problems.append(f"{split}: {found.dataset_anomaly_info.description}")
-    return problems
 
 
 def _faulty_files(summary: IngestSummary, max_bad_fraction: float) -> list[str]:

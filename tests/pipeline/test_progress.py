@@ -60,3 +60,31 @@ def test_output_of_libraries_goes_to_the_log_and_only_the_console_shows(tmp_path
     assert done.stderr == ""
     assert "printed" in log.read_text()
     assert "from C++" in log.read_text()
+
+
+def test_on_a_terminal_a_bar_follows_the_images_and_leaves_one_line():
+    logging.getLogger("effnet.progress").setLevel(logging.INFO)
+    screen = io.StringIO()
+    console = Console(file=screen, width=200, force_terminal=True, highlight=False)
+    with StepDisplay(console, ["Trainer"]) as display:
+        logging.getLogger("absl").info("Component Trainer is running.")
+        logging.getLogger("effnet.progress").info("tune: trial 2/3: epoch 1, step 5/20, 39 images/s")
+        task = display.bar.tasks[0]
+        assert (task.completed, task.total) == (5, 20)
+        assert "39 images/s" in task.fields["detail"]
+        logging.getLogger("absl").info("Component Trainer is finished.")
+        assert display.bar is None
+    assert "[ 1/1] Trainer" in screen.getvalue().splitlines()[-1]
+
+
+def test_verbose_shows_what_is_logged_and_keeps_it_too(tmp_path):
+    program = (
+        "import logging, sys, pathlib\n"
+        "from pipeline.progress import quiet_output\n"
+        "with quiet_output(pathlib.Path(sys.argv[1]), verbose=True) as console:\n"
+        "    logging.getLogger('anything').info('logged')\n"
+    )
+    log = tmp_path / "run.log"
+    done = subprocess.run([sys.executable, "-c", program, str(log)], capture_output=True, text=True, check=True)
+    assert done.stdout == "logged\n"
+    assert "logged" in log.read_text()

@@ -1,0 +1,48 @@
+"""Writes the report for TFX."""
+
+import importlib
+import json
+from typing import Any
+
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import Artifact, artifact_utils
+
+from components.atomic_pusher.executor import REFUSAL
+from components.run_report.sources import Push, Settings, Sources
+from components.run_report.write import write_report
+
+PUSHED, DESTINATION, VERSION = "pushed", "pushed_destination", "pushed_version"
+
+
+class Executor(BaseExecutor):
+    """Reads what the run left, asks the model about the eval images, and writes the report."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads all inputs, of which `tuner_results` may be missing, and writes `report`."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        uris = {name: artifact_utils.get_single_uri(found) for name, found in input_dict.items() if found}
+        pushed = artifact_utils.get_single_instance(input_dict["pushed_model"])
+        module, _, function = exec_properties["explain_fn"].rpartition(".")
+        write_report(
+            artifact_utils.get_single_uri(output_dict["report"]),
+            Sources(**uris),
+            push_of(pushed),
+            Settings(**json.loads(exec_properties["settings"])),
+            getattr(importlib.import_module(module), function) if module else None,
+        )
+
+
+def push_of(pushed_model: Artifact) -> Push:
+    """Returns what Pusher noted of its artifact."""
+    return Push(
+        version=pushed_model.get_string_custom_property(VERSION)
+        if pushed_model.get_int_custom_property(PUSHED)
+        else "",
+        destination=pushed_model.get_string_custom_property(DESTINATION),
+        refusal=pushed_model.get_string_custom_property(REFUSAL),
+    )

@@ -1,0 +1,117 @@
+"""Which artifacts nobody needs any more, and their deletion.
+
+Kept are: whatever the newest runs read or wrote, all that the pushed models were made from, and of every run what is
+small and tells of it (verdicts, reports, statistics), so that `effnet runs` and `effnet compare` still know it.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2
+
+from components import files
+from components.atomic_pusher.store import pushed_models
+from pipeline.config import PipelineConfig
+from pipeline.run_record import open_store
+
+# The artifacts that take space; all others stay.
+LARGE = frozenset({"Examples", "TransformGraph", "TransformCache", "Model", "ModelRun", "PushedModel"})
+OUTPUT_FOLDER = re.compile(r"[^./][^/]*/[^./][^/]*/\d+")  # below artifacts/: component, output, execution
+
+
+@dataclass(frozen=True)
+class Unneeded:
+    """A folder that can go; `kind` is the artifact's type, `artifact` its id, None for what a killed step left."""
+
+    path: str
+    kind: str
+    bytes: int
+    artifact: int | None
+
+
+def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
+    """What can go, the largest first.
+
+    Args:
+      config: of the pipeline.
+      keep_runs: newest runs whose artifacts stay, 1 or more.
+    """
+    database, root = config.run_root / "metadata.sqlite", config.run_root / "artifacts"
+    if not database.exists():
+        return []
+    store = open_store(database)
+    kinds = {kind.id: kind.name for kind in store.get_artifact_types()}
+    artifacts = [found for found in store.get_artifacts() if found.state != metadata_store_pb2.Artifact.DELETED]
+    needed = _needed(config, store, artifacts, keep_runs)
+    going = [
+        (found.uri, kinds[found.type_id], found.id)
+        for found in artifacts
+        if kinds[found.type_id] in LARGE and found.id not in needed and Path(found.uri).is_relative_to(root)
+    ]
+    known = {found.uri for found in artifacts}
+    left = [str(folder) for folder in root.glob("*/*/*") if OUTPUT_FOLDER.fullmatch(str(folder.relative_to(root)))]
+    orphans = [(path, "left by a killed step", None) for path in left if path not in known]
+    folders = [entry for entry in (*going, *orphans) if Path(entry[0]).is_dir()]
+    sizes = _bytes_freed([path for path, _, _ in folders])
+    found = [Unneeded(path, kind, sizes[path], artifact) for path, kind, artifact in folders]
+    return sorted(found, key=lambda entry: -entry.bytes)
+
+
+def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
+    """Deletes the folders; TFX then does not take these artifacts from its cache.
+
+    Raises:
+      OSError: if one cannot be deleted.
+    """
+    store = open_store(config.run_root / "metadata.sqlite")
+    for entry in unneeded:
+        # First the note: of a folder that is half gone TFX must not think that it is whole.
+        if entry.artifact is not None:
+            (artifact,) = store.get_artifacts_by_id([entry.artifact])
+            artifact.state = metadata_store_pb2.Artifact.DELETED
+            store.put_artifacts([artifact])
+        files.delete(entry.path)
+
+
+def _needed(
+    config: PipelineConfig, store: mlmd.MetadataStore, artifacts: list[metadata_store_pb2.Artifact], keep_runs: int
+) -> frozenset[int]:
+    runs = store.get_contexts_by_type("pipeline_run")
+    newest = sorted(runs, key=lambda run: run.create_time_since_epoch)[-keep_runs:]
+    executions = {found.id for run in newest for found in store.get_executions_by_context(run.id)}
+    events = store.get_events_by_execution_ids(list(executions)) if executions else []
+    needed = {event.artifact_id for event in events}
+    pushed = {model.record.model_uri for model in pushed_models(config.push_path)}
+    return frozenset(needed | _behind(store, {found.id for found in artifacts if found.uri in pushed}))
+
+
+def _behind(store: mlmd.MetadataStore, artifact_ids: set[int]) -> set[int]:
+    """The artifacts and all that they were made from."""
+    seen, todo = set(artifact_ids), list(artifact_ids)
+    outputs, inputs = metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INPUT
+    while todo:
+        makers = {event.execution_id for event in store.get_events_by_artifact_ids(todo) if event.type == outputs}
+        events = store.get_events_by_execution_ids(list(makers)) if makers else []
+        todo = [event.artifact_id for event in events if event.type == inputs and event.artifact_id not in seen]
+        seen.update(todo)
+    return seen
+
+
+def _bytes_freed(folders: Iterable[str]) -> dict[str, int]:
+    """Bytes by folder; a file that has another name outside of the folders, such as a served model's, frees none."""
+    names: dict[tuple[int, int], list[tuple[str, os.stat_result]]] = {}
+    for folder in folders:
+        for path in Path(folder).rglob("*"):
+            if path.is_file():
+                status = path.stat()
+                names.setdefault((status.st_dev, status.st_ino), []).append((folder, status))
+    sizes = dict.fromkeys(folders, 0)
+    for found in names.values():
+        folder, status = found[0]
+        if len(found) == status.st_nlink:
+            sizes[folder] += status.st_size
+    return sizes

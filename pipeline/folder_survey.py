@@ -1,0 +1,133 @@
+"""A first look at a folder of images, without TensorFlow: classes, sizes, copies, and what is wrong with files."""
+
+import hashlib
+import statistics
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from components import files
+from components.image_example_gen.image_codec import normalise_image
+from components.image_example_gen.integrity import ImageError
+from components.image_example_gen.layout import ImageFile
+from components.image_example_gen.perceptual import near_pairs
+from components.image_example_gen.source import find_source
+from components.image_example_gen.spans import SpanRule
+
+Item = TypeVar("Item")
+
+MOST_READ = 2000  # files that are opened; of more a sample, spread over the folder
+MOST_COMPARED = 1000  # images that are compared with each other
+THREADS = 4  # Pillow and the disk work beside each other
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a file turned out to be; `problem` is "" for a good image."""
+
+    path: str
+    sha256: str = ""
+    perceptual_hash: str = ""
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class FolderSurvey:
+    """What lies in a folder.
+
+    Attributes:
+      path: the folder.
+      classes: class -> files, by name.
+      given_splits: splits with folders of their own.
+      looked_at: files that were opened.
+      problems: (path, message) of those that are no good image.
+      litter: files set aside by their name.
+      shorter_sides: median of the shorter sides in pixels, and the 5 % and 95 % quantiles.
+      aspect_spread: 95 % quantile over 5 % quantile of width / height; 1 where all have one shape.
+      formats: format -> images.
+      copies: images whose bytes another one has.
+      near_copies: pairs that look alike beyond the identical ones, among those compared.
+    """
+
+    path: str
+    classes: dict[str, int]
+    given_splits: list[str]
+    looked_at: int
+    problems: list[tuple[str, str]]
+    litter: int
+    shorter_sides: tuple[float, float, float]
+    aspect_spread: float
+    formats: dict[str, int] = field(default_factory=dict)
+    copies: int = 0
+    near_copies: int = 0
+
+    @property
+    def images(self) -> int:
+        """Files of all classes."""
+        return sum(self.classes.values())
+
+
+def survey(path: str, max_pixels: int, progress: Callable[[int, int], None] = lambda done, total: None) -> FolderSurvey:
+    """Looks at a folder, or what else `data.path` may be.
+
+    Args:
+      path: as `data.path`.
+      max_pixels: larger images are a problem.
+      progress: told (done, total) as files are read.
+
+    Raises:
+      DataError: there are no two classes of images.
+    """
+    source = find_source(path, SpanRule())
+    plan = source.plan()
+    chosen = _spread(plan.images, MOST_READ)
+    looks = []
+    with ThreadPoolExecutor(THREADS) as pool:
+        for look in pool.map(lambda image: _look(source.root, image, max_pixels), chosen):
+            looks.append(look)
+            progress(len(looks), len(chosen))
+    good = [look for look in looks if not look.problem]
+    by_content = Counter(look.sha256 for look in good)
+    once = list({look.sha256: look for look in good}.values())
+    sides = [min(look.width, look.height) for look in good] or [0]
+    low, high = _ends([look.width / look.height for look in good] or [1.0])
+    count = Counter(plan.classes[image.label] for image in plan.images)
+    return FolderSurvey(
+        path=path,
+        classes={name: count[name] for name in plan.classes},
+        given_splits=sorted(plan.given_splits),
+        looked_at=len(looks),
+        problems=[(look.path, look.problem) for look in looks if look.problem],
+        litter=len(plan.rejected),
+        shorter_sides=(statistics.median(sides), *_ends(sides)),
+        aspect_spread=high / low,
+        formats=dict(Counter(look.format for look in good).most_common()),
+        copies=sum(count - 1 for count in by_content.values()),
+        near_copies=sum(1 for _ in near_pairs([look.perceptual_hash for look in _spread(once, MOST_COMPARED)])),
+    )
+
+
+def _look(root: str, image: ImageFile, max_pixels: int) -> Look:
+    try:
+        data = files.read_bytes(files.join(root, image.path))
+        found = normalise_image(data, max_pixels)
+    except (ImageError, OSError) as error:
+        return Look(image.path, problem=str(error))
+    digest = hashlib.sha256(data).hexdigest()
+    return Look(image.path, digest, found.perceptual_hash, found.width, found.height, found.format)
+
+
+def _spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many items, evenly from first to last."""
+    step = max(len(items) / most, 1.0)
+    return [items[int(number * step)] for number in range(min(len(items), most))]
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    ordered = sorted(values)
+    return ordered[int(0.05 * (len(ordered) - 1))], ordered[int(0.95 * (len(ordered) - 1))]

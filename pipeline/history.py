@@ -1,0 +1,146 @@
+"""What runs came to: a line each for `effnet runs`, and two of them side by side for `effnet compare`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components import files
+from components.gated_evaluator.verdict import Verdict, read_verdict
+from components.ingest_report import IngestSummary, read_summary
+from components.run_report.sources import CONFIGURATION_FILE
+from components.serving_check.report import read_report
+from pipeline.config import PipelineConfig
+from pipeline.report import find_report
+from pipeline.run_lock import is_running
+from pipeline.run_record import RunRecord, all_runs
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run in short.
+
+    Attributes:
+      run: its number.
+      started: local time.
+      seconds: it took.
+      result: pushed, unchanged (the model is served already), refused, not pushed, stopped or running.
+      why: the first reason of a result other than pushed.
+      images: examples of all splits; None if none were read.
+      accuracy: on the eval split; None if it was not evaluated.
+      version: that it pushed; "" if none.
+      report: path of its report; "" if it has none.
+    """
+
+    run: int
+    started: str
+    seconds: int
+    result: str
+    why: str
+    images: int | None
+    accuracy: float | None
+    version: str
+    report: str
+
+
+def list_runs(config: PipelineConfig) -> list[RunLine]:
+    """All runs in short, the oldest first; the newest one may still be running."""
+    lines = [line_of(config, run) for run in all_runs(config.run_root / "metadata.sqlite")]
+    if lines and lines[-1].result == "stopped" and is_running(config.run_root):
+        lines[-1] = replace(lines[-1], result="running")
+    return lines
+
+
+def line_of(config: PipelineConfig, run: RunRecord) -> RunLine:
+    """The run in short."""
+    verdict, summary = verdict_of(run), summary_of(run)
+    result, why, version = _result(run, verdict)
+    report = find_report(config, run)
+    return RunLine(
+        run=run.number,
+        started=run.started.isoformat(sep=" ", timespec="seconds"),
+        seconds=round((run.ended - run.started).total_seconds()),
+        result=result,
+        why=why,
+        images=summary.examples if summary else None,
+        accuracy=verdict.accuracy if verdict else None,
+        version=version,
+        report=str(report or ""),
+    )
+
+
+def verdict_of(run: RunRecord) -> Verdict | None:
+    """The gate's verdict, or None if the run never came to it or it was deleted."""
+    uri = run.output("GatedEvaluator", "evaluation")
+    return read_verdict(uri) if uri and Path(uri).exists() else None
+
+
+def summary_of(run: RunRecord) -> IngestSummary | None:
+    """What the run's ingest did, or None."""
+    uri = run.output("ImageExampleGen", "report")
+    return read_summary(uri) if uri and Path(uri).exists() else None
+
+
+def _result(run: RunRecord, verdict: Verdict | None) -> tuple[str, str, str]:
+    """Result, reason and version."""
+    if "Pusher" not in run.steps or not run.steps["Pusher"].done:
+        return "stopped", f"in {', '.join(run.undone) or 'an early step'}", ""
+    pushed = run.steps["Pusher"].outputs["pushed_model"].custom_properties
+    version = pushed["pushed_version"].string_value if pushed["pushed"].int_value else ""
+    if version:
+        unchanged = run.steps["Pusher"].cached or pushed["already_served"].int_value
+        return ("unchanged" if unchanged else "pushed"), "", version
+    serving = run.output("ServingCheck", "blessing")
+    problems = list(verdict.problems) if verdict else []
+    if serving and Path(serving).exists():
+        problems += read_report(serving).problems
+    refusal = pushed["refusal"].string_value
+    return ("refused" if problems else "not pushed"), (problems or [refusal])[0], ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that two runs do not share; None where a run has none."""
+
+    name: str
+    one: Any
+    other: Any
+
+
+def compare(config: PipelineConfig, one: RunRecord, other: RunRecord) -> list[Difference]:
+    """What differs between two runs: results, metrics, recall, images, configuration, in this order."""
+    values = [dict(_values(config, run)) for run in (one, other)]
+    names = list(dict.fromkeys(name for found in values for name in found))
+    pairs = [Difference(name, *(found.get(name) for found in values)) for name in names]
+    return [pair for pair in pairs if pair.one != pair.other]
+
+
+def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, Any]]:
+    line = line_of(config, run)
+    yield "result", f"{line.result} {line.version or line.why}"
+    if verdict := verdict_of(run):
+        yield from ((name, value) for name, value in verdict.metrics.items() if not name.endswith("_diff"))
+        yield from ((f"recall of {name}", value) for name, value in verdict.recall.items())
+    if summary := summary_of(run):
+        for split, classes in summary.written.items():
+            yield f"images in {split}", sum(classes.values())
+        yield "images' fingerprint", summary.fingerprint[:12]
+    yield from flatten(configuration_of(config, run))
+
+
+def configuration_of(config: PipelineConfig, run: RunRecord) -> dict[str, Any]:
+    """What the run was configured with; empty if it left no report."""
+    report = find_report(config, run)
+    path = report.with_name(CONFIGURATION_FILE) if report else None
+    return yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields ("section.key", value) of nested sections."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

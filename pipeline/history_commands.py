@@ -1,0 +1,189 @@
+"""The commands about what was: `effnet runs`, `report`, `compare`, `lineage` and `clean`."""
+
+import json
+import os
+import webbrowser
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
+from pipeline.config import load_config
+
+app = typer.Typer()
+
+RunArgument = Annotated[int | None, typer.Argument(metavar="RUN", help="As `effnet runs` numbers it; else the newest.")]
+COLOURS = {
+    "pushed": "green",
+    "unchanged": "green",
+    "refused": "red",
+    "not pushed": "red",
+    "stopped": "red",
+    "running": "yellow",
+}
+LONGEST_PARAMETER = 100  # characters that the table shows; --json shows all
+
+
+@app.command()
+def runs(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
+    debug: DebugOption = False,
+) -> None:
+    """List what ran, when, and what came of it."""
+    settings = load_config(config, overrides or ())
+    from pipeline.history import list_runs
+
+    lines = list_runs(settings)[-last:]
+    if as_json:
+        print(json.dumps([asdict(line) for line in lines], indent=2, ensure_ascii=False))
+        return
+    if not lines:
+        print(f"nothing ran yet in {settings.run_root}; `effnet run` does")
+        return
+    table = Table("run", "started", "took", "images", "accuracy", "result", "version")
+    for line in reversed(lines):
+        why = f": {line.why}" if line.why else ""
+        table.add_row(
+            str(line.run),
+            line.started[:16],
+            str(timedelta(seconds=line.seconds)),
+            "-" if line.images is None else f"{line.images:,}",
+            "-" if line.accuracy is None else f"{line.accuracy:.4f}",
+            f"[{COLOURS[line.result]}]{line.result}[/]{escape(why)}",
+            line.version,
+        )
+    Console().print(table)
+
+
+@app.command()
+def report(
+    run: RunArgument = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say where the HTML report of a run lies."""
+    settings = load_config(config, overrides or ())
+    from pipeline.history import list_runs
+    from pipeline.report import find_report, report_of_stopped_run
+    from pipeline.run_record import find_run
+
+    record = find_run(settings.run_root / "metadata.sqlite", run)
+    path = find_report(settings, record)
+    if path is None:
+        if list_runs(settings)[record.number - 1].result == "running":
+            raise RuntimeError(f"run {record.number} is under way; its report is its last step")
+        path = report_of_stopped_run(settings, record)
+    print(json.dumps({"run": record.number, "report": str(path)}) if as_json else path)
+    if open_it and not webbrowser.open(path.as_uri()):
+        raise RuntimeError(f"no browser is to be found here; open {path} in one")
+
+
+@app.command()
+def compare(
+    one: Annotated[int, typer.Argument(metavar="RUN", help="As `effnet runs` numbers it.")],
+    other: Annotated[int, typer.Argument(metavar="RUN", help="The other one.")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show in what two runs differ: results, metrics, images, configuration."""
+    settings = load_config(config, overrides or ())
+    from pipeline.history import compare as differences_of
+    from pipeline.run_record import find_run
+
+    database = settings.run_root / "metadata.sqlite"
+    differences = differences_of(settings, find_run(database, one), find_run(database, other))
+    if as_json:
+        print(json.dumps([asdict(difference) for difference in differences], indent=2, ensure_ascii=False))
+        return
+    if not differences:
+        print(f"runs {one} and {other} differ in nothing")
+        return
+    table = Table("", f"run {one}", f"run {other}", "change")
+    for difference in differences:
+        values = (difference.one, difference.other)
+        change = f"{values[1] - values[0]:+.4g}" if all(isinstance(value, int | float) for value in values) else ""
+        table.add_row(escape(difference.name), *(escape(_shown(value)) for value in values), change)
+    Console().print(table)
+
+
+@app.command()
+def lineage(
+    version: Annotated[str | None, typer.Argument(metavar="MODEL", help="A version; else the served one.")] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Tell which images, code and parameters made a pushed model."""
+    settings = load_config(config, overrides or ())
+    from pipeline.lineage import lineage as find
+
+    version, steps = find(settings, version)
+    if as_json:
+        print(json.dumps({"version": version, "steps": [asdict(step) for step in steps]}, indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    console.print(f"version {version} was made by", style="bold")
+    for step in steps:
+        console.print(f"\n[bold]{step.step}[/]  {step.at}")
+        for name, value in step.parameters.items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            shown = text if len(text) <= LONGEST_PARAMETER else f"{text[: LONGEST_PARAMETER - 3]}..."
+            console.print(f"  {name}: {shown}", markup=False, highlight=False, soft_wrap=True)
+        for uri in step.outputs:
+            console.print(f"  -> {uri}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def clean(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    keep_runs: Annotated[int, typer.Option(min=1, help="Newest runs whose artifacts stay.")] = 5,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it this is only shown.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show, and with --yes delete, artifacts that neither the newest runs nor the pushed models need."""
+    settings = load_config(config, overrides or ())
+    from pipeline.clean import delete, find_unneeded
+    from pipeline.run_lock import only_run
+
+    with only_run(settings.run_root):
+        unneeded = find_unneeded(settings, keep_runs)
+        if yes:
+            delete(settings, unneeded)
+    total = sum(entry.bytes for entry in unneeded)
+    if as_json:
+        entries = [asdict(entry) for entry in unneeded]
+        print(json.dumps({"deleted": yes, "bytes": total, "artifacts": entries}, indent=2))
+        return
+    if not unneeded:
+        print(
+            f"nothing to delete in {settings.run_root}: the newest {keep_runs} runs and the pushed models need it all"
+        )
+        return
+    table = Table("MB", "kind", "folder")
+    for entry in unneeded:
+        folder = Path(os.path.relpath(entry.path, settings.run_root))
+        table.add_row(f"{entry.bytes / 1e6:.1f}", entry.kind, escape(str(folder)))
+    Console().print(table)
+    done = "deleted" if yes else "would be deleted; `effnet clean --yes` does it"
+    print(f"{len(unneeded)} artifacts, {total / 1e6:.1f} MB: {done}")
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,87 @@
+"""`effnet init`: a pipeline.yaml for a folder of images, the shipped one with its comments and other values."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.config import DEFAULT_PATH
+from pipeline.suggestions import Suggestion
+
+NOT_IN_A_NAME = re.compile(r"[^a-z0-9_-]+")
+
+
+class AlreadyThere(FileExistsError):
+    """A file would be overwritten."""
+
+
+def name_of(folder: str) -> str:
+    """A pipeline's name after a folder's: small Latin letters, digits, _ and -."""
+    name = NOT_IN_A_NAME.sub("-", Path(folder).stem.lower()).strip("-_")
+    return name[:63] or "images"
+
+
+def make_configuration(folder: str, suggestions: Sequence[Suggestion], notes: Sequence[str]) -> str:
+    """The shipped pipeline.yaml with these values, headed by what was found and why they were chosen.
+
+    Args:
+      folder: `data.path`.
+      suggestions: values and reasons.
+      notes: what was found, a line each.
+    """
+    values = {"name": name_of(folder), "data.path": folder} | {found.key: found.value for found in suggestions}
+    reasons = [f"{found.key}: {_scalar(found.value)} ({found.reason})" for found in suggestions]
+    head = ["Written by `effnet init`. Found:", *(f"  {note}" for note in notes)]
+    head += ["Chosen:", *(f"  {reason}" for reason in reasons)]
+    text = with_values(DEFAULT_PATH.read_text(encoding="utf-8"), values)
+    # A name may hold a line's end, which would end the comment.
+    comments = "".join(f"# {' '.join(line.splitlines())}".rstrip() + "\n" for line in head)
+    return f"{comments}\n{text}"
+
+
+def with_values(text: str, values: Mapping[str, Any]) -> str:
+    """A YAML text of nested blocks with other scalars; comments, order and all else stay.
+
+    Args:
+      text: two spaces for each level.
+      values: by dotted key.
+
+    Raises:
+      KeyError: a key is not in the text.
+    """
+    left = dict(values)
+    section: list[str] = []
+    lines = []
+    for line in text.splitlines():
+        match = re.match(r"( *)([a-z_]+): ?[^#]*(#.*)?$", line)
+        if match and not line.lstrip().startswith("#"):
+            indent, key, comment = match.groups()
+            section = [*section[: len(indent) // 2], key]
+            dotted = ".".join(section)
+            if dotted in left:
+                changed = f"{indent}{key}: {_scalar(left.pop(dotted))}"
+                column = line.index(comment) if comment else 0
+                line = f"{changed.ljust(column - 1)} {comment}" if comment else changed
+        lines.append(line)
+    if left:
+        raise KeyError(f"{', '.join(left)}: not in {DEFAULT_PATH.name}")
+    return "\n".join(lines) + "\n"
+
+
+def _scalar(value: Any) -> str:
+    """A value on one line of YAML, quoted where it has to be."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def write_configuration(path: Path, text: str, force: bool) -> None:
+    """Writes the file.
+
+    Raises:
+      AlreadyThere: it exists and `force` is not set.
+    """
+    if path.exists() and not force:
+        raise AlreadyThere(f"{path} is there already; --force overwrites it, --output names another")
+    path.write_text(text, encoding="utf-8")

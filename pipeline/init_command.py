@@ -1,0 +1,114 @@
+"""`effnet init`, as a user types it."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from pipeline.cli_options import DebugOption, JsonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.folder_survey import FolderSurvey
+    from pipeline.suggestions import Suggestion
+
+app = typer.Typer()
+
+MOST_PROBLEMS = 5
+KERAS_WEIGHTS = "efficientnetb0_notop.h5"  # Keras' name of the published file, in its cache once it was downloaded
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder of class folders, or a manifest.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("pipeline.yaml"),
+    weights: Annotated[
+        str | None,
+        typer.Option(help="none, or imagenet, which is downloaded once; else imagenet if it is here already."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Look at a folder of images and write a pipeline.yaml for it, with reasons and a forecast."""
+    from pipeline.config import ConfigError, DataSettings, load_config
+    from pipeline.folder_survey import survey
+    from pipeline.init import make_configuration, write_configuration
+    from pipeline.suggestions import forecast_seconds, suggest
+
+    if weights not in (None, "none", "imagenet"):
+        raise ConfigError(f"--weights {weights}: expected none or imagenet")
+    path = str(folder.expanduser().resolve())
+    console = Console(stderr=as_json)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("looking at the images", total=None)
+        found = survey(
+            path, DataSettings(path=path).max_pixels, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    gpu = shutil.which("nvidia-smi") is not None
+    pretrained = weights == "imagenet" or (weights is None and _published_weights_are_here())
+    suggestions = suggest(found, gpu, pretrained)
+    seconds = forecast_seconds(found, {chosen.key: chosen.value for chosen in suggestions}, gpu)
+    notes = [f"{name}: {value}" for name, value in _facts(found)]
+    write_configuration(output, make_configuration(path, suggestions, notes), force)
+    load_config(output)  # what was written is accepted, or this is the place to say so
+
+    if as_json:
+        result = {"found": asdict(found), "suggestions": [asdict(chosen) for chosen in suggestions]}
+        print(json.dumps({**result, "forecast_seconds": seconds, "written": str(output)}, indent=2, ensure_ascii=False))
+        return
+    _print(console, found, suggestions)
+    if not pretrained:
+        print("from scratch; --weights imagenet starts from published weights, which is better for few photos")
+    forecast = (
+        "is seen once it runs: training goes on the GPU" if seconds is None else f"some {seconds / 60:.0f} minutes"
+    )
+    print(f"a run will take: {forecast}")
+    print(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
+
+
+def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
+    side, low, high = found.shorter_sides
+    counts = sorted(found.classes.items(), key=lambda item: item[1])
+    (fewest, least), (most, largest) = counts[0], counts[-1]
+    sample = "" if found.looked_at >= found.images else f" (of {found.looked_at:,} that were opened)"
+    splits = f"folders for {', '.join(found.given_splits)}" if found.given_splits else "none; cut by image content"
+    return [
+        ("images", f"{found.images:,} in {len(found.classes)} classes, {least:,} ({fewest}) to {largest:,} ({most})"),
+        ("splits", splits),
+        ("shorter side", f"{side:.0f} px, mostly {low:.0f} to {high:.0f}{sample}"),
+        (
+            "shapes",
+            "nearly all alike"
+            if found.aspect_spread < 1.1
+            else f"widths over heights differ {found.aspect_spread:.1f} times",
+        ),
+        ("formats", ", ".join(f"{name} {count:,}" for name, count in found.formats.items())),
+        ("copies", f"{found.copies:,} identical, {found.near_copies:,} near ones{sample}"),
+        ("no good images", f"{len(found.problems):,}{sample}, and {found.litter:,} set aside by their name"),
+    ]
+
+
+def _print(console: Console, found: "FolderSurvey", suggestions: "Sequence[Suggestion]") -> None:
+    for name, value in _facts(found):
+        console.print(f"[bold]{name:<16}[/]{escape(value)}", soft_wrap=True)
+    for path, message in found.problems[:MOST_PROBLEMS]:
+        console.print(f"{'':<16}{escape(path)}: {escape(message)}", soft_wrap=True)
+    table = Table("setting", "value", "because")
+    for chosen in suggestions:
+        table.add_row(chosen.key, escape(str(chosen.value)), escape(chosen.reason))
+    console.print(table)
+
+
+def _published_weights_are_here() -> bool:
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    return (cache / "models" / KERAS_WEIGHTS).is_file()

@@ -1,0 +1,111 @@
+"""Which images, code and parameters made a pushed model, from ML Metadata."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2
+
+from components import files
+from components.atomic_pusher.store import pushed_models
+from components.served_model.record import read_record
+from pipeline.config import PipelineConfig
+from pipeline.run_record import node_of, open_store
+
+Event = metadata_store_pb2.Event
+INPUTS, OUTPUTS = (Event.INPUT, Event.DECLARED_INPUT), (Event.OUTPUT, Event.DECLARED_OUTPUT)
+
+
+class UnknownModel(ValueError):
+    """There is no such model, or nobody remembers how it was made."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One step that took part in making a model.
+
+    Attributes:
+      step: component id.
+      at: local time when it ended.
+      parameters: its own, those that are JSON parsed.
+      inputs: artifacts that it read.
+      outputs: artifacts that it wrote.
+    """
+
+    step: str
+    at: str
+    parameters: dict[str, Any]
+    inputs: list[str]
+    outputs: list[str]
+
+
+def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made]]:
+    """The version, and the steps that made it, the first one first.
+
+    Args:
+      config: whose pushed models and metadata.
+      version: as `effnet models` lists it; None is the served one.
+
+    Raises:
+      UnknownModel: there is no such version, or this pipeline's metadata do not know it.
+    """
+    versions = [model.version for model in pushed_models(config.push_path)]
+    if not versions:
+        raise UnknownModel(f"no model is served from {config.push_path}; `effnet run` pushes one")
+    version = version or versions[0]
+    if version not in versions:
+        raise UnknownModel(f"got version {version}, expected one of: {', '.join(versions)}")
+    uri = read_record(files.join(config.push_path, version)).model_uri
+    database = config.run_root / "metadata.sqlite"
+    artifacts = open_store(database).get_artifacts_by_uri(uri) if database.exists() and uri else []
+    if not artifacts:
+        raise UnknownModel(f"version {version} was made elsewhere: {database} does not know {uri or 'its origin'}")
+    return version, list(steps_behind(database, artifacts[0].id))
+
+
+def steps_behind(database: Path, artifact_id: int) -> Iterator[Made]:
+    """Yields every step that an artifact depends on, in the order in which they ended."""
+    store = open_store(database)
+    executions: dict[int, metadata_store_pb2.Execution] = {}
+    artifacts, seen = [artifact_id], {artifact_id}
+    while artifacts:
+        makers = {event.execution_id for event in store.get_events_by_artifact_ids(artifacts) if event.type in OUTPUTS}
+        # A step that was taken from the cache made nothing: the artifact is the first one's.
+        new = [found for found in store.get_executions_by_id(makers - executions.keys()) if not _cached(found)]
+        executions |= {execution.id: execution for execution in new}
+        events = store.get_events_by_execution_ids([execution.id for execution in new]) if new else []
+        artifacts = [event.artifact_id for event in events if event.type in INPUTS and event.artifact_id not in seen]
+        seen.update(artifacts)
+    for execution in sorted(executions.values(), key=lambda found: found.last_update_time_since_epoch):
+        yield _made(store, execution)
+
+
+def _cached(execution: metadata_store_pb2.Execution) -> bool:
+    return execution.last_known_state == metadata_store_pb2.Execution.CACHED
+
+
+def _made(store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution) -> Made:
+    events = store.get_events_by_execution_ids([execution.id])
+    uris = {found.id: found.uri for found in store.get_artifacts_by_id([event.artifact_id for event in events])}
+    ended = datetime.fromtimestamp(execution.last_update_time_since_epoch / 1000, UTC).astimezone()
+    return Made(
+        step=node_of(store, execution.id),
+        at=ended.isoformat(sep=" ", timespec="seconds"),
+        parameters={name: _plain(value) for name, value in sorted(execution.custom_properties.items())},
+        inputs=[uris[event.artifact_id] for event in events if event.type in INPUTS],
+        outputs=[uris[event.artifact_id] for event in events if event.type in OUTPUTS],
+    )
+
+
+def _plain(value: metadata_store_pb2.Value) -> Any:
+    found = getattr(value, value.WhichOneof("value"))
+    if isinstance(found, str) and found[:1] in ("{", "["):
+        try:
+            return json.loads(found)
+        except json.JSONDecodeError:
+            return found
+    return found

@@ -1,0 +1,113 @@
+"""What settings suit a folder of images, why, and how long a run will take. Rules of thumb, each with its reason."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.folder_survey import FolderSurvey
+
+# Training, images/s of B0 at 224 pixels on one CPU core, half of what two cores reach: 12 to 18 with this network's
+# kernels (benchmarks/train_step.py). What is not the network's makes small images dearer than their pixels.
+CPU_RATE, REFERENCE_SIZE, RATE_EXPONENT = 8.0, 224, 1.8
+FIXED_SECONDS = 150  # loading, tracing, evaluation, checks
+INGEST_RATE = 100.0  # images/s through ingest, statistics and Transform together, on a CPU
+INFERENCE_SHARE = 1 / 3  # of a training step's time
+PHOTO_SIDE = 96  # pixels; what is smaller is rather a symbol, which a mirror changes
+MOST_CPU_SIZE = 128  # pixels: on a CPU each step beyond takes its square
+TRAINING_STEPS = 1500  # that a network from scratch should see at least
+BATCH = 32
+IMBALANCE = 5.0  # images of the largest over those of the smallest class
+TUNER_TRIALS, TUNER_SHARE = 3, 0.6  # of one epoch each, of this share of the train split
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A setting of pipeline.yaml and the reason for it."""
+
+    key: str
+    value: Any
+    reason: str
+
+
+def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion]:
+    """Settings other than the shipped ones.
+
+    Args:
+      found: the folder.
+      gpu: whether the machine has one.
+      pretrained: whether published weights are to be started from.
+    """
+    side, *_ = found.shorter_sides
+    photos = side >= PHOTO_SIDE
+    size = _image_size(side, gpu)
+    train = found.images * (1.0 if found.given_splits else 0.75)
+    majority = max(found.classes.values()) / found.images
+    smallest = min(found.classes.values())
+    suggestions = [
+        Suggestion("model.variant", "b0", "the smallest network; try b2 on a GPU once this one runs"),
+        Suggestion("model.image_size", size, _size_reason(side, size, gpu)),
+        Suggestion(
+            "transform.resize",
+            "crop" if photos else "squash",
+            "photos: the centre, in the right proportions" if photos else "small pictures: all of each is kept",
+        ),
+        Suggestion(
+            "train.augment.horizontal_flip",
+            photos,
+            "a mirrored photo shows the same; set false where left and right matter"
+            if photos
+            else "small pictures may be symbols, which a mirror changes",
+        ),
+    ]
+    if pretrained:
+        suggestions += [
+            Suggestion("model.weights", "imagenet", "published weights learn from few images"),
+            Suggestion("train.recipe", "finetune", "goes with published weights"),
+            Suggestion("train.epochs", 10, "published weights need few"),
+        ]
+    else:
+        epochs = min(max(round(TRAINING_STEPS * BATCH / train), 6), 40)
+        reason = f"from scratch some {TRAINING_STEPS:,} steps are needed: {train / BATCH:.0f} make an epoch"
+        suggestions.append(Suggestion("train.epochs", epochs, reason))
+    if max(found.classes.values()) / smallest > IMBALANCE:
+        reason = f"the largest class has {max(found.classes.values()) / smallest:.0f} times the images of the smallest"
+        suggestions.append(Suggestion("train.class_balance", "weights", reason))
+    if smallest * 0.6 < 10:
+        least = max(int(smallest * 0.5), 1)
+        suggestions.append(Suggestion("data.min_images_per_class", least, f"the smallest class has {smallest} images"))
+    if found.looked_at and (bad := len(found.problems) / found.looked_at) > 0.05:
+        bound = min(round(bad * 1.5, 2), 1.0)
+        suggestions.append(
+            Suggestion("data.max_bad_fraction", bound, f"{bad:.0%} of the files are no good image; look at them")
+        )
+    floor = round(majority + 0.25 * (1 - majority), 2)
+    suggestions.append(
+        Suggestion(
+            "evaluate.min_accuracy", floor, f"always the largest class would be right in {majority:.0%}; raise it"
+        )
+    )
+    return suggestions
+
+
+def forecast_seconds(found: FolderSurvey, chosen: Mapping[str, Any], gpu: bool) -> float | None:
+    """How long a run will take on this machine's CPU; None with a GPU, whose speed is not known here."""
+    if gpu:
+        return None
+    rate = CPU_RATE * (os.cpu_count() or 1) * (REFERENCE_SIZE / chosen["model.image_size"]) ** RATE_EXPONENT
+    train = found.images * (1.0 if found.given_splits else 0.75)
+    passes = chosen["train.epochs"] * (1 + 0.15 * INFERENCE_SHARE) + TUNER_TRIALS * TUNER_SHARE
+    return FIXED_SECONDS + found.images / INGEST_RATE + passes * train / rate
+
+
+def _image_size(side: float, gpu: bool) -> int:
+    most = REFERENCE_SIZE if gpu else MOST_CPU_SIZE
+    return int(min(max(side // 32 * 32, 64), most))
+
+
+def _size_reason(side: float, size: int, gpu: bool) -> str:
+    if side < size:
+        return f"the images have {side:.0f} pixels; a network of five halvings sees more in {size}"
+    if size < side and not gpu:
+        return f"the images have {side:.0f} pixels; on a CPU more than {size} takes long"
+    return f"the images have {side:.0f} pixels a side"

@@ -1,0 +1,113 @@
+"""`effnet init`: what it sees in a folder, what it suggests, and that the next command takes it."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.folder_survey import FolderSurvey
+from pipeline.init import name_of, with_values
+from pipeline.suggestions import forecast_seconds, suggest
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Two classes of forty photo tiles, and what is wrong with some files; the shell stands beside the folder."""
+    folder = tmp_path / "My photos: 菊花 #1"
+    for name, photo in zip(("china", "<b>flower"), load_sample_images().images, strict=True):
+        (folder / name).mkdir(parents=True)
+        for tile in range(40):
+            row, column = divmod(tile, 8)
+            pixels = photo[row * 80 : row * 80 + 80, column * 80 : column * 80 + 80]
+            Image.fromarray(np.kron(pixels, np.ones((2, 2, 1), np.uint8))).save(folder / name / f"{tile}.jpg")
+    whole = (folder / "china" / "1.jpg").read_bytes()
+    (folder / "china" / "copy of 1.jpg").write_bytes(whole)
+    (folder / "china" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "china" / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def init(*arguments: str):
+    return CliRunner().invoke(app, ["init", *arguments], env={"COLUMNS": "200", "KERAS_HOME": "/nowhere"})
+
+
+def test_it_names_what_it_found_and_writes_what_the_next_command_takes(photos):
+    done = init(str(photos))
+    assert done.exit_code == 0, done.output
+    for told in ("82 in 2 classes", "160 px", "1 identical", "china/cut.jpg", "next: effnet run"):
+        assert told in done.output
+    settings = load_config()  # finds the file in the shell's folder
+    assert settings.data.path == str(photos)
+    assert settings.name == "my-photos-1"
+    assert settings.model.image_size == 128
+    assert settings.transform.resize == "crop"
+    assert settings.train.augment.horizontal_flip is True
+    assert "largest class would be right" in (photos.parent / "pipeline.yaml").read_text(encoding="utf-8")
+
+
+def test_its_json_has_all_of_it(photos):
+    result = json.loads(init(str(photos), "--json").stdout)
+    assert result["found"]["classes"] == {"china": 42, "<b>flower": 40}
+    assert result["forecast_seconds"] is None or result["forecast_seconds"] > 0
+    assert all(suggestion["reason"] for suggestion in result["suggestions"])
+
+
+def test_a_file_that_is_there_is_not_overwritten_unless_asked(photos):
+    (photos.parent / "pipeline.yaml").write_text("mine")
+    assert "--force" in str(init(str(photos)).exception)
+    assert (photos.parent / "pipeline.yaml").read_text() == "mine"
+    assert init(str(photos), "--force").exit_code == 0
+
+
+def test_published_weights_bring_the_recipe_that_needs_them(photos):
+    assert init(str(photos), "--weights", "imagenet").exit_code == 0
+    assert load_config().train.recipe == "finetune"
+
+
+def test_other_values_leave_comments_and_everything_else_alone():
+    shipped = DEFAULT_PATH.read_text(encoding="utf-8")
+    changed = with_values(shipped, {"train.epochs": 40, "data.path": "a: #b", "train.augment.horizontal_flip": True})
+    lines = [line for line in changed.splitlines() if line not in shipped.splitlines()]
+    assert len(lines) == 3
+    assert len(changed.splitlines()) == len(shipped.splitlines())
+    values, before = yaml.safe_load(changed), yaml.safe_load(shipped)
+    assert values["data"].pop("path") == "a: #b"
+    assert values["train"].pop("epochs") == 40
+    assert values["train"]["augment"].pop("horizontal_flip") is True
+    for section, key in (("data", "path"), ("train", "epochs")):
+        before[section].pop(key)
+    before["train"]["augment"].pop("horizontal_flip")
+    assert values == before
+    with pytest.raises(KeyError, match=r"train\.epoch"):
+        with_values(shipped, {"train.epoch": 1})
+
+
+@pytest.mark.parametrize("folder", ["/a/Fotos", "/a/菊花", "/a/on", "/a/2024", "/a/-x-", "/a/" + "n" * 99])
+def test_any_folder_gives_a_name_that_the_configuration_takes(folder, tmp_path):
+    text = with_values(DEFAULT_PATH.read_text(encoding="utf-8"), {"name": name_of(folder)})
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    assert load_config(tmp_path / "own.yaml").name == name_of(folder)
+
+
+def test_suggestions_follow_the_images():
+    symbols = FolderSurvey("x", {"a": 900, "b": 100}, [], 1000, [], 0, (32, 32, 32), 1.0)
+    chosen = {found.key: found.value for found in suggest(symbols, gpu=False, pretrained=False)}
+    assert chosen["train.augment.horizontal_flip"] is False
+    assert chosen["model.image_size"] == 64
+    assert chosen["train.class_balance"] == "weights"
+    assert chosen["evaluate.min_accuracy"] > 0.9  # to say "a" always is no model
+
+    photos = FolderSurvey("x", {"a": 500, "b": 500}, ["train", "eval"], 1000, [], 0, (480, 300, 900), 1.8)
+    on_gpu = {found.key: found.value for found in suggest(photos, gpu=True, pretrained=False)}
+    on_cpu = {found.key: found.value for found in suggest(photos, gpu=False, pretrained=False)}
+    assert on_gpu["model.image_size"] == 224
+    assert on_cpu["model.image_size"] < 224
+    assert "train.class_balance" not in on_cpu
+    assert forecast_seconds(photos, on_cpu, gpu=False) > forecast_seconds(symbols, chosen, gpu=False)

@@ -1,0 +1,39 @@
+"""Commands that only look answer at once, since they import none of the heavy libraries."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("tensorflow", "keras", "tfx", "apache_beam", "matplotlib")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["config"], ["models"], ["runs"], ["report"], ["lineage"], ["compare", "1", "2"], ["init", "nowhere"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_nothing_heavy_is_imported(arguments, tmp_path):
+    settings = ["--set", f"runners.local.root={tmp_path}"] if arguments[0] not in ("--help", "init") else []
+    program = (
+        "import sys\n"
+        "from pipeline.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments, *settings], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("heavy: []\n"), done.stdout
+
+
+def test_the_shell_completes_commands():
+    effnet = Path(sys.executable).with_name("effnet")
+    environment = {**os.environ, "_EFFNET_COMPLETE": "complete_bash", "COMP_WORDS": "effnet r", "COMP_CWORD": "1"}
+    done = subprocess.run([effnet], capture_output=True, text=True, env=environment)
+    assert {"run", "runs", "report", "rollback"} <= set(done.stdout.split())
