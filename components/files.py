@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 COPY_BYTES = 1 << 20
@@ -26,6 +26,16 @@ def join(folder: str, *parts: str) -> str:
     return "/".join([folder.rstrip("/"), *parts])
 
 
+def storages() -> Any:
+    """Beam's file systems, ready: S3's fails as long as nobody has set options, which otherwise a pipeline does."""
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    if FileSystems._pipeline_options is None:
+        FileSystems.set_options(PipelineOptions([]))
+    return FileSystems
+
+
 def read_bytes(path: str) -> bytes:
     """Returns a file's content.
 
@@ -35,10 +45,9 @@ def read_bytes(path: str) -> bytes:
     if not is_remote(path):
         return Path(path).read_bytes()
     from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
 
     # Beam would unpack what is called *.gz; a file's bytes are wanted as they are.
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with storages().open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         return file.read()
 
 
@@ -53,9 +62,8 @@ def write_text(path: str, text: str) -> None:
         Path(path).write_text(text, encoding="utf-8")
         return
     from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
 
-    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with storages().create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         file.write(text.encode())
 
 
@@ -73,11 +81,10 @@ def copy(source: str, destination: str) -> None:
             os.fsync(writer.fileno())
         return
     from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
 
     with (
         _open(source) as reader,
-        FileSystems.create(destination, compression_type=CompressionTypes.UNCOMPRESSED) as out,
+        storages().create(destination, compression_type=CompressionTypes.UNCOMPRESSED) as out,
     ):
         shutil.copyfileobj(reader, out, COPY_BYTES)
 
@@ -109,18 +116,15 @@ def _open(path: str) -> BinaryIO:
     if not is_remote(path):
         return Path(path).open("rb")
     from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
 
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return storages().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def walk(folder: str) -> list[str]:
     """Returns the files anywhere below a folder, relative to it, sorted; none if there is no such folder."""
     if not is_remote(folder):
         return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
-    from apache_beam.io.filesystems import FileSystems
-
-    found = FileSystems.match([join(folder, "**")])[0].metadata_list
+    found = storages().match([join(folder, "**")])[0].metadata_list
     return sorted(match.path.removeprefix(join(folder, "")) for match in found)
 
 
@@ -136,10 +140,8 @@ def delete(path: str) -> None:
         OSError: if it cannot be deleted.
     """
     if is_remote(path):
-        from apache_beam.io.filesystems import FileSystems
-
         # Object stores have no folders to delete, only what is in them.
-        FileSystems.delete([join(path, name) for name in walk(path)] or [path])
+        storages().delete([join(path, name) for name in walk(path)] or [path])
     elif Path(path).is_dir():
         shutil.rmtree(path)
     else:
@@ -150,15 +152,11 @@ def find(pattern: str) -> list[str]:
     """Returns the files that match a glob pattern, sorted; none if there is no such folder."""
     if not is_remote(pattern):
         return sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is absolute, which Path.glob does not take
-    from apache_beam.io.filesystems import FileSystems
-
-    return sorted(match.path for match in FileSystems.match([pattern])[0].metadata_list)
+    return sorted(match.path for match in storages().match([pattern])[0].metadata_list)
 
 
 def exists(path: str) -> bool:
     """Tells whether a file or a folder is there."""
     if not is_remote(path):
         return Path(path).exists()
-    from apache_beam.io.filesystems import FileSystems
-
-    return FileSystems.exists(path)
+    return storages().exists(path)

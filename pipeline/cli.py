@@ -7,14 +7,15 @@ import sys
 import traceback
 import warnings
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
 from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+from pipeline.schedule import app as schedule_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,14 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="From a folder of labelled images to a validated, tuned, gated and served EfficientNet.",
 )
-
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The pipeline.yaml to use.", envvar="EFFNET_CONFIG")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated."),
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+app.add_typer(schedule_app, name="schedule")
 
 
 @app.command()

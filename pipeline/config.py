@@ -8,11 +8,12 @@ import datetime
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pipeline.kubeflow.settings import KubeflowSettings
 from trainer.settings import (
     NO_FILE,
     Fraction,
@@ -140,6 +141,7 @@ class Runners(Settings):
     """Engines and their options."""
 
     local: LocalRunner = LocalRunner()
+    kubeflow: KubeflowSettings = KubeflowSettings()
     beam: tuple[str, ...] = ()
 
 
@@ -305,7 +307,11 @@ def _nearest(key_path: tuple[str, ...]) -> str:
     """Suggests the valid key that looks most like the last of `key_path`."""
     model: Any = PipelineConfig
     for name in key_path[:-1]:
-        model = model.model_fields[name].annotation
+        fields = getattr(model, "model_fields", None)
+        # Of a mapping or a list, such as runners.kubeflow.resources, the type of an entry.
+        model = (
+            fields[name].annotation if fields else next(reversed([a for a in get_args(model) if a is not ...]), None)
+        )
     valid = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
     close = difflib.get_close_matches(key_path[-1], valid, n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else f"; valid here: {', '.join(valid)}"

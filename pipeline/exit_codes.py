@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from components.errors import DataError, GateError
+
 
 class ExitCode(IntEnum):
     """How a run ended, for scripts and schedulers."""
@@ -16,3 +18,9 @@ class ExitCode(IntEnum):
     def meaning(self) -> str:
         """In words, for the last line of a run."""
         return self.name.lower().replace("_", " ")
+
+
+def exit_code_of(error: Exception) -> ExitCode:
+    """How a run ends that this error ends."""
+    refusals = {DataError: ExitCode.DATA_REFUSED, GateError: ExitCode.GATE_REFUSED}
+    return next((code for kind, code in refusals.items() if isinstance(error, kind)), ExitCode.FAILED)

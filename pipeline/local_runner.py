@@ -36,15 +36,20 @@ def run(config: PipelineConfig) -> None:
 
 
 def prepare(config: PipelineConfig) -> None:
-    """Makes the quick-start images if they are what the run is about; keeps this process off the GPU and the network.
+    """Makes the quick-start images if they are what the run is about, and prepares this process."""
+    if config.data.path == str(DEFAULT_DESTINATION):
+        build_quickstart()
+    prepare_process()
+
+
+def prepare_process() -> None:
+    """Keeps this process off the GPU and the network.
 
     No Beam step may take the GPU. The training process, a child, does not inherit this and has it to itself.
     """
     import tensorflow as tf
     from apache_beam.options.pipeline_options import StandardOptions
 
-    if config.data.path == str(DEFAULT_DESTINATION):
-        build_quickstart()
     tf.config.set_visible_devices([], "GPU")
     # Beam's own default first tries to download another runner, for every step anew (apache/beam, runners/direct);
     # a `--runner` among `runners.beam` still wins.

@@ -3,13 +3,10 @@
 import time
 import traceback
 
-from components.errors import DataError, GateError
 from pipeline.config import PipelineConfig
-from pipeline.exit_codes import ExitCode
+from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.progress import StepDisplay, quiet_output
 from pipeline.run_lock import only_run
-
-REFUSALS: dict[type[Exception], ExitCode] = {DataError: ExitCode.DATA_REFUSED, GateError: ExitCode.GATE_REFUSED}
 
 
 def run_with_progress(config: PipelineConfig, debug: bool) -> ExitCode:
@@ -46,7 +43,7 @@ def _run(config: PipelineConfig, debug: bool) -> ExitCode:
             console.print("[red]error:[/] ", end="")
             console.print(" ".join(str(error).split()), markup=False, soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
-            code = next((code for kind, code in REFUSALS.items() if isinstance(error, kind)), ExitCode.FAILED)
+            code = exit_code_of(error)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
         code = print_summary(console, config, log_path)

@@ -13,6 +13,7 @@ from components.atomic_pusher.model_card import CARD_FILE, make_card
 from components.atomic_pusher.store import push
 from components.errors import Withdrawn
 from components.gated_evaluator.verdict import read_verdict
+from components.lineage import lasting_uri
 from components.model_info import read_model_info
 from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
@@ -42,7 +43,7 @@ class Executor(pusher_executor.Executor):
             self._MarkNotPushed(pushed_model)
             return
         push_path, saved_model = push_path_of(exec_properties), self.GetModelPath(input_dict)
-        model_uri = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
+        model_uri = lasting_uri(artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY]))
         verdict = read_verdict(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_BLESSING_KEY]))
         serving = None
         if infra_blessing := input_dict.get(standard_component_specs.INFRA_BLESSING_KEY):

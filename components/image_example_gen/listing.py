@@ -151,10 +151,9 @@ def _add(entry: os.DirEntry[str], path: str, ancestors: frozenset[tuple[int, int
 
 def _list_remote(root: str, listing: Listing) -> None:
     from apache_beam.io.filesystem import BeamIOError
-    from apache_beam.io.filesystems import FileSystems
 
     try:
-        matches = FileSystems.match([files.join(root, "**")])[0].metadata_list
+        matches = files.storages().match([files.join(root, "**")])[0].metadata_list
     except (BeamIOError, ValueError) as error:
         raise DataError(f"cannot list {root} ({error}), expected what Beam can read: correct data.path") from error
     folders: set[str] = set()

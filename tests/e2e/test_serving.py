@@ -28,6 +28,21 @@ def answers(push_path: Path, image: bytes) -> list[float]:
     return probe(str(push_path / served), [image])["answers"]["probabilities"][0]
 
 
+def with_shuffled_training_labels(images: Path, folder: Path) -> Path:
+    """Copies the digits to train/ with labels that tell nothing, and a fifth of them to test/ with the right ones."""
+    photos = sorted(path for path in images.glob("[0-9]/*.png") if path.name != "cut short.png")
+    random.Random(0).shuffle(photos)
+    test, train = photos[: len(photos) // 5], photos[len(photos) // 5 :]
+    labels = [path.parent.name for path in train]
+    random.Random(1).shuffle(labels)
+    placed = [(path, "test", path.parent.name) for path in test]
+    placed += [(path, "train", label) for path, label in zip(train, labels, strict=True)]
+    for number, (path, split, label) in enumerate(placed):
+        (folder / split / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / split / label / f"{number}.png")
+    return folder
+
+
 def test_a_bad_model_is_refused_a_better_one_served_and_a_rollback_brings_the_old_one_back(
     project, first_run, tmp_path
 ):
@@ -36,15 +51,9 @@ def test_a_bad_model_is_refused_a_better_one_served_and_a_rollback_brings_the_ol
     image = next((project.images / "7").glob("*.png")).read_bytes()
     first = answers(push_path, image)
 
-    shuffled = tmp_path / "shuffled"
-    photos = sorted(path for path in project.images.glob("[0-9]/*.png") if path.name != "cut short.png")
-    labels = [path.parent.name for path in photos]
-    random.Random(0).shuffle(labels)
-    for number, (path, label) in enumerate(zip(photos, labels, strict=True)):
-        (shuffled / label).mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, shuffled / label / f"{number}.png")
     own = (f"push.path={push_path}", "tune.enabled=false")
-    bad = project.effnet("run", overrides=(*own, f"data.path={shuffled}", "train.epochs=1"))
+    poisoned = with_shuffled_training_labels(project.images, tmp_path / "poisoned")
+    bad = project.effnet("run", overrides=(*own, f"data.path={poisoned}", "train.epochs=1"))
     assert bad.returncode == 3, bad.stdout + bad.stderr
     assert "sparse_categorical_accuracy changed by -" in bad.stdout
     assert answers(push_path, image) == first

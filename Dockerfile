@@ -1,0 +1,41 @@
+# The image of every step on Kubeflow Pipelines and Vertex AI, and of Beam's workers on other machines.
+#
+#   docker build -t REGISTRY/tfx-efficientnet:1 .
+#   docker build -t REGISTRY/tfx-efficientnet:1-gpu --build-arg LOCK=requirements-gpu.lock .
+#
+# Both install exactly what the lock pins. The GPU variant brings CUDA from PyPI, and needs only the node's driver.
+# For the newer stack: --build-arg PYTHON=3.12 --build-arg DEBIAN=trixie --build-arg BEAM=2.77.0
+ARG PYTHON=3.11
+ARG DEBIAN=bookworm
+ARG BEAM=2.72.0
+
+FROM python:${PYTHON}-slim-${DEBIAN} AS build
+ARG LOCK=requirements.lock
+ARG UV_VERSION=0.13.9
+RUN pip install --no-cache-dir uv==${UV_VERSION}
+ENV VIRTUAL_ENV=/opt/effnet UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+RUN uv venv --python "$(command -v python)" ${VIRTUAL_ENV}
+WORKDIR /build
+COPY pyproject.toml ${LOCK} ./
+RUN uv pip sync --no-cache --require-hashes ${LOCK}
+COPY README.md pipeline.yaml ./
+COPY pipeline ./pipeline
+COPY components ./components
+COPY trainer ./trainer
+COPY data ./data
+RUN uv pip install --no-cache --no-deps --no-build-isolation .
+
+FROM apache/beam_python${PYTHON}_sdk:${BEAM} AS beam
+
+FROM python:${PYTHON}-slim-${DEBIAN}
+COPY --from=build /opt/effnet /opt/effnet
+COPY --from=beam /opt/apache/beam /opt/apache/beam
+# KFP's launcher runs as the container's user, and copies artifacts through these folders.
+RUN useradd --uid 1000 --create-home effnet \
+    && mkdir -p /minio /s3 /gcs \
+    && chown 1000:1000 /minio /s3 /gcs
+ENV PATH=/opt/effnet/bin:${PATH} PYTHONUNBUFFERED=1
+USER 1000
+WORKDIR /home/effnet
+# Kubeflow and Vertex AI name their own command; a Beam worker starts with this one.
+ENTRYPOINT ["/opt/apache/beam/boot"]

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines and Vertex AI: compile, deploy, and what runs in the container."""

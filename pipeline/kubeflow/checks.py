@@ -1,0 +1,109 @@
+"""What the backend would refuse, or silently do wrong, is refused when the pipeline is compiled."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from components import files
+from pipeline.config import PipelineConfig
+from pipeline.kubeflow.errors import KubeflowError
+from trainer.settings import NO_FILE
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
+
+# Argo's rule for the names of tasks; a pipeline's name also becomes part of pods' names.
+TASK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,120}")
+PIPELINE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+LOCAL_BEAM_RUNNERS = ("DirectRunner", "FnApiRunner")
+
+
+def check_config(config: PipelineConfig) -> None:
+    """Refuses paths that no container sees, and workers that cannot read the artifacts.
+
+    Raises:
+      KubeflowError: at the first of them.
+    """
+    settings = config.runners.kubeflow
+    if not PIPELINE_NAME.fullmatch(config.name):
+        raise KubeflowError(f"name: got {config.name}, expected lower-case letters, digits and inner hyphens")
+    if config.push.path is None:
+        raise KubeflowError(
+            "push.path: is required on Kubeflow, where a step's own disk is gone with it: expected s3://, gs:// or a "
+            "folder on a volume of runners.kubeflow.volumes"
+        )
+    paths = {"data.path": config.data.path, "push.path": config.push.path}
+    if config.model.weights not in NO_FILE:
+        paths["model.weights"] = config.model.weights
+    for key, path in paths.items():
+        if path.startswith("minio://"):
+            raise KubeflowError(
+                f"{key}: got {path}, which only the launcher knows: expected s3://, see docs/kubeflow.md"
+            )
+        if not files.is_remote(path) and not settings.mounts(path):
+            raise KubeflowError(
+                f"{key}: got {path}, which no container sees: expected s3://, gs:// or a folder on a volume of "
+                "runners.kubeflow.volumes"
+            )
+    if beam_is_remote(config.runners.beam) and not (settings.pipeline_root or "").startswith("gs://"):
+        raise KubeflowError(
+            f"runners.kubeflow.pipeline_root: got {settings.pipeline_root}, expected gs://, the only store that the "
+            "workers of a remote Beam runner and TensorFlow both read"
+        )
+
+
+def beam_is_remote(beam: Sequence[str]) -> bool:
+    """Tells whether Beam's workers are other machines than the step's own pod."""
+    runners = [option.partition("=")[2] for option in beam if option.startswith("--runner=")]
+    return any(runner.rpartition(".")[2] not in LOCAL_BEAM_RUNNERS for runner in runners)
+
+
+def check_pipeline(pipeline: "tfx.dsl.Pipeline", config: PipelineConfig) -> None:
+    """Refuses nodes that the backend cannot run, by name.
+
+    Raises:
+      KubeflowError: at the first of them.
+    """
+    for node in pipeline.components:
+        if problem := _problem(node):
+            raise KubeflowError(f"{node.id}: {problem}")
+    known = [node.id for node in pipeline.components]
+    for name in config.runners.kubeflow.resources:
+        if name not in (*known, "default"):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise KubeflowError(f"runners.kubeflow.resources.{name}: no such step; {hint}")
+
+
+def _problem(node: Any) -> str | None:
+    from tfx.components import FileBasedExampleGen, InfraValidator
+    from tfx.dsl.components.common.resolver import Resolver
+    from tfx.dsl.placeholder.placeholder import Placeholder
+    from tfx.orchestration.kubeflow.v2 import compiler_utils
+    from tfx.orchestration.pipeline import Pipeline
+    from tfx.types import Channel
+
+    if not TASK_NAME.fullmatch(node.id):
+        return "Argo takes letters, digits and hyphens in the name of a step; rename it with .with_id()"
+    if isinstance(node, Resolver):
+        return "the backend runs no Resolver; ServedModel brings the model to compare with"
+    if isinstance(node, InfraValidator):
+        return "cannot start a server inside a pod; ServingCheck tries the exported model"
+    if isinstance(node, FileBasedExampleGen):
+        # https://github.com/tensorflow/tfx/issues/6146: its driver stands in a hook that the backend ignores.
+        return "the backend does not resolve the input of TFX's ExampleGens; use ImageExampleGen"
+    if isinstance(node, Pipeline):
+        return "a pipeline within a pipeline is not compiled by TFX; wire its nodes into this one"
+    for key, value in node.exec_properties.items():
+        if isinstance(value, Placeholder):
+            return f"its parameter {key} is another step's output, for which TFX compiles a task that does not exist"
+    for key, channel in node.inputs.items():
+        if not isinstance(channel, Channel):
+            return f"its input {key} is not a single step's output"
+    for key, channel in node.outputs.items():
+        try:
+            compiler_utils.get_artifact_schema(channel.type)
+        except ValueError:
+            return f"the type {channel.type.TYPE_NAME} of its output {key} needs a namespace, as in effnet.Report"
+    return None

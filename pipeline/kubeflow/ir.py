@@ -1,0 +1,107 @@
+"""What TFX's compiler leaves out of the intermediate representation (IR), added to it.
+
+TFX's compiler keeps neither defaults nor pipeline root, compiles drivers into a hook that only Vertex AI once ran, and
+drops containers' environment (tfx#7765) and the resources of some nodes (tfx#6146). All functions change `spec`, or
+`deployment`, in place.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+from kubernetes.utils import parse_quantity
+from tfx.dsl.components.base.base_driver import BaseDriver
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.utils import name_utils
+
+from pipeline.kubeflow.entrypoint import DRIVER_OUTPUT
+from pipeline.kubeflow.settings import KubeflowSettings, Step
+
+DRIVER_FLAG, REMOTE_FLAG = "--driver_class_path", "--remote_artifacts"
+BACKOFF_SECONDS, BACKOFF_FACTOR = 30, 2.0
+GIGABYTE = 10**9
+
+
+def executor_label(task_name: str) -> str:
+    """The name by which the IR calls a step's container; TFX's rule."""
+    return f"{task_name}_executor"
+
+
+def driver_task(node_id: str) -> str:
+    """The name of the task that runs a node's driver."""
+    return f"{node_id}-driver"
+
+
+def nodes_with_driver(nodes: Iterable[Any]) -> list[Any]:
+    """The nodes whose driver does more than TFX's own, which the backend replaces."""
+    return [node for node in nodes if node.driver_class is not BaseDriver]
+
+
+def add_driver(spec: pb.PipelineSpec, deployment: pb.PipelineDeploymentConfig, node: Any) -> None:
+    """Lets the node's driver run as a task of its own, just before the node.
+
+    What it finds out, such as the fingerprint of the images, becomes a parameter of the node and so part of its cache
+    key. The driver itself is never taken from the cache. This needs nothing of the backend but parameters.
+    """
+    name, task = driver_task(node.id), spec.root.dag.tasks[node.id]
+    spec.components[name].input_definitions.CopyFrom(spec.components[node.id].input_definitions)
+    spec.components[name].output_definitions.parameters[DRIVER_OUTPUT].parameter_type = pb.ParameterType.STRING
+    spec.components[name].executor_label = executor_label(name)
+
+    driver = spec.root.dag.tasks[name]
+    driver.CopyFrom(task)
+    driver.task_info.name = name
+    driver.component_ref.name = name
+    driver.caching_options.Clear()
+
+    container = deployment.executors[executor_label(name)].container
+    container.CopyFrom(deployment.executors[executor_label(node.id)].container)
+    container.args[:2] = [DRIVER_FLAG, name_utils.get_full_name(node.driver_class)]
+
+    spec.components[node.id].input_definitions.parameters[DRIVER_OUTPUT].parameter_type = pb.ParameterType.STRING
+    output = task.inputs.parameters[DRIVER_OUTPUT].task_output_parameter
+    output.producer_task, output.output_parameter_key = name, DRIVER_OUTPUT
+    task.dependent_tasks.append(name)
+
+
+def set_container(
+    container: pb.PipelineDeploymentConfig.PipelineContainerSpec, settings: KubeflowSettings, step: Step
+) -> None:
+    """Gives a container its environment, and what its pod asks for.
+
+    Each figure stands there twice, for backends before KFP 2.4 and Vertex AI, and for newer ones.
+    """
+    container.image = settings.image_of(step)
+    for name, value in sorted(settings.env.items()):
+        container.env.add(name=name, value=value)
+    resources = container.resources
+    if step.cpu:
+        resources.cpu_limit, resources.resource_cpu_limit = step.cpu, f"{step.cpu:g}"
+    if step.memory:
+        resources.memory_limit = float(parse_quantity(step.memory)) / GIGABYTE
+        resources.resource_memory_limit = step.memory
+    if step.gpu:
+        kind = step.gpu_type or "nvidia.com/gpu"
+        resources.accelerator.type, resources.accelerator.resource_type = kind, kind
+        resources.accelerator.count, resources.accelerator.resource_count = step.gpu, str(step.gpu)
+
+
+def set_task(task: pb.PipelineTaskSpec, step: Step, may_cache: bool) -> None:
+    """Sets whether a task may be taken from the cache, and how often it is tried again."""
+    task.caching_options.enable_cache = may_cache and step.cache is not False
+    if step.retries:
+        task.retry_policy.max_retry_count = step.retries
+        task.retry_policy.backoff_duration.seconds = BACKOFF_SECONDS
+        task.retry_policy.backoff_factor = BACKOFF_FACTOR
+
+
+def set_defaults(spec: pb.PipelineSpec, nodes: Iterable[Any]) -> None:
+    """Gives each runtime parameter its default; the API server refuses a run that leaves out one without."""
+    for node in nodes:
+        for value in node.exec_properties.values():
+            if isinstance(value, RuntimeParameter) and value.default is not None:
+                default = spec.root.input_definitions.parameters[value.name].default_value
+                if value.ptype is str:
+                    default.string_value = str(value.default)
+                else:
+                    default.number_value = float(value.default)

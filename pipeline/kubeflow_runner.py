@@ -1,0 +1,27 @@
+"""Compiles the pipeline for Kubeflow Pipelines or Vertex AI; the file to name to the tfx command line.
+
+    tfx pipeline create --engine kubeflow --pipeline_path pipeline/kubeflow_runner.py --endpoint http://localhost:8888
+    tfx run create --engine kubeflow --pipeline_name quickstart --endpoint http://localhost:8888
+
+As in local_runner.py, EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET holds overrides.
+"""
+
+from pipeline.config import PipelineConfig
+from pipeline.local_runner import config_from_environment
+
+
+def compile_pipeline(config: PipelineConfig, output_dir: str | None = None, output_filename: str | None = None) -> dict:
+    """Writes the pipeline for the cluster and returns it as a PipelineJob.
+
+    Raises:
+      KubeflowError: the pipeline cannot run there; one line that says why.
+    """
+    from pipeline.dag import create_pipeline
+    from pipeline.kubeflow.compiler import KubeflowRunner, in_cluster
+
+    config = in_cluster(config)
+    return KubeflowRunner(config, output_dir, output_filename).run(create_pipeline(config))
+
+
+if __name__ == "__main__":
+    compile_pipeline(config_from_environment())
