@@ -85,7 +85,7 @@ def artifacts(tmp_path):
     model, examples = standard_artifacts.Model(), standard_artifacts.Examples()
     model.uri, examples.uri = str(tmp_path / "model"), str(tmp_path / "examples")
     examples.split_names = json.dumps(["eval"])
-    examples.set_int_custom_property("payload_format", 6)  # FORMAT_TF_EXAMPLE
+    examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
 
     def write(number: int):
         (tmp_path / "examples" / "Split-eval").mkdir(parents=True)
