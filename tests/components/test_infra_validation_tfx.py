@@ -157,10 +157,10 @@ def test_without_a_server_nothing_is_blessed(artifacts, tmp_path, monkeypatch):
 def test_the_push_waits_for_the_server_where_it_is_asked_for():
     from pipeline import dag
 
-    config = load_config(overrides=["serving.infra_validator=kubernetes", "export.formats=[onnx]"])
+    config = load_config(overrides=["serving.infra_validator=docker", "export.formats=[onnx]"])
     steps = {component.id: component for component in dag.create_pipeline(config).components}
     assert steps["InfraValidator"] in steps["ServingCheck"].upstream_nodes
     assert steps["ServingCheck"] in steps["Pusher"].upstream_nodes
-    assert "kubernetes" in steps["InfraValidator"].exec_properties["serving_spec"]
+    assert "local_docker" in steps["InfraValidator"].exec_properties["serving_spec"]
     assert steps["Pusher"] in steps["ModelExporter"].upstream_nodes
     assert "InfraValidator" not in {component.id for component in dag.create_pipeline(load_config()).components}
