@@ -1,10 +1,12 @@
 """What clients get stays right: through a bad model, a better one, a rollback, and runs that are killed."""
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from components.model_exporter.report import read_report as read_exports
 from components.serving_check.expected import read_expected
 from components.serving_check.probing import probe
 from components.serving_check.verdict import largest_difference
+from pipeline.run_record import latest_run
 from tests.e2e.user_project import BIN
 from tests.mounts import mounted, set_read_only
 
@@ -110,6 +113,14 @@ def kill_at_random_moments(project, folder: Path, moments: int) -> None:
     assert start(push_path).wait(timeout=600) == 0
     assert answers(push_path, image) == wanted
     assert len(pushed_models(str(push_path))) == 1
+    assert_sound(project.folder / "build" / "quickstart" / "metadata.sqlite")
+
+
+def assert_sound(database: Path) -> None:
+    """The metadata store is whole, and the newest run in it is one that ended."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert all(step.done for step in latest_run(database).values())
 
 
 def test_kill_9_at_any_moment_leaves_nothing_half_served_and_the_next_run_goes_through(project, first_run, tmp_path):
@@ -197,21 +208,23 @@ def test_the_quick_start_in_eight_bits_loses_at_most_a_point_and_is_a_third_of_t
     assert "litert_int8" in done.stdout
 
 
-def test_a_second_run_at_once_is_refused_in_one_line(project, first_run):
-    other = f"name=other{os.getpid()}"
+def test_a_second_run_at_once_is_refused_in_one_line_and_the_first_ends_as_if_alone(project, first_run):
+    root = project.folder / "build" / "quickstart"
     first = subprocess.Popen(
-        [str(BIN / "effnet"), "run", *project.settings(other)],
+        [str(BIN / "effnet"), "run", *project.settings()],
         cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        lock = project.folder / "build" / other.removeprefix("name=") / "run.holder"
         until = time.monotonic() + 60
-        while not lock.exists() and time.monotonic() < until:
-            time.sleep(0.2)
-        second = project.effnet("run", overrides=(other,))
+        while f"process {first.pid} " not in (root / "run.holder").read_text() and time.monotonic() < until:
+            time.sleep(0.1)
+        second = project.effnet("run")
+        assert first.wait(timeout=600) == 0
     finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
+        if first.poll() is None:
+            os.killpg(first.pid, signal.SIGKILL)
+            first.wait()
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1
     assert f"process {first.pid}" in second.stderr
+    assert_sound(root / "metadata.sqlite")
