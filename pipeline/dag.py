@@ -113,9 +113,9 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     }
     if config.model.weights not in NO_FILE:
         choices["weights_source"] = source_hash(config.model.weights)
+    told = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
     # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
-    preprocessing = {"transform": config.transform.model_dump()}  # to be told of the model
-    resumable = {**choices, **preprocessing, "checkpoint_root": str(config.run_root / "checkpoints")}
+    resumable = {**choices, **told, "checkpoint_root": str(config.run_root / "checkpoints")}
     tuning = []
     if config.tune.enabled:
         tuning_root = {"checkpoint_root": str(config.run_root / "tuning")}

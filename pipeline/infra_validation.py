@@ -1,4 +1,8 @@
-"""TensorFlow Serving itself as a judge, where Docker or Kubernetes can start it: TFX's InfraValidator."""
+"""TensorFlow Serving itself as a judge, where Docker can start it: TFX's InfraValidator.
+
+Its other way, Kubernetes, is not offered: TFX's runner for it works only in a pod of Kubeflow Pipelines v1
+(`kube_utils.is_inside_kfp`).
+"""
 
 from typing import TYPE_CHECKING
 
@@ -21,19 +25,17 @@ def make_infra_validator(settings: ServingSettings, model: "BaseChannel", exampl
     start a server its blessing is a refusal.
 
     Args:
-        settings: `infra_validator` is docker or kubernetes.
+        settings: which image is to serve.
         model: Trainer's `model`.
         examples: ImageExampleGen's `examples`.
     """
     from tfx import v1 as tfx
 
     serving = tfx.proto.ServingSpec(
-        tensorflow_serving=tfx.proto.TensorFlowServing(tags=[settings.tf_serving_tag]), model_name=MODEL_NAME
+        tensorflow_serving=tfx.proto.TensorFlowServing(tags=[settings.tf_serving_tag]),
+        local_docker=tfx.proto.LocalDockerConfig(),
+        model_name=MODEL_NAME,
     )
-    if settings.infra_validator == "kubernetes":
-        serving.kubernetes.SetInParent()
-    else:
-        serving.local_docker.SetInParent()
     return tfx.components.InfraValidator(
         model=model,
         examples=examples,

@@ -35,7 +35,7 @@ class ServingCheckSpec(ComponentSpec):
 class ServingCheck(BaseComponent):
     """Lets the exported model answer to image bytes in a process without this project.
 
-    It stands in for InfraValidator, which needs Docker or Kubernetes, and also sees whether the answers are the
+    It stands in for InfraValidator, which needs Docker, and also sees whether the answers are the
     trainer's and what they cost. Where InfraValidator runs as well, the blessing is that of both.
 
     Outputs:

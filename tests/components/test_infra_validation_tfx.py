@@ -85,7 +85,7 @@ def artifacts(tmp_path):
     model, examples = standard_artifacts.Model(), standard_artifacts.Examples()
     model.uri, examples.uri = str(tmp_path / "model"), str(tmp_path / "examples")
     examples.split_names = json.dumps(["eval"])
-    examples.set_int_custom_property("payload_format", 6)  # FORMAT_TF_EXAMPLE
+    examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
 
     def write(number: int):
         (tmp_path / "examples" / "Split-eval").mkdir(parents=True)
@@ -157,10 +157,10 @@ def test_without_a_server_nothing_is_blessed(artifacts, tmp_path, monkeypatch):
 def test_the_push_waits_for_the_server_where_it_is_asked_for():
     from pipeline import dag
 
-    config = load_config(overrides=["serving.infra_validator=kubernetes", "export.formats=[onnx]"])
+    config = load_config(overrides=["serving.infra_validator=docker", "export.formats=[onnx]"])
     steps = {component.id: component for component in dag.create_pipeline(config).components}
     assert steps["InfraValidator"] in steps["ServingCheck"].upstream_nodes
     assert steps["ServingCheck"] in steps["Pusher"].upstream_nodes
-    assert "kubernetes" in steps["InfraValidator"].exec_properties["serving_spec"]
+    assert "local_docker" in steps["InfraValidator"].exec_properties["serving_spec"]
     assert steps["Pusher"] in steps["ModelExporter"].upstream_nodes
     assert "InfraValidator" not in {component.id for component in dag.create_pipeline(load_config()).components}

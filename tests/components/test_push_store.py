@@ -14,6 +14,7 @@ from components.atomic_pusher.store import pushed_models
 from components.errors import PushError, Withdrawn
 from components.served_model.record import PushRecord
 from components.served_model.versions import find_baseline, fingerprint
+from tests.mounts import mounted, set_read_only
 
 FILES = 20
 
@@ -151,6 +152,27 @@ def test_a_full_disk_and_a_read_only_place_are_one_clear_line(save, push_path, t
         push(save("a"), "/proc/served")
     assert served_content(push_path) == "a"
     push(big, push_path)
+
+
+def test_a_full_disk_and_a_read_only_one_leave_what_is_served_and_the_next_push_goes_through(save, tmp_path):
+    big = save("b", size=100_000)  # 22 files of 100 kB
+    with mounted(tmp_path / "disk", "size=3m") as disk:
+        push_path = str(disk / "served")
+        push(save("a", size=50_000), push_path)
+        with pytest.raises(PushError, match=r"cannot write to .*: No space left on device; what was served stays"):
+            push(big, push_path)
+        assert served_content(push_path) == "a"
+        assert len(list(Path(push_path).iterdir())) == 2, "the version and the lock: the disk got its space back"
+
+        set_read_only(disk, True)
+        for attempt in (lambda: push(save("c"), push_path), lambda: store.rollback(push_path, None, keep=5)):
+            with pytest.raises(PushError, match=r"cannot write to .*: Read-only file system; what was served stays"):
+                attempt()
+        assert served_content(push_path) == "a"
+
+        set_read_only(disk, False)
+        push(save("c"), push_path)
+        assert served_content(push_path) == "c"
 
 
 def push_for_ever(models: list[str], push_path: str) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -149,3 +151,17 @@ def test_a_model_whose_weights_were_spoilt_on_the_way_is_not_served(job, trained
     report = check(str(spoilt), [raw_images[0][0]], Budgets(), requests=3)
     assert not report.blessed
     assert len(report.problems) == 1 and "\n" not in report.problems[0]
+
+
+def test_the_process_that_asks_the_model_finds_none_of_this_project():
+    from components.serving_check.probing import site_packages
+
+    rooms = ("trainer", "components", "pipeline", "data")
+    look = f"""
+import sys
+from importlib.util import find_spec
+sys.path += {site_packages()}
+print([name for name in {rooms} if find_spec(name)], find_spec("tensorflow") is not None)
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] True"
