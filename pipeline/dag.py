@@ -42,6 +42,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.spans import SpanRule
     from components.model_exporter.component import ModelExporter
+    from components.image_transform.component import ImageTransform
     from components.served_model.component import ServedModel
     from components.serving_check.component import ServingCheck
     from components.tuner.component import Tuner
@@ -84,18 +85,20 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         drift=config.data.drift.model_dump() if config.data.drift else None,
         push_path=config.push_path,
     )
-    transform = tfx.components.Transform(
+    transform = ImageTransform(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
         custom_config={"image_size": size, "source": preprocessing_source, **config.transform.model_dump()},
+        materialize=config.transform.materialize,
         disable_statistics=True,
-    )
+    ).with_id("Transform")
+    materialized = config.transform.materialize
     transform.add_upstream_node(data_gate)  # nothing is trained on data that the gate refuses
 
     training = {
-        "examples": transform.outputs["transformed_examples"],
+        "examples": transform.outputs["transformed_examples"] if materialized else examples.outputs["examples"],
         "transform_graph": transform.outputs["transform_graph"],
         "schema": schema.outputs["schema"],
         "train_args": train_on_train,
@@ -104,6 +107,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     choices = {
         "model": config.model.model_dump(),
         "train": config.train.model_dump(),
+        "transform": config.transform.model_dump(),
         "image_size": size,
         "seed": config.seed,
         "source": trainer_source,

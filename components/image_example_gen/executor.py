@@ -13,6 +13,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 
 from components import files
+from components.example_counts import note_counts
 from components.image_example_gen.accounts import Counts, summarise
 from components.image_example_gen.layout import ImageFile, Plan
 from components.image_example_gen.records import Steps, WriteExample, build_ingest
@@ -65,6 +66,7 @@ class Executor(BaseBeamExecutor):
 
         lines = [vars(rejected) for rejected in plan.rejected] + quarantine
         write_report(report.uri, plan.classes, sorted(lines, key=lambda line: line["path"]), summary)
+        note_counts(examples, {split: sum(classes.values()) for split, classes in summary.written.items()})
         for artifact in (examples, report):
             artifact.set_string_custom_property("input_fingerprint", input_fingerprint)
 

@@ -11,7 +11,6 @@ one a split).
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components import files
 from components.data_profile.profile import kinds
+from components.example_counts import SplitsOfStored
 from components.image_example_gen.accounts import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
 from components.image_example_gen.image_codec import NormalisedImage, normalise_image
 from components.image_example_gen.layout import ImageFile
@@ -132,13 +132,11 @@ def build_ingest(
         >> beam.io.WriteToTFRecord(files.join(split_uris[split], "data_tfrecord"), file_name_suffix=".gz")
         for split in SPLITS
     ]
-    split_of = {uri.rstrip("/"): split for split, uri in split_uris.items()}
-    # Counted from the shards rather than on the way to them: what a runner loses is missed here.
     stored = (
         shards
         | "Shards" >> beam.Flatten()
-        | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
-        | "Stored" >> beam.MapTuple(lambda shard, _: (STORED, split_of[posixpath.dirname(shard)]))
+        | "SplitsOfStored" >> SplitsOfStored(split_uris)
+        | "Stored" >> beam.Map(lambda split: (STORED, split))
     )
     counts = (
         (surveyed.counts, splits["counts"], outputs.counts, stored)
