@@ -63,6 +63,15 @@ class Drift(Settings):
     format: Fraction = 0.2
 
 
+class RecordFeatures(Settings):
+    """Names of the features of tf.Examples; None: the usual ones."""
+
+    image: str | None = None
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+
+
 class DataSettings(Settings):
     """Where the images are and what is asked of them."""
 
@@ -73,6 +82,7 @@ class DataSettings(Settings):
     min_images_per_class: Annotated[int, Field(ge=1)] = 10
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
     near_duplicates: bool = True
+    features: RecordFeatures = RecordFeatures()
     span: Span = Span()
     drift: Drift | None = Drift()
 

@@ -64,6 +64,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         seed=config.seed,
         max_pixels=config.data.max_pixels,
         near_duplicates=config.data.near_duplicates,
+        features=config.data.features.model_dump(),
         spans=SpanRule(**config.data.span.model_dump()),
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])

@@ -26,7 +26,7 @@ from components.image_example_gen.accounts import IN, OUT, PROFILE, REENCODED, S
 from components.image_example_gen.image_codec import NormalisedImage, normalise_image
 from components.image_example_gen.layout import ImageFile
 from components.image_example_gen.split import SPLITS
-from components.image_example_gen.survey import Survey, Surveyed, count, reject
+from components.image_example_gen.survey import Survey, Surveyed, count, read_image, reject
 from components.image_example_gen.units import AssignSplits
 
 
@@ -47,7 +47,7 @@ class WriteExample(beam.DoFn):
         file, image = surveyed.file, surveyed.image
         yield count(IN, WRITE)
         try:
-            data = files.read_bytes(files.join(self._root, file.path))
+            data = read_image(self._root, file)
         except (OSError, BeamIOError) as error:
             yield from reject(WRITE, file, "changed", f"could be read at first, and not again: {error}")
             return
