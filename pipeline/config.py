@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pipeline.beam_options import check_form
 from pipeline.kubeflow.settings import KubeflowSettings
 from trainer.settings import (
     NO_FILE,
@@ -153,6 +154,12 @@ class Runners(Settings):
     local: LocalRunner = LocalRunner()
     kubeflow: KubeflowSettings = KubeflowSettings()
     beam: tuple[str, ...] = ()
+
+    @field_validator("beam")
+    @classmethod
+    def _beam_can_start(cls, beam: tuple[str, ...]) -> tuple[str, ...]:
+        check_form(beam)
+        return beam
 
 
 class PipelineConfig(Settings):

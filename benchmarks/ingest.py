@@ -1,0 +1,117 @@
+"""Do the data steps stay flat in memory and linear in time as images grow, and how many images a second do they take?
+
+Runs ingest (near copies included), StatisticsGen and Transform on 1,000, 4,000 and 16,000 photos, each number in a
+process of its own. What an image costs between the second and the third number is held against what it costs between
+the first and the second; the process's largest memory against that of the first.
+
+    python -m benchmarks.ingest [FOLDER] [--images 1000 4000 16000] [--size 224] [--rates benchmarks/rates.json]
+
+FOLDER holds JPEG files, at any depth, which are repeated. Without it, pieces are cut from the two photographs that
+scikit-learn ships. --rates keeps what was measured, for `python -m benchmarks.capacity`.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data_steps import ingest_steps, make_folder, run_steps, size_of
+from benchmarks.input_pipeline import generate_photos
+
+STEPS = ("ImageExampleGen", "StatisticsGen", "Transform")
+
+
+def measure(photos: Path, images: int, size: int) -> dict[str, Any]:
+    """Runs the steps in this process; returns seconds by step, bytes an image, and the largest memory in MB."""
+    import tensorflow_data_validation as tfdv
+    from tfx import v1 as tfx
+
+    from components.image_transform.component import ImageTransform
+    from trainer.settings import TransformSettings
+
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        make_folder(photos, home / "images", images)
+        ingest, schema = ingest_steps(home / "images")
+        statistics = tfx.components.StatisticsGen(
+            examples=ingest.outputs["examples"],
+            schema=schema.outputs["schema"],
+            stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),
+        )
+        transform = ImageTransform(
+            examples=ingest.outputs["examples"],
+            schema=schema.outputs["schema"],
+            preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+            custom_config={"image_size": size, **TransformSettings().model_dump()},
+            splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val", "eval"]),
+            disable_statistics=True,
+        ).with_id("Transform")
+        seconds = run_steps([ingest, schema, statistics, transform], home)
+        source = sum(path.stat().st_size for path in (home / "images").rglob("*.jpg"))
+        return {
+            "images": images,
+            "seconds": {step: seconds[step] for step in STEPS},
+            "source_bytes": source / images,
+            "ingested_bytes": size_of(home, "ImageExampleGen/examples") / images,
+            "stored_bytes": size_of(home, "Transform/transformed_examples") / images,
+            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+
+
+def in_own_process(photos: Path, images: int, size: int) -> dict[str, Any]:
+    """As `measure`, in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.ingest", str(photos), "--only", str(images), "--size", str(size)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def cost(one: dict[str, Any], other: dict[str, Any], step: str) -> float:
+    """Seconds that an image more takes."""
+    return (other["seconds"][step] - one["seconds"][step]) / (other["images"] - one["images"])
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="JPEG files, at any depth (default: generated)")
+    parser.add_argument("--images", type=int, nargs=3, default=[1000, 4000, 16000])
+    parser.add_argument("--size", type=int, default=224, help="pixels a side for the network")
+    parser.add_argument("--rates", type=Path, help="JSON file to keep the rates in")
+    parser.add_argument("--only", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        print(json.dumps(measure(options.folder, options.only, options.size)))
+        return
+
+    with tempfile.TemporaryDirectory() as temporary:
+        photos = options.folder or Path(temporary) / "photos"
+        if options.folder is None:
+            generate_photos(photos)
+        runs = []
+        for images in options.images:
+            runs.append(run := in_own_process(photos, images, options.size))
+            seconds = ", ".join(f"{step} {value:.1f} s" for step, value in run["seconds"].items())
+            print(f"{images} images, {options.size} px: {seconds}; at most {run['memory_mb']:.0f} MB", flush=True)
+    few, more, most = runs
+    cores = len(os.sched_getaffinity(0))
+    rates = {step: 1 / cost(few, most, step) for step in STEPS}
+    print(f"{cores} CPU cores; images/s, the start of each step left out:")
+    print(", ".join(f"{step} {rate:.0f}" for step, rate in rates.items()))
+    if options.rates:
+        kept = {name: round(most[name]) for name in ("source_bytes", "ingested_bytes", "stored_bytes")}
+        growth = (most["memory_mb"] - few["memory_mb"]) * 1e6 / (most["images"] - few["images"])
+        content = {"size": options.size, **kept, "images_per_second": {step: round(r, 1) for step, r in rates.items()}}
+        content |= {"driver_bytes": round(max(growth, 0)), "cores": cores}
+        options.rates.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    linear = sum(cost(few, more, step) for step in STEPS) / sum(cost(more, most, step) for step in STEPS)
+    print(f"ratio={linear:.2f} few/many (seconds that an image costs; 1: linear)")
+    print(f"ratio={few['memory_mb'] / most['memory_mb']:.2f} few/many (largest memory; 1: flat)")
+
+
+if __name__ == "__main__":
+    main()
