@@ -51,6 +51,17 @@ def check_form(options: Sequence[str]) -> None:
             raise ValueError(f"--{name}={address}: expected HOST:PORT")
 
 
+def complete(options: Sequence[str]) -> list[str]:
+    """Returns the options with what a job service in this process also needs.
+
+    Beam would start its workers in Docker; in this process they have all that they need.
+    """
+    values = dict(map(_name_and_value, options))
+    if values.get("job_endpoint") == _EMBEDDED and "environment_type" not in values:
+        return [*options, "--environment_type=LOOPBACK"]
+    return list(options)
+
+
 def check_spelling(options: Sequence[str]) -> None:
     """Does nothing if no option looks like a misspelt one of Beam's; imports Beam, which takes seconds.
 

@@ -81,6 +81,7 @@ class DataSettings(Settings):
     split: Split = Split()
     max_bad_fraction: Fraction = 0.05
     min_images_per_class: Annotated[int, Field(ge=1)] = 10
+    max_class_imbalance: Annotated[float, Field(ge=1)] = 100.0
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
     near_duplicates: bool = True
     features: RecordFeatures = RecordFeatures()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.source_hash import source_hash
-from pipeline.beam_options import check_spelling
+from pipeline.beam_options import check_spelling, complete
 from pipeline.config import PipelineConfig
 from trainer.scaling import VARIANTS
 from trainer.settings import NO_FILE
@@ -85,6 +85,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         statistics=statistics.outputs["statistics"],
         max_bad_fraction=config.data.max_bad_fraction,
         min_images_per_class=config.data.min_images_per_class,
+        max_class_imbalance=config.data.max_class_imbalance,
         drift=config.data.drift.model_dump() if config.data.drift else None,
         push_path=config.push_path,
     )
@@ -178,5 +179,5 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.run_root / "metadata.sqlite")
         ),
-        beam_pipeline_args=list(config.runners.beam),
+        beam_pipeline_args=complete(config.runners.beam),
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.beam_options import complete
+
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]
 
 SCHEMA = Path(__file__).parents[2] / "data" / "schema.pbtxt"
-PORTABLE = ["--runner=PortableRunner", "--job_endpoint=embed"]
 
 
 def test_all_data_steps_pass_on_the_portable_runner(digits, make_tree, tmp_path):
@@ -62,7 +63,7 @@ def test_all_data_steps_pass_on_the_portable_runner(digits, make_tree, tmp_path)
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(tmp_path / "metadata.sqlite")
         ),
-        beam_pipeline_args=PORTABLE,
+        beam_pipeline_args=complete(["--runner=PortableRunner", "--job_endpoint=embed"]),
     )
     tfx.orchestration.LocalDagRunner().run(pipeline)
 

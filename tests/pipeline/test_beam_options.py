@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.beam_options import check_form, check_spelling
+from pipeline.beam_options import check_form, check_spelling, complete
 from pipeline.config import ConfigError, load_config
 
 IMAGE = "--sdk_container_image=registry.example/effnet:1"
@@ -44,6 +44,13 @@ def test_what_can_work_passes(options):
 def test_what_cannot_is_refused_with_what_is_missing(options, message):
     with pytest.raises(ValueError, match=message):
         check_form(options)
+
+
+def test_an_embedded_job_service_works_without_docker():
+    embedded = ["--runner=PortableRunner", "--job_endpoint=embed"]
+    assert complete(embedded) == [*embedded, "--environment_type=LOOPBACK"]
+    assert complete([*embedded, "--environment_type=PROCESS"]) == [*embedded, "--environment_type=PROCESS"]
+    assert complete(DATAFLOW) == DATAFLOW
 
 
 def test_the_configuration_names_the_line():
