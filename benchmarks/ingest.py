@@ -1,8 +1,8 @@
 """Do the data steps stay flat in memory and linear in time as images grow, and how many images a second do they take?
 
 Runs ingest (near copies included), StatisticsGen and Transform on 1,000, 4,000 and 16,000 photos, each number in a
-process of its own. What an image costs between the second and the third number is held against what it costs between
-the first and the second; the process's largest memory against that of the first.
+process of its own. What an image costs in processor time between the second and the third number is held against what
+it costs between the first and the second; the process's largest memory against that of the first.
 
     python -m benchmarks.ingest [FOLDER] [--images 1000 4000 16000] [--size 224] [--rates benchmarks/rates.json]
 
@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,14 @@ def measure(photos: Path, images: int, size: int) -> dict[str, Any]:
             splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val", "eval"]),
             disable_statistics=True,
         ).with_id("Transform")
+        begun = time.process_time()
         seconds = run_steps([ingest, schema, statistics, transform], home)
+        processor_seconds = time.process_time() - begun
         source = sum(path.stat().st_size for path in (home / "images").rglob("*.jpg"))
         return {
             "images": images,
             "seconds": {step: seconds[step] for step in STEPS},
+            "processor_seconds": processor_seconds,
             "source_bytes": source / images,
             "ingested_bytes": size_of(home, "ImageExampleGen/examples") / images,
             "stored_bytes": size_of(home, "Transform/transformed_examples") / images,
@@ -70,9 +74,14 @@ def in_own_process(photos: Path, images: int, size: int) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def cost(one: dict[str, Any], other: dict[str, Any], step: str) -> float:
-    """Seconds that an image more takes."""
-    return (other["seconds"][step] - one["seconds"][step]) / (other["images"] - one["images"])
+def rate(one: dict[str, Any], other: dict[str, Any], step: str) -> float:
+    """Images a second, the start of the step left out."""
+    return (other["images"] - one["images"]) / (other["seconds"][step] - one["seconds"][step])
+
+
+def cost(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """Processor seconds that an image more takes, in all steps."""
+    return (other["processor_seconds"] - one["processor_seconds"]) / (other["images"] - one["images"])
 
 
 def main() -> None:
@@ -99,17 +108,20 @@ def main() -> None:
             print(f"{images} images, {options.size} px: {seconds}; at most {run['memory_mb']:.0f} MB", flush=True)
     few, more, most = runs
     cores = len(os.sched_getaffinity(0))
-    rates = {step: 1 / cost(few, most, step) for step in STEPS}
+    rates = {step: rate(few, most, step) for step in STEPS}
     print(f"{cores} CPU cores; images/s, the start of each step left out:")
-    print(", ".join(f"{step} {rate:.0f}" for step, rate in rates.items()))
+    print(", ".join(f"{step} {images:.0f}" for step, images in rates.items()))
     if options.rates:
         kept = {name: round(most[name]) for name in ("source_bytes", "ingested_bytes", "stored_bytes")}
         growth = (most["memory_mb"] - few["memory_mb"]) * 1e6 / (most["images"] - few["images"])
-        content = {"size": options.size, **kept, "images_per_second": {step: round(r, 1) for step, r in rates.items()}}
+        content = {
+            "size": options.size,
+            **kept,
+            "images_per_second": {step: round(value, 1) for step, value in rates.items()},
+        }
         content |= {"driver_bytes": round(max(growth, 0)), "cores": cores}
         options.rates.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    linear = sum(cost(few, more, step) for step in STEPS) / sum(cost(more, most, step) for step in STEPS)
-    print(f"ratio={linear:.2f} few/many (seconds that an image costs; 1: linear)")
+    print(f"ratio={cost(few, more) / cost(more, most):.2f} few/many (processor time that an image costs; 1: linear)")
     print(f"ratio={few['memory_mb'] / most['memory_mb']:.2f} few/many (largest memory; 1: flat)")
 
 

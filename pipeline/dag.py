@@ -179,5 +179,5 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.run_root / "metadata.sqlite")
         ),
-        beam_pipeline_args=complete(config.runners.beam),
+        beam_pipeline_args=[*complete(config.runners.beam)],
     )
