@@ -35,7 +35,7 @@ def capacity(images: float, rates: dict[str, Any], workers: int) -> dict[str, st
         f"hours with {workers} workers": f"{total / workers:,.1f}",
         "shards, ingested": f"{max(images * rates['ingested_bytes'] / SHARD_BYTES, 1):,.0f}",
         "shards, stored": f"{max(images * rates['stored_bytes'] / SHARD_BYTES, 1):,.0f}",
-        "memory that starts the ingest": readable(images * rates["driver_bytes"]),
+        "memory where the ingest starts": readable(images * rates["starting_bytes"]),
     }
 
 

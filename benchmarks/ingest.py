@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,22 @@ def measure(photos: Path, images: int, size: int) -> dict[str, Any]:
         }
 
 
+def starting_bytes(images: int = 100_000) -> int:
+    """What the process that starts an ingest holds of each image: in its listing, its plan and their order."""
+    from components.image_example_gen.executor import mixed
+    from components.image_example_gen.layout import plan_ingest
+    from components.image_example_gen.listing import FileEntry, Listing
+
+    tracemalloc.start()
+    names = (f"class{number % 1000:04d}/image_{number:09d}.jpg" for number in range(images))
+    listing = Listing([FileEntry(name, 10**6 + number, 10**18 + number) for number, name in enumerate(names)])
+    listing.folders.extend(f"class{number:04d}" for number in range(1000))
+    _ = "".join(f"{json.dumps(astuple(image))}\n" for image in mixed(plan_ingest(listing).images, seed=1))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return round(most / images)
+
+
 def in_own_process(photos: Path, images: int, size: int) -> dict[str, Any]:
     """As `measure`, in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.ingest", str(photos), "--only", str(images), "--size", str(size)]
@@ -113,13 +131,12 @@ def main() -> None:
     print(", ".join(f"{step} {images:.0f}" for step, images in rates.items()))
     if options.rates:
         kept = {name: round(most[name]) for name in ("source_bytes", "ingested_bytes", "stored_bytes")}
-        growth = (most["memory_mb"] - few["memory_mb"]) * 1e6 / (most["images"] - few["images"])
         content = {
             "size": options.size,
             **kept,
             "images_per_second": {step: round(value, 1) for step, value in rates.items()},
         }
-        content |= {"driver_bytes": round(max(growth, 0)), "cores": cores}
+        content |= {"starting_bytes": starting_bytes(), "cores": cores}
         options.rates.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print(f"ratio={cost(few, more) / cost(more, most):.2f} few/many (processor time that an image costs; 1: linear)")
     print(f"ratio={few['memory_mb'] / most['memory_mb']:.2f} few/many (largest memory; 1: flat)")
