@@ -42,8 +42,8 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.gated_evaluator.component import GatedEvaluator
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.spans import SpanRule
-    from components.model_exporter.component import ModelExporter
     from components.image_transform.component import ImageTransform
+    from components.model_exporter.component import ModelExporter
     from components.served_model.component import ServedModel
     from components.serving_check.component import ServingCheck
     from components.tuner.component import Tuner
