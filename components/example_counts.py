@@ -9,13 +9,13 @@ from tfx.types import Artifact
 
 from components import files
 
-_PROPERTY = "examples_in_"
+# A text, because Kubeflow's numbers are floats.
+_PROPERTY = "example_counts"
 
 
 def note_counts(examples: Artifact, counts: Mapping[str, int]) -> None:
     """Notes split -> examples on an `Examples` artifact."""
-    for split, count in counts.items():
-        examples.set_int_custom_property(_PROPERTY + split, count)
+    examples.set_string_custom_property(_PROPERTY, json.dumps(counts))
 
 
 def noted_counts(examples: Artifact, splits: Collection[str]) -> dict[str, int]:
@@ -24,9 +24,10 @@ def noted_counts(examples: Artifact, splits: Collection[str]) -> dict[str, int]:
     Raises:
         RuntimeError: if the artifact has no note, because nobody could then tell what was lost.
     """
-    if missing := [split for split in splits if not examples.has_custom_property(_PROPERTY + split)]:
+    noted = json.loads(examples.get_string_custom_property(_PROPERTY) or "{}")
+    if missing := [split for split in splits if split not in noted]:
         raise RuntimeError(f"got examples that do not say how many there are of {', '.join(missing)}: ingest them anew")
-    return {split: examples.get_int_custom_property(_PROPERTY + split) for split in splits}
+    return {split: noted[split] for split in splits}
 
 
 class SplitsOfStored(beam.PTransform):
