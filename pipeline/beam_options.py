@@ -38,13 +38,6 @@ def check_form(options: Sequence[str]) -> None:
             raise ValueError(f"--runner={runner} also needs --{group[0]}=...")
     if runner == "DataflowRunner" and not values["temp_location"].startswith("gs://"):
         raise ValueError(f"--temp_location={values['temp_location']}: Dataflow expects a folder on gs://")
-    endpoint = values.get("job_endpoint", "")
-    elsewhere = runner in REMOTE or (runner == "PortableRunner" and endpoint != _EMBEDDED)
-    if elsewhere and not any(name in values for name in WORKER_PACKAGES):
-        raise ValueError(
-            f"--runner={runner} has workers of its own, which need this project's packages: name an image that has "
-            "them with --sdk_container_image=... (docs/beam.md)"
-        )
     for name in ("job_endpoint", "flink_master"):
         address = values.get(name, "")
         if address and address not in (_EMBEDDED, "[auto]", "[local]") and not address.rpartition(":")[2].isdecimal():
@@ -62,14 +55,23 @@ def complete(options: Sequence[str]) -> list[str]:
     return list(options)
 
 
-def check_spelling(options: Sequence[str]) -> None:
-    """Does nothing if no option looks like a misspelt one of Beam's; imports Beam, which takes seconds.
+def check_ready(options: Sequence[str]) -> None:
+    """Does nothing if a pipeline can start with the options; imports Beam, which takes seconds.
 
-    Beam passes over what it does not know, since job servers have options of their own, such as Flink's --parallelism.
+    Beam passes over what it does not know, since job servers have options of their own, such as Flink's --parallelism:
+    what looks like a misspelt option of Beam's is refused here.
 
     Raises:
-        ValueError: with the right spelling.
+        ValueError: with the right spelling, or if workers elsewhere would not have this project's packages.
     """
+    values = dict(map(_name_and_value, options))
+    runner = values.get("runner", "DirectRunner")
+    elsewhere = runner in REMOTE or (runner == "PortableRunner" and values.get("job_endpoint") != _EMBEDDED)
+    if elsewhere and not any(name in values for name in WORKER_PACKAGES):
+        raise ValueError(
+            f"runners.beam: --runner={runner} has workers of its own, which need this project's packages: name an "
+            "image that has them with --sdk_container_image=... (docs/beam.md)"
+        )
     from apache_beam.options.pipeline_options import PipelineOptions
 
     known = PipelineOptions(list(options)).get_all_options()

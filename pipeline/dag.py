@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.source_hash import source_hash
-from pipeline.beam_options import check_spelling, complete
+from pipeline.beam_options import check_ready, complete
 from pipeline.config import PipelineConfig
 from trainer.scaling import VARIANTS
 from trainer.settings import NO_FILE
@@ -50,7 +50,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from pipeline.eval_config import make_budgets, make_eval_config, make_rules
     from pipeline.infra_validation import make_infra_validator
 
-    check_spelling(config.runners.beam)
+    check_ready(config.runners.beam)
     size = image_size_of(config)
     # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
     preprocessing_source = source_hash(PROJECT / "trainer" / "preprocessing.py")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.beam_options import check_form, check_spelling, complete
+from pipeline.beam_options import check_form, check_ready, complete
 from pipeline.config import ConfigError, load_config
 
 IMAGE = "--sdk_container_image=registry.example/effnet:1"
@@ -34,7 +34,6 @@ def test_what_can_work_passes(options):
         (["--runner=DaskRunner"], "lost a split"),
         (["--runner=FlinkRunner", IMAGE], "also needs --flink_master"),
         (["--runner=FlinkRunner", "--flink_master=jobs", IMAGE], "expected HOST:PORT"),
-        (["--runner=FlinkRunner", "--flink_master=jobs:8081"], "--sdk_container_image"),
         (["--runner=SparkRunner", IMAGE], "also needs --spark_master_url"),
         (["--runner=PortableRunner"], "also needs --job_endpoint"),
         ([option for option in DATAFLOW if "region" not in option], "also needs --region"),
@@ -60,6 +59,11 @@ def test_the_configuration_names_the_line():
 
 @pytest.mark.tfx
 def test_a_misspelt_option_is_no_silence():
-    check_spelling(["--direct_num_workers=2", "--parallelism=8", "--experiment=x", "--streaming"])
+    check_ready(["--direct_num_workers=2", "--parallelism=8", "--experiment=x", "--streaming"])
     with pytest.raises(ValueError, match="did you mean --direct_num_workers"):
-        check_spelling(["--direct_num_worker=2"])
+        check_ready(["--direct_num_worker=2"])
+
+
+def test_workers_elsewhere_need_the_projects_packages():
+    with pytest.raises(ValueError, match=r"--runner=FlinkRunner .* --sdk_container_image=\.\.\."):
+        check_ready(["--runner=FlinkRunner", "--flink_master=jobs:8081"])
