@@ -51,6 +51,20 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def read_range(path: str, offset: int, size: int) -> bytes:
+    """Returns a piece of a file's content.
+
+    Raises:
+        OSError: if it cannot be read, or is shorter.
+    """
+    with open_binary(path) as file:
+        file.seek(offset)
+        data = file.read(size)
+    if len(data) < size:
+        raise OSError(f"{path} ends before byte {offset + size:,}")
+    return data
+
+
 def write_text(path: str, text: str) -> None:
     """Writes a UTF-8 file, and the folders above it.
 
@@ -75,7 +89,7 @@ def copy(source: str, destination: str) -> None:
     """
     if not is_remote(destination):
         Path(destination).parent.mkdir(parents=True, exist_ok=True)
-        with _open(source) as reader, Path(destination).open("wb") as writer:
+        with open_binary(source) as reader, Path(destination).open("wb") as writer:
             shutil.copyfileobj(reader, writer, COPY_BYTES)
             writer.flush()
             os.fsync(writer.fileno())
@@ -83,7 +97,7 @@ def copy(source: str, destination: str) -> None:
     from apache_beam.io.filesystem import CompressionTypes
 
     with (
-        _open(source) as reader,
+        open_binary(source) as reader,
         storages().create(destination, compression_type=CompressionTypes.UNCOMPRESSED) as out,
     ):
         shutil.copyfileobj(reader, out, COPY_BYTES)
@@ -112,7 +126,12 @@ def _link_or_copy(source: str, destination: str) -> None:
     copy(source, destination)
 
 
-def _open(path: str) -> BinaryIO:
+def open_binary(path: str) -> BinaryIO:
+    """Opens a file to read its bytes as they are.
+
+    Raises:
+        OSError: if it cannot be opened.
+    """
     if not is_remote(path):
         return Path(path).open("rb")
     from apache_beam.io.filesystem import CompressionTypes

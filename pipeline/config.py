@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pipeline.beam_options import check_form
 from pipeline.kubeflow.settings import KubeflowSettings
 from trainer.settings import (
     NO_FILE,
@@ -64,6 +65,15 @@ class Drift(Settings):
     format: Fraction = 0.2
 
 
+class RecordFeatures(Settings):
+    """Names of the features of tf.Examples; None: the usual ones."""
+
+    image: str | None = None
+    label: str | None = None
+    split: str | None = None
+    group: str | None = None
+
+
 class DataSettings(Settings):
     """Where the images are and what is asked of them."""
 
@@ -72,8 +82,10 @@ class DataSettings(Settings):
     split: Split = Split()
     max_bad_fraction: Fraction = 0.05
     min_images_per_class: Annotated[int, Field(ge=1)] = 10
+    max_class_imbalance: Annotated[float, Field(ge=1)] = 100.0
     max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
     near_duplicates: bool = True
+    features: RecordFeatures = RecordFeatures()
     span: Span = Span()
     drift: Drift | None = Drift()
 
@@ -144,6 +156,12 @@ class Runners(Settings):
     local: LocalRunner = LocalRunner()
     kubeflow: KubeflowSettings = KubeflowSettings()
     beam: tuple[str, ...] = ()
+
+    @field_validator("beam")
+    @classmethod
+    def _beam_can_start(cls, beam: tuple[str, ...]) -> tuple[str, ...]:
+        check_form(beam)
+        return beam
 
 
 class PipelineConfig(Settings):

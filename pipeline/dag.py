@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.source_hash import source_hash
+from pipeline.beam_options import check_ready, complete
 from pipeline.config import PipelineConfig
 from trainer.scaling import VARIANTS
 from trainer.settings import NO_FILE
@@ -42,6 +43,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.gated_evaluator.component import GatedEvaluator
     from components.image_example_gen.component import ImageExampleGen
     from components.image_example_gen.spans import SpanRule
+    from components.image_transform.component import ImageTransform
     from components.model_exporter.component import ModelExporter
     from components.run_report.component import RunReport
     from components.served_model.component import ServedModel
@@ -51,6 +53,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from pipeline.infra_validation import make_infra_validator
     from pipeline.report_settings import make_report_settings
 
+    check_ready(config.runners.beam)
     size = image_size_of(config)
     # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
     preprocessing_source = source_hash(PROJECT / "trainer" / "preprocessing.py")
@@ -66,6 +69,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         seed=config.seed,
         max_pixels=config.data.max_pixels,
         near_duplicates=config.data.near_duplicates,
+        features=config.data.features.model_dump(),
         spans=SpanRule(**config.data.span.model_dump()),
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
@@ -84,21 +88,24 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         statistics=statistics.outputs["statistics"],
         max_bad_fraction=config.data.max_bad_fraction,
         min_images_per_class=config.data.min_images_per_class,
+        max_class_imbalance=config.data.max_class_imbalance,
         drift=config.data.drift.model_dump() if config.data.drift else None,
         push_path=config.push_path,
     )
-    transform = tfx.components.Transform(
+    transform = ImageTransform(
         examples=examples.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
         custom_config={"image_size": size, "source": preprocessing_source, **config.transform.model_dump()},
+        materialize=config.transform.materialize,
         disable_statistics=True,
-    )
+    ).with_id("Transform")
+    materialized = config.transform.materialize
     transform.add_upstream_node(data_gate)  # nothing is trained on data that the gate refuses
 
     training = {
-        "examples": transform.outputs["transformed_examples"],
+        "examples": transform.outputs["transformed_examples"] if materialized else examples.outputs["examples"],
         "transform_graph": transform.outputs["transform_graph"],
         "schema": schema.outputs["schema"],
         "train_args": train_on_train,
@@ -107,6 +114,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     choices = {
         "model": config.model.model_dump(),
         "train": config.train.model_dump(),
+        "transform": config.transform.model_dump(),
         "image_size": size,
         "seed": config.seed,
         "source": trainer_source,
@@ -189,5 +197,5 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.run_root / "metadata.sqlite")
         ),
-        beam_pipeline_args=list(config.runners.beam),
+        beam_pipeline_args=[*complete(config.runners.beam)],
     )

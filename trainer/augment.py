@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from trainer.layers import IMAGENET_MEAN
+from trainer.preprocessing import central_image
 from trainer.presets import Augment
 from trainer.randaugment import randaugment
 
@@ -20,10 +21,16 @@ ERASED_SHARE = (0.02, 0.33)
 
 
 class Augmenter:
-    """Augments as far as `augment` says so; made outside of tf.data's functions, since Keras' layers own variables."""
+    """Augments as far as `augment` says so; made outside of tf.data's functions, since Keras' layers own variables.
 
-    def __init__(self, augment: Augment) -> None:
+    Args:
+      augment: what happens to images.
+      margin: pixels by which the images to augment are larger than the network's, for random crops to lie in.
+    """
+
+    def __init__(self, augment: Augment, margin: int = 0) -> None:
         self.augment = augment
+        self.margin = margin
         gray = [255 * level for level in IMAGENET_MEAN]
         self.erasing = keras.layers.RandomErasing((augment.erase, augment.erase), scale=ERASED_SHARE, fill_value=gray)
         mixup = [keras.layers.MixUp(augment.mixup)] if augment.mixup else []
@@ -34,22 +41,23 @@ class Augmenter:
         """Crops, flips, distorts and erases one image, in this order.
 
         Args:
-          image: uint8 (size, size, 3).
+          image: uint8 (size + margin, size + margin, 3).
           seed: int (2,); decides alone what happens.
 
         Returns:
           float32 (size, size, 3) in [0, 255].
         """
         augment = self.augment
+        size = image.shape[0] - self.margin
         crop_seed, distort_seed, erase_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
-        pixels = tf.cast(image, tf.float32)
+        pixels = tf.cast(image if augment.random_crop else central_image(image, size), tf.float32)
         if augment.random_crop or augment.horizontal_flip:
-            pixels = _crop_and_flip(pixels, augment, crop_seed)
+            pixels = _crop_and_flip(pixels, augment, crop_seed, size)
         if augment.randaugment_layers:
             pixels = randaugment(pixels, augment.randaugment_layers, augment.randaugment_magnitude, distort_seed)
         if augment.erase:
             pixels = _seeded(self.erasing, {"images": pixels[tf.newaxis]}, erase_seed)["images"][0]
-        return tf.ensure_shape(pixels, image.shape)
+        return tf.ensure_shape(pixels, [size, size, 3])
 
     def batch(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Mixes each image of a batch, and its label, with another's; with both kinds on, a batch gets either.
@@ -71,8 +79,8 @@ class Augmenter:
         return tf.switch_case(choice, [lambda layer=layer: mix(layer) for layer in self.mixing])
 
 
-def _crop_and_flip(image: tf.Tensor, augment: Augment, seed: tf.Tensor) -> tf.Tensor:
-    """Cuts out a box of random area, aspect and place, resized back; a box from right to left mirrors it."""
+def _crop_and_flip(image: tf.Tensor, augment: Augment, seed: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts out a box of random area, aspect and place, resized to `size`; a box from right to left mirrors it."""
     area, aspect, top, left, flip = tf.unstack(tf.random.stateless_uniform([5], seed))
     kept = 1.0 - area * (1.0 - (augment.random_crop or 1.0))
     log_aspect = tf.math.log(LEAST_ASPECT) + aspect * (tf.math.log(GREATEST_ASPECT) - tf.math.log(LEAST_ASPECT))
@@ -83,7 +91,7 @@ def _crop_and_flip(image: tf.Tensor, augment: Augment, seed: tf.Tensor) -> tf.Te
     near, far = x, x + width
     if augment.horizontal_flip:
         near, far = tf.unstack(tf.where(flip < 0.5, [near, far], [far, near]))
-    return tf.image.crop_and_resize(image[tf.newaxis], [[y, near, y + height, far]], [0], image.shape[:2])[0]
+    return tf.image.crop_and_resize(image[tf.newaxis], [[y, near, y + height, far]], [0], [size, size])[0]
 
 
 class _SeedStream(keras.random.SeedGenerator):

@@ -15,11 +15,14 @@ EXPECTED_ANSWERS = "assets.extra/expected_answers.json"
 IMAGES = 8
 
 
-def sample_images(file_patterns: Sequence[str]) -> list[bytes]:
-    """The first images of a split as they are stored: encoded, and so as good to serve as any other."""
+def sample_images(file_patterns: Sequence[str], encoded: bool = True) -> list[bytes]:
+    """The first images of a split, as good to serve as any other: as they are stored, else (not `encoded`) PNG."""
     spec = {"image": STORED_FEATURES["image"]}
     records = islice(stored_examples(file_patterns), IMAGES)
-    return [tf.io.parse_single_example(record, spec)["image"].numpy() for record in records]
+    images = [tf.io.parse_single_example(record, spec)["image"] for record in records]
+    if not encoded:
+        images = [tf.io.encode_png(tf.io.parse_tensor(image, tf.uint8)) for image in images]
+    return [image.numpy() for image in images]
 
 
 def ask(classify: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: Sequence[bytes]) -> list[list[float]]:

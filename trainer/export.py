@@ -12,7 +12,8 @@ import tensorflow_transform as tft
 
 from trainer.expected_answers import ask, write_expected_answers
 from trainer.model_info import write_model_info
-from trainer.preprocessing import decode_stored_image
+from trainer.preprocessing import central_image, decode_stored_image
+from trainer.settings import TransformSettings
 
 
 class ServingModule(tf.Module):
@@ -22,7 +23,13 @@ class ServingModule(tf.Module):
     Transform layer.
     """
 
-    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput, class_names: Sequence[str]):
+    def __init__(
+        self,
+        model: keras.Model,
+        transform_output: tft.TFTransformOutput,
+        class_names: Sequence[str],
+        settings: TransformSettings,
+    ):
         super().__init__()
         # Behind a function, for Keras' 230 layers need not be walked through: the variables are all that is saved.
         # A traced one, for other formats are converted from it: they have no image decoder.
@@ -35,6 +42,7 @@ class ServingModule(tf.Module):
         self.transform = transform_output.transform_features_layer()
         self.class_names = tf.constant(list(class_names))
         self.image_size = model.input_shape[1]
+        self.side, self.image_format = self.image_size + settings.margin, settings.format
         self.raw_image_spec = {"image": transform_output.raw_feature_spec()["image"]}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")], autograph=False)
@@ -42,9 +50,11 @@ class ServingModule(tf.Module):
         """What the network sees of encoded bytes of shape (batch,): uint8 (batch, size, size, 3)."""
         shape = [-1, *self.raw_image_spec["image"].shape]
         stored = self.transform({"image": tf.reshape(image, shape)})["image"]
-        return tf.map_fn(
-            lambda encoded: decode_stored_image(encoded, self.image_size), stored, fn_output_signature=tf.uint8
-        )
+
+        def load(image: tf.Tensor) -> tf.Tensor:
+            return central_image(decode_stored_image(image, self.side, self.image_format), self.image_size)
+
+        return tf.map_fn(load, stored, fn_output_signature=tf.uint8)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")], autograph=False)
     def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -68,15 +78,17 @@ def export_model(
     model: keras.Model,
     transform_output: tft.TFTransformOutput,
     class_names: Sequence[str],
+    settings: TransformSettings,
     directory: str,
     info: dict,
     images: Sequence[bytes],
 ) -> None:
     """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset.
 
-    The network's answers to the encoded `images` before the export go with it.
+    `settings` tells how the Transform graph stores images. The network's answers to the encoded `images` before the
+    export go with it.
     """
-    module = ServingModule(model, transform_output, class_names)
+    module = ServingModule(model, transform_output, class_names, settings)
     answers = ask(module.classify, images)
     signatures = {"serving_default": module.classify, "serving_examples": module.classify_examples}
     # Who serves needs no gradients; to trace those of the network's own kernels would take as long as all the rest.

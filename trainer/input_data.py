@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.augment import Augmenter
-from trainer.preprocessing import decode_stored_image
+from trainer.preprocessing import central_image, decode_stored_image, store_image
 from trainer.presets import Augment
+from trainer.settings import TransformSettings
 
 # Decoded images are cached as uint8 while a whole split stays below this; above it every epoch decodes again.
 CACHE_LIMIT_BYTES = 2 * 1024**3
@@ -17,6 +18,7 @@ PARALLEL_READS = 8  # files at a time
 SHUFFLE_BUFFER = 10_000  # examples
 HASH_BUCKETS = 2**40
 UNCHANGED = Augment()
+DEFAULT_TRANSFORM = TransformSettings()
 
 STORED_FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
@@ -51,15 +53,17 @@ class Split:
 
     Args:
       file_patterns: of Transform's gzipped TFRecords.
-      image_size: side of the stored images in pixels.
+      image_size: pixels a side that the network sees.
       class_counts: images by label.
       share: which of the images in the files it has; None: all.
+      transform: how the images were stored; without `materialize` they are still to be resized.
     """
 
     file_patterns: tuple[str, ...]
     image_size: int
     class_counts: tuple[int, ...]
     share: ContentShare | None = None
+    transform: TransformSettings = DEFAULT_TRANSFORM
 
     @property
     def num_classes(self) -> int:
@@ -78,9 +82,14 @@ class Split:
         return (self.num_examples / (self.num_classes * counts)).astype(np.float32)
 
     @property
+    def side(self) -> int:
+        """Pixels a side of the stored images, the margin for random crops included."""
+        return self.image_size + self.transform.margin
+
+    @property
     def cached(self) -> bool:
         """Whether the decoded images are kept in memory."""
-        return self.num_examples * self.image_size**2 * 3 <= CACHE_LIMIT_BYTES
+        return self.num_examples * self.side**2 * 3 <= CACHE_LIMIT_BYTES
 
 
 def stored_examples(file_patterns: Sequence[str], share: ContentShare | None = None) -> tf.data.Dataset:
@@ -92,7 +101,11 @@ def stored_examples(file_patterns: Sequence[str], share: ContentShare | None = N
 
 
 def open_split(
-    file_patterns: Sequence[str], image_size: int, num_classes: int, share: ContentShare | None = None
+    file_patterns: Sequence[str],
+    image_size: int,
+    num_classes: int,
+    share: ContentShare | None = None,
+    transform: TransformSettings = DEFAULT_TRANSFORM,
 ) -> Split:
     """Counts a split's images by class; reads the files once, without decoding."""
 
@@ -102,7 +115,7 @@ def open_split(
 
     zeros = np.zeros(num_classes, np.int64)
     counts = stored_examples(file_patterns, share).batch(1000).reduce(zeros, add).numpy()
-    return Split(tuple(file_patterns), image_size, tuple(int(count) for count in counts), share)
+    return Split(tuple(file_patterns), image_size, tuple(int(count) for count in counts), share, transform)
 
 
 def steps_per_epoch(split: Split, batch_size: int, fraction: float = 1.0) -> int:
@@ -112,7 +125,13 @@ def steps_per_epoch(split: Split, batch_size: int, fraction: float = 1.0) -> int
 
 def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     """Every image once, in order: float32 (batch, size, size, 3) in [0, 255] and one-hot labels (batch, classes)."""
-    dataset = stored_examples(split.file_patterns, split.share).map(_reader(split), num_parallel_calls=tf.data.AUTOTUNE)
+    read = _reader(split)
+
+    def central(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image, label = read(serialized)
+        return central_image(image, split.image_size), label
+
+    dataset = stored_examples(split.file_patterns, split.share).map(central, num_parallel_calls=tf.data.AUTOTUNE)
     if split.cached:
         dataset = dataset.cache()
 
@@ -158,7 +177,7 @@ def train_batches(
     num_examples = _part(split, fraction)
     batch_size = min(batch_size, num_examples)
     per_epoch = steps_per_epoch(split, batch_size, fraction) * batch_size
-    read, augmenter = _reader(split), Augmenter(augment)
+    read, augmenter = _reader(split), Augmenter(augment, split.transform.margin)
 
     source = stored_examples(split.file_patterns, split.share)
     if fraction < 1.0:
@@ -203,11 +222,16 @@ def train_batches(
 
 
 def _reader(split: Split):
-    """A function from a serialised example to its image, uint8 (size, size, 3), and label."""
+    """A function from a serialised example to its image, uint8 (side, side, 3) with the margin, and label."""
+    choices = split.transform.model_dump()
 
     def read(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        stored = tf.io.parse_single_example(serialized, STORED_FEATURES)
-        return decode_stored_image(stored["image"], split.image_size), stored["label"]
+        example = tf.io.parse_single_example(serialized, STORED_FEATURES)
+        stored = example["image"]
+        if not split.transform.materialize:
+            # Stored and decoded here as serving does it: the network sees the same pixels in both.
+            stored = store_image(stored, split.image_size, choices)
+        return decode_stored_image(stored, split.side, split.transform.format), example["label"]
 
     return read
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer.hyperparameters import with_tuned
 from trainer.presets import Recipe
 from trainer.schema import class_names_of
-from trainer.settings import ModelSettings, TrainSettings
+from trainer.settings import ModelSettings, TrainSettings, TransformSettings
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -25,8 +25,8 @@ class TrainingJob:
     """Plain values, since they cross a process boundary.
 
     `train_files` and `val_files` are patterns of gzipped TFRecords with transformed examples; `config` holds sections
-    of pipeline.yaml as dicts, `image_size` in pixels, `seed`, and `checkpoint_root`, a folder, if training may be
-    resumed.
+    of pipeline.yaml as dicts (`model` and `train`; `transform` where it is not the default one), `image_size` in
+    pixels, `seed`, and `checkpoint_root`, a folder, if training may be resumed.
     """
 
     train_files: list[str]
@@ -56,6 +56,11 @@ class TrainingJob:
     def model_settings(self) -> ModelSettings:
         """The `model` section."""
         return ModelSettings.model_validate(self.config["model"])
+
+    @cached_property
+    def transform_settings(self) -> TransformSettings:
+        """The `transform` section."""
+        return TransformSettings.model_validate(self.config.get("transform", {}))
 
     @cached_property
     def settings(self) -> TrainSettings:

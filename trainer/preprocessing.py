@@ -1,17 +1,16 @@
 """Decoding and resizing, once, in the Transform graph that training and serving share.
 
 `preprocessing_fn` is what TFX Transform traces. It turns the encoded bytes of any image that TensorFlow reads into
-encoded bytes of the variant's resolution: stored images stay some 20 kB each where a float feature would take 600.
-`decode_stored_image` is its counterpart for whoever consumes those bytes, the input pipeline and the export alike.
+stored bytes of the variant's resolution: stored images stay some 20 kB each where a float feature would take 600.
+`decode_stored_image` and `central_image` are its counterparts for whoever consumes those bytes, the input pipeline and
+the export alike.
 """
 
 from typing import Any
 
 import tensorflow as tf
 
-# The reference evaluates on a central crop that leaves a margin: size / (size + 32) of the shorter side
-# (tensorflow/tpu, efficientnet/preprocessing.py, CROP_PADDING).
-CROP_PADDING = 32
+from trainer.settings import CROP_PADDING
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
@@ -19,51 +18,76 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 
     Args:
       inputs: `image`, encoded bytes, and `label`, int64, one each per example.
-      custom_config: `image_size` in pixels, `resize` (crop, squash, pad), `format` (jpeg, png), `jpeg_quality`.
+      custom_config: `image_size` in pixels, and what `store_image` takes.
 
     Returns:
-      `image`, string tensor of shape (batch,): encoded RGB of image_size x image_size pixels; `label`, int64 (batch,).
+      `image`, string tensor of shape (batch,): stored RGB images of image_size + margin pixels a side; `label`, int64
+      (batch,).
     """
-
-    def resize_one(encoded: tf.Tensor) -> tf.Tensor:
-        pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-        resized = resize_image(pixels, custom_config["image_size"], custom_config["resize"])
-        if custom_config["format"] == "png":
-            return tf.io.encode_png(resized)
-        return tf.io.encode_jpeg(resized, quality=custom_config["jpeg_quality"], chroma_downsampling=False)
-
     images = tf.reshape(inputs["image"], [-1])
     return {
-        "image": tf.map_fn(resize_one, images, fn_output_signature=tf.string),
+        "image": tf.map_fn(
+            lambda encoded: store_image(encoded, custom_config["image_size"], custom_config),
+            images,
+            fn_output_signature=tf.string,
+        ),
         "label": tf.reshape(inputs["label"], [-1]),
     }
 
 
-def resize_image(pixels: tf.Tensor, size: int, mode: str) -> tf.Tensor:
-    """Resizes uint8 (height, width, 3) to uint8 (size, size, 3), bicubic with antialiasing.
+def store_image(encoded: tf.Tensor, size: int, transform: dict[str, Any]) -> tf.Tensor:
+    """Turns the bytes of one image, as the ingest leaves them, into those that are stored for training.
 
-    `crop` takes the reference's central square, `squash` ignores the aspect, `pad` keeps all and fills with black.
+    Args:
+      encoded: scalar string.
+      size: pixels a side that the network sees.
+      transform: `resize` (crop, squash, pad), `margin` in pixels, `format` (jpeg, png, raw), `jpeg_quality`.
+    """
+    pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    resized = resize_image(pixels, size, transform["resize"], transform["margin"])
+    if transform["format"] == "raw":
+        return tf.io.serialize_tensor(resized)
+    if transform["format"] == "png":
+        return tf.io.encode_png(resized)
+    return tf.io.encode_jpeg(resized, quality=transform["jpeg_quality"], chroma_downsampling=False)
+
+
+def resize_image(pixels: tf.Tensor, size: int, mode: str, margin: int = 0) -> tf.Tensor:
+    """Resizes uint8 (height, width, 3) to uint8 (size + margin, size + margin, 3), bicubic with antialiasing.
+
+    `crop` takes the reference's central square, and `margin` pixels more of what lies around it, so that the central
+    `size` pixels are the same picture with and without; `squash` ignores the aspect, `pad` keeps all and fills with
+    black.
 
     Raises:
       ValueError: `mode` is none of these.
     """
     pixels.set_shape([None, None, 3])
+    stored = size + margin
     if mode == "crop":
         shape = tf.shape(pixels)
         shorter = tf.minimum(shape[0], shape[1])
-        side = tf.maximum(shorter * size // (size + CROP_PADDING), 1)
+        side = tf.maximum(shorter * stored // (size + CROP_PADDING), 1)
         pixels = tf.slice(pixels, [(shape[0] - side) // 2, (shape[1] - side) // 2, 0], [side, side, 3])
     if mode in ("crop", "squash"):
-        resized = tf.image.resize(pixels, [size, size], method="bicubic", antialias=True)
+        resized = tf.image.resize(pixels, [stored, stored], method="bicubic", antialias=True)
     elif mode == "pad":
-        resized = tf.image.resize_with_pad(pixels, size, size, method="bicubic", antialias=True)
+        resized = tf.image.resize_with_pad(pixels, stored, stored, method="bicubic", antialias=True)
     else:
         raise ValueError(f"resize mode {mode!r}: expected crop, squash or pad")
     return tf.saturate_cast(tf.round(resized), tf.uint8)
 
 
-def decode_stored_image(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """Decodes one image that `preprocessing_fn` stored: scalar bytes to uint8 (size, size, 3)."""
-    # decode_image reads both stored formats; INTEGER_ACCURATE is its default for JPEG, so every reader sees one result.
-    pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    return tf.ensure_shape(pixels, [size, size, 3])
+def decode_stored_image(stored: tf.Tensor, side: int, image_format: str = "jpeg") -> tf.Tensor:
+    """Decodes one image that `store_image` stored in `image_format`: scalar bytes to uint8 (side, side, 3)."""
+    if image_format == "raw":
+        return tf.ensure_shape(tf.io.parse_tensor(stored, tf.uint8), [side, side, 3])
+    # decode_image reads both other formats; INTEGER_ACCURATE is its default for JPEG, so every reader sees one result.
+    pixels = tf.io.decode_image(stored, channels=3, expand_animations=False)
+    return tf.ensure_shape(pixels, [side, side, 3])
+
+
+def central_image(pixels: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts the margin off: (side, side, 3) to the central (size, size, 3)."""
+    edge = (pixels.shape[0] - size) // 2
+    return pixels[edge : edge + size, edge : edge + size]

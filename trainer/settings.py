@@ -18,6 +18,9 @@ Magnitude = Annotated[float, Field(ge=0, le=30)]
 # Every hyperparameter that the tuner can search, by its name in `tune` and in `train` or `train.augment`.
 TUNABLE = ("dropout_rate", "drop_connect_rate", "learning_rate", "label_smoothing", "randaugment_magnitude")
 HYPERBAND_LEAST_EPOCHS = 3
+# The reference evaluates on a central crop that leaves a margin: size / (size + 32) of the shorter side
+# (tensorflow/tpu, efficientnet/preprocessing.py, CROP_PADDING).
+CROP_PADDING = 32
 
 # What `model.weights` can be besides the path of a file.
 NO_FILE = ("imagenet", "none")
@@ -41,8 +44,16 @@ class TransformSettings(Settings):
     """How images are resized and stored for training."""
 
     resize: Literal["crop", "squash", "pad"] = "crop"
-    format: Literal["jpeg", "png"] = "jpeg"
+    margin: Annotated[int, Field(ge=0, le=CROP_PADDING)] = 0
+    format: Literal["jpeg", "png", "raw"] = "jpeg"
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
+    materialize: bool = True
+
+    @model_validator(mode="after")
+    def _only_a_crop_has_a_margin(self) -> "TransformSettings":
+        if self.margin and self.resize != "crop":
+            raise ValueError(f"margin {self.margin} needs resize: crop; {self.resize} leaves nothing out")
+        return self
 
 
 class AugmentSettings(Settings):

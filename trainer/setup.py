@@ -53,7 +53,8 @@ class Setup:
             self.val_split = self._open(job.val_files, "val")
 
     def _open(self, file_patterns: list[str], name: str, share: ContentShare | None = None) -> Split:
-        split = open_split(file_patterns, self.job.image_size, len(self.job.class_names), share)
+        job = self.job
+        split = open_split(file_patterns, job.image_size, len(job.class_names), share, job.transform_settings)
         if split.num_examples == 0:
             fix = "data.split" if share is None else "tune.val_fraction"
             raise TrainingDataError(f"the {name} split is empty; add images or change {fix}")

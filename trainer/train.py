@@ -49,8 +49,10 @@ def train(job: TrainingJob) -> None:
         "trained_on": job.train_files,
     }
     transform_output = tft.TFTransformOutput(job.transform_graph_path)
-    images = sample_images(job.val_files)
-    export_model(single_float32(model, job), transform_output, job.class_names, job.model_dir, info, images)
+    settings = job.transform_settings
+    images = sample_images(job.val_files, encoded=settings.format != "raw" or not settings.materialize)
+    single = single_float32(model, job)
+    export_model(single, transform_output, job.class_names, settings, job.model_dir, info, images)
     training.finish()
 
 

@@ -21,6 +21,7 @@ class DataGateSpec(ComponentSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "max_bad_fraction": ExecutionParameter(type=float),
         "min_images_per_class": ExecutionParameter(type=int),
+        "max_class_imbalance": ExecutionParameter(type=float),
         "drift": ExecutionParameter(type=str),
         "push_path": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
@@ -56,6 +57,7 @@ class DataGate(BaseComponent):
         statistics: BaseChannel | None = None,
         drift: Mapping[str, float] | None = None,
         push_path: str = "",
+        max_class_imbalance: float = 100.0,
     ):
         """Describes a gate.
 
@@ -69,6 +71,7 @@ class DataGate(BaseComponent):
             drift: feature of components.data_profile.profile -> largest divergence from the images of the served model,
                 0 to 1; None or empty compares nothing.
             push_path: folder of the pushed models; "" compares nothing.
+            max_class_imbalance: how many times as many training images as the smallest class the largest may have.
         """
         spec = DataGateSpec(
             anomalies=anomalies,
@@ -76,6 +79,7 @@ class DataGate(BaseComponent):
             statistics=statistics,
             max_bad_fraction=float(max_bad_fraction),
             min_images_per_class=min_images_per_class,
+            max_class_imbalance=float(max_class_imbalance),
             drift=json.dumps(drift or {}, sort_keys=True),
             push_path=push_path if drift else "",
             source_hash=source_hash(Path(__file__).parent, Path(__file__).parent.parent / "data_profile"),

@@ -39,7 +39,9 @@ class Executor(BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         summary = read_summary(artifact_utils.get_single_uri(input_dict["report"]))
         anomalies = read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"]))
-        limits = {key: exec_properties[key] for key in ("max_bad_fraction", "min_images_per_class")}
+        limits = {
+            key: exec_properties[key] for key in ("max_bad_fraction", "min_images_per_class", "max_class_imbalance")
+        }
         problems = find_problems(summary, anomalies, **limits)
         if input_dict.get("statistics"):
             statistics = read_statistics(artifact_utils.get_single_uri(input_dict["statistics"]))

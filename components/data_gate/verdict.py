@@ -23,6 +23,7 @@ def find_problems(
     anomalies: Mapping[str, anomalies_pb2.Anomalies],
     max_bad_fraction: float,
     min_images_per_class: int,
+    max_class_imbalance: float,
 ) -> list[str]:
     """Returns what speaks against training, one line each, the gravest first; empty if nothing does.
 
@@ -31,12 +32,14 @@ def find_problems(
         anomalies: split -> what ExampleValidator found in it.
         max_bad_fraction: largest share of faulty files among the files that should be images, 0 to 1.
         min_images_per_class: fewest training images of each class.
+        max_class_imbalance: how many times as many training images as the smallest class the largest may have.
     """
     return [
         *_empty_splits(summary),
         *find_anomalies(anomalies),
         *_faulty_files(summary, max_bad_fraction),
         *_small_classes(summary, min_images_per_class),
+        *_imbalance(summary, max_class_imbalance),
     ]
 
 
@@ -159,4 +162,16 @@ def _small_classes(summary: IngestSummary, min_images_per_class: int) -> list[st
         "add images or lower data.min_images_per_class"
         for name, count in summary.written.get("train", {}).items()
         if count < min_images_per_class
+    ]
+
+
+def _imbalance(summary: IngestSummary, max_class_imbalance: float) -> list[str]:
+    counts = summary.written.get("train", {})
+    if not counts or max(counts.values()) <= max_class_imbalance * min(counts.values()):
+        return []
+    largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    return [
+        f"class {largest} has {counts[largest]} training images and {smallest} {counts[smallest]}, at most "
+        f"{max_class_imbalance:g} times as many are allowed: balance them, or raise data.max_class_imbalance and see "
+        "train.class_balance"
     ]

@@ -12,6 +12,7 @@ from tfx.utils import path_utils
 
 from components import files
 from components.errors import GateError
+from components.example_counts import noted_counts
 from components.gated_evaluator.results import (
     ACCURACY,
     BASELINE,
@@ -53,6 +54,7 @@ class Executor(evaluator_executor.Executor):
 
         Raises:
             GateError: if no metric has an absolute threshold, or nothing was evaluated.
+            RuntimeError: if examples were lost on the way.
             OSError: if the baseline was not written by ServedModel.
         """
         require_absolute_threshold(exec_properties[standard_component_specs.EVAL_CONFIG_KEY])
@@ -68,6 +70,11 @@ class Executor(evaluator_executor.Executor):
         measured = read_evaluation(uri, CANDIDATE)
         if measured is None:
             raise GateError("got no accuracy of the candidate, expected eval images: look at data.split and the log")
+        examples = artifact_utils.get_single_instance(input_dict[standard_component_specs.EXAMPLES_KEY])
+        splits = json.loads(exec_properties[standard_component_specs.EXAMPLE_SPLITS_KEY])
+        evaluated, expected = round(measured.metrics[EXAMPLES]), sum(noted_counts(examples, splits).values())
+        if evaluated != expected:
+            raise RuntimeError(f"examples were lost: {evaluated} of {expected} were evaluated")
         baseline = read_evaluation(uri, BASELINE) if served else None
         by_class = judge_classes(measured.classes, rules)
         by_slice = judge_slices(measured.slices, rules)

@@ -28,6 +28,7 @@ class ImageExampleGenSpec(ComponentSpec):
         "seed": ExecutionParameter(type=int),
         "max_pixels": ExecutionParameter(type=int),
         "near_duplicates": ExecutionParameter(type=int),
+        "features": ExecutionParameter(type=str),
         "span_last": ExecutionParameter(type=str),
         "span_window": ExecutionParameter(type=int),
         "span_allow_missing": ExecutionParameter(type=int),
@@ -62,13 +63,15 @@ class ImageExampleGen(BaseBeamComponent):
         seed: int = 1,
         max_pixels: int = 50_000_000,
         near_duplicates: bool = True,
+        features: Mapping[str, str | None] | None = None,
         spans: SpanRule | None = None,
     ):
         """Describes an ingest.
 
         Args:
-            path: folder of `<class>/**/*`, or of `{train,val,eval}/<class>/**/*`, or a manifest (.csv, .jsonl); local
-                or on a storage of Beam's. {SPAN} in it stands for a number or a date.
+            path: folder of `<class>/**/*`, of `{train,val,eval}/<class>/**/*` or of shards (TFRecords of tf.Example,
+                webdataset's tar files), or a manifest (.csv, .jsonl); local or on a storage of Beam's. {SPAN} in it
+                stands for a number or a date.
             classes: class names in the order of their labels; empty takes what is found, sorted by name.
             val_fraction: share of the images for validation, 0 to 1, if there is no val folder.
             eval_fraction: share of the images for evaluation, 0 to 1, if there is no eval folder.
@@ -76,6 +79,8 @@ class ImageExampleGen(BaseBeamComponent):
             max_pixels: larger images (width x height) are quarantined.
             near_duplicates: keeps near copies of an image, scaled or encoded anew, in one split, as exact ones always
                 are.
+            features: "image", "label", "split", "group" -> name of the feature of tf.Examples that holds it, where it
+                is none of the usual ones in `shards.FEATURES`.
             spans: which folders stand for {SPAN} in `path`; None takes the latest.
 
         Raises:
@@ -91,6 +96,7 @@ class ImageExampleGen(BaseBeamComponent):
             seed=seed,
             max_pixels=max_pixels,
             near_duplicates=int(near_duplicates),
+            features=json.dumps({part: name for part, name in (features or {}).items() if name}, sort_keys=True),
             span_last=spans.last,
             span_window=spans.window,
             span_allow_missing=int(spans.allow_missing),

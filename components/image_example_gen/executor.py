@@ -13,10 +13,14 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 
 from components import files
+from components.example_counts import note_counts
 from components.image_example_gen.accounts import Counts, summarise
 from components.image_example_gen.layout import ImageFile, Plan
+from components.image_example_gen.listing import Rejected
 from components.image_example_gen.records import Steps, WriteExample, build_ingest
-from components.image_example_gen.source import source_of
+from components.image_example_gen.shard_index import IndexShard, build_index, read_index
+from components.image_example_gen.shards import Found
+from components.image_example_gen.source import Source, source_of
 from components.image_example_gen.split import SPLITS, SplitRule
 from components.image_example_gen.survey import Survey
 from components.image_example_gen.units import AssignSplits
@@ -51,7 +55,8 @@ class Executor(BaseBeamExecutor):
         started = time.monotonic()
         source = source_of(exec_properties)
         root, input_fingerprint = source.root, source.fingerprint()
-        plan = source.plan(json.loads(exec_properties["classes"]))
+        found = self._index(source, json.loads(exec_properties["features"])) if source.shards else []
+        plan = source.plan(json.loads(exec_properties["classes"]), found)
         rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
         max_pixels = int(exec_properties["max_pixels"])
         near_duplicates = bool(int(exec_properties["near_duplicates"]))
@@ -65,6 +70,7 @@ class Executor(BaseBeamExecutor):
 
         lines = [vars(rejected) for rejected in plan.rejected] + quarantine
         write_report(report.uri, plan.classes, sorted(lines, key=lambda line: line["path"]), summary)
+        note_counts(examples, {split: sum(classes.values()) for split, classes in summary.written.items()})
         for artifact in (examples, report):
             artifact.set_string_custom_property("input_fingerprint", input_fingerprint)
 
@@ -72,6 +78,13 @@ class Executor(BaseBeamExecutor):
         _progress.info("ingest: %d/%d images, %s images/s", len(plan.images), len(plan.images), f"{rate:,.0f}")
         for warning in summary.warnings:
             logging.getLogger(__name__).warning("%s: %s", root, warning)
+
+    def _index(self, source: Source, features: dict[str, str]) -> list[Found | Rejected]:
+        """Returns what lies in the shards."""
+        index_path, unpacked = (files.join(self._get_tmp_dir(), name) for name in ("index.jsonl", "unpacked"))
+        with self._make_beam_pipeline() as pipeline:
+            build_index(pipeline, source.shards, IndexShard(source.root, features, unpacked), index_path)
+        return read_index(index_path, source.shards)
 
     def _read_images(self, plan: Plan, steps: Steps, seed: int, examples: Artifact) -> tuple[Counts, list[dict]]:
         """Returns the counters and the quarantined files."""

@@ -1,10 +1,11 @@
 """Checks one encoded image and, where TensorFlow would not read it as a person sees it, encodes it anew.
 
 `tf.io.decode_image(data, channels=3, expand_animations=False)` is the reader that the images are made for. It reads
-JPEG and PNG well, knows no WebP, TIFF or AVIF, misreads BMP with a palette and some CMYK, ignores the orientation that
-cameras note in EXIF and shows whatever colour lies under transparent pixels. Nothing here needs TensorFlow.
+JPEG and PNG well, knows no WebP, TIFF, AVIF or HEIC, misreads BMP with a palette and some CMYK, ignores the orientation
+that cameras note in EXIF and shows whatever colour lies under transparent pixels. Nothing here needs TensorFlow.
 """
 
+import importlib.util
 import io
 import warnings
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from components.image_example_gen.integrity import PNG_SIGNATURE, ImageError, ch
 from components.image_example_gen.perceptual import perceptual_hash
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
-READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000")
+READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 # MPO is what phones write for a JPEG with a second picture behind it; JPEG readers take the first.
 KEPT_FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}
 BACKGROUND = (255, 255, 255, 255)  # transparent pixels are shown on white, as on a page
@@ -35,15 +36,21 @@ UPRIGHT = {
 PNG_COMPRESSION = 1
 _IMAGE_SIGNATURES = (b"\xff\xd8\xff", PNG_SIGNATURE, b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*")
 _FOREIGN_SIGNATURES = (
-    (b"ftypheic", 4, "HEIC"),
-    (b"ftypheix", 4, "HEIC"),
-    (b"ftypmif1", 4, "HEIF"),
     (b"ftypavif", 4, "AVIF"),
     (b"%PDF", 0, "PDF"),
     (b"%!PS", 0, "PostScript"),
     (b"8BPS", 0, "Photoshop"),
     (b"<svg", 0, "SVG"),
 )
+
+
+_HEIC_SIGNATURES = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
+# HEIC needs a library that is not always wanted; it tells Pillow how to read it, upright.
+HEIC = importlib.util.find_spec("pillow_heif") is not None
+if HEIC:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,10 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _unidentified(data: bytes) -> ImageError:
+    if data[4:12] in _HEIC_SIGNATURES:
+        if HEIC:
+            return ImageError("truncated", f"the HEIC is damaged or cut short ({len(data)} bytes)")
+        return ImageError("unsupported_format", "HEIC cannot be read here: install pillow-heif, or export it as JPEG")
     for signature, offset, name in _FOREIGN_SIGNATURES:
         if data[offset : offset + len(signature)] == signature:
             return ImageError("unsupported_format", f"{name} cannot be read here: export it as JPEG or PNG")

@@ -24,6 +24,8 @@ class ImageFile:
         label: index of its class.
         split: the split that its folder names, or "" if the split rule decides.
         group: images of one group, such as one patient's, fall into one split; "" if it has none.
+        shard: the file that it lies in, "" if it is a file of its own.
+        offset: of its first byte in the shard.
     """
 
     path: str
@@ -31,6 +33,8 @@ class ImageFile:
     label: int
     split: str
     group: str = ""
+    shard: str = ""
+    offset: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ one a split).
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -22,11 +21,12 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components import files
 from components.data_profile.profile import kinds
+from components.example_counts import SplitsOfStored
 from components.image_example_gen.accounts import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
 from components.image_example_gen.image_codec import NormalisedImage, normalise_image
 from components.image_example_gen.layout import ImageFile
 from components.image_example_gen.split import SPLITS
-from components.image_example_gen.survey import Survey, Surveyed, count, reject
+from components.image_example_gen.survey import Survey, Surveyed, count, read_image, reject
 from components.image_example_gen.units import AssignSplits
 
 
@@ -47,7 +47,7 @@ class WriteExample(beam.DoFn):
         file, image = surveyed.file, surveyed.image
         yield count(IN, WRITE)
         try:
-            data = files.read_bytes(files.join(self._root, file.path))
+            data = read_image(self._root, file)
         except (OSError, BeamIOError) as error:
             yield from reject(WRITE, file, "changed", f"could be read at first, and not again: {error}")
             return
@@ -132,13 +132,11 @@ def build_ingest(
         >> beam.io.WriteToTFRecord(files.join(split_uris[split], "data_tfrecord"), file_name_suffix=".gz")
         for split in SPLITS
     ]
-    split_of = {uri.rstrip("/"): split for split, uri in split_uris.items()}
-    # Counted from the shards rather than on the way to them: what a runner loses is missed here.
     stored = (
         shards
         | "Shards" >> beam.Flatten()
-        | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
-        | "Stored" >> beam.MapTuple(lambda shard, _: (STORED, split_of[posixpath.dirname(shard)]))
+        | "SplitsOfStored" >> SplitsOfStored(split_uris)
+        | "Stored" >> beam.Map(lambda split: (STORED, split))
     )
     counts = (
         (surveyed.counts, splits["counts"], outputs.counts, stored)

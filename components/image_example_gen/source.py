@@ -1,35 +1,39 @@
-"""Finds what data.path stands for: a folder, a manifest, or the spans of either."""
+"""Finds what data.path stands for: a folder of images or of shards, a manifest, or the spans of any of these."""
 
 import datetime
 import hashlib
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from components import files
 from components.errors import DataError
 from components.image_example_gen.layout import Plan, combine, plan_folders
-from components.image_example_gen.listing import Listing, fingerprint, list_folder
+from components.image_example_gen.listing import Listing, Rejected, fingerprint, list_folder
 from components.image_example_gen.manifest import SUFFIXES, plan_manifest
+from components.image_example_gen.shard_index import plan_shards
+from components.image_example_gen.shards import Found, is_image_name, is_shard
 from components.image_example_gen.spans import PLACEHOLDER, SpanRule
 
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of images, or one with a manifest.
+    """A folder of images, of shards, or one with a manifest.
 
     Attributes:
         prefix: its path below the source's root, "" or ending with a slash.
         listing: what lies in it.
-        manifest: name of the manifest in it; "" for class folders.
+        manifest: name of the manifest in it; "" for folders without.
+        shards: paths of the shards in it, below the source's root; empty where the images are files.
     """
 
     prefix: str
     listing: Listing
     manifest: str
+    shards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,29 @@ class Source:
             digest.update(f"{part.prefix}\0{part.manifest}\0{fingerprint(part.listing)}\n".encode())
         return digest.hexdigest()
 
-    def plan(self, configured_classes: Sequence[str] = ()) -> Plan:
-        """Sorts the files into classes and splits.
+    @property
+    def shards(self) -> list[str]:
+        """The shards of all parts, below the root; what lies in them has to be found before `plan`."""
+        return [shard for part in self.parts for shard in part.shards]
+
+    def plan(self, configured_classes: Sequence[str] = (), found: Iterable[Found | Rejected] = ()) -> Plan:
+        """Sorts the images into classes and splits.
+
+        Args:
+            configured_classes: the classes in the order of their labels; empty takes those that are there, by name.
+            found: what lies in `shards`.
 
         Raises:
             DataError: if they cannot be learned from.
         """
         plans = {}
+        found = list(found)
         for part in self.parts:
-            if part.manifest:
+            if part.shards:
+                own = [item for item in found if item.path.startswith(part.prefix)]
+                below = [replace(item, path=item.path.removeprefix(part.prefix)) for item in own]
+                plans[part.prefix] = plan_shards(below, part.listing, configured_classes)
+            elif part.manifest:
                 path = files.join(self.root, part.prefix + part.manifest)
                 plans[part.prefix] = plan_manifest(files.read_bytes(path), part.manifest, part.listing)
             else:
@@ -81,7 +99,8 @@ def find_source(path: str, spans: SpanRule) -> Source:
     """Lists what `path` stands for, without reading an image.
 
     Args:
-        path: a folder, or a manifest (.csv, .jsonl) beside or above its images; {SPAN} in it is filled in.
+        path: a folder of images or of shards, or a manifest (.csv, .jsonl) beside or above its images; {SPAN} in it is
+            filled in.
         spans: which spans to take.
 
     Raises:
@@ -115,7 +134,10 @@ def _part(prefix: str, folder: str, manifest: str) -> Part:
     listing = list_folder(folder)
     if manifest and manifest not in (entry.path for entry in listing.files):
         raise DataError(f"got no file {manifest} in {folder}, expected the manifest there: correct data.path")
-    return Part(prefix, listing, manifest)
+    # An archive that lies among images is no data set; it is quarantined as a file that is not an image.
+    images = manifest or any(is_image_name(entry.path) for entry in listing.files)
+    shards = () if images else tuple(prefix + entry.path for entry in listing.files if is_shard(entry.path))
+    return Part(prefix, listing, manifest, shards)
 
 
 def _folders(root: str) -> list[str]:

@@ -40,6 +40,17 @@ class Surveyed:
     image: NormalisedImage
 
 
+def read_image(root: str, file: ImageFile) -> bytes:
+    """Returns the bytes of an image, a file of its own below `root` or a piece of a shard.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    if file.shard:
+        return files.read_range(file.shard, file.offset, file.size)
+    return files.read_bytes(files.join(root, file.path))
+
+
 class Progress:
     """Logs how far this worker is, at most every two seconds."""
 
@@ -81,7 +92,7 @@ class Survey(beam.DoFn):
         try:
             if file.size > self._max_bytes:
                 raise ImageError("too_many_bytes", f"{file.size:,} bytes are too many for an image")
-            data = files.read_bytes(files.join(self._root, file.path))
+            data = read_image(self._root, file)
             image = normalise_image(data, self._max_pixels)
         except ImageError as error:
             yield from reject(SURVEY, file, error.reason, str(error))

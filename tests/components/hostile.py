@@ -67,6 +67,15 @@ def good_files(photo: Image.Image) -> Iterator[Hostile]:
         ("cmyk.tif", photo.convert("CMYK"), "TIFF", {}, photo),
         ("sixteen.tif", deep, "TIFF", {}, gray),
         ("picture.ppm", photo, "PPM", {}, photo),
+        ("phone.heic", photo, "HEIF", {"quality": 95}, photo),
+        (
+            "turned.heic",
+            photo,
+            "HEIF",
+            {"quality": 95, "exif": turned.tobytes()},
+            photo.transpose(Image.Transpose.ROTATE_270),
+        ),
+        ("heic called.jpg", photo, "HEIF", {"quality": 94}, photo),
         ("jpeg called.png", photo, "JPEG", {"quality": 96}, photo),
         ("png called.jpg", photo, "PNG", {"compress_level": 1}, photo),
         ("no extension", photo, "PNG", {"compress_level": 2}, photo),
@@ -77,7 +86,7 @@ def good_files(photo: Image.Image) -> Iterator[Hostile]:
 
 
 def damaged_files(photo: Image.Image) -> Iterator[Hostile]:
-    for image_format in ("JPEG", "PNG", "WEBP", "GIF"):
+    for image_format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "HEIF"):
         whole = encode(photo, image_format)
         for percent in (1, 20, 50, 80, 97):
             cut = whole[: len(whole) * percent // 100]
@@ -100,7 +109,9 @@ def foreign_files(photo: Image.Image) -> Iterator[Hostile]:
         ("page.png", b"<!doctype html><title>404</title>", "not_an_image"),
         ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_format"),
         ("paper.pdf", b"%PDF-1.7\n", "unsupported_format"),
-        ("phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "unsupported_format"),
+        ("header.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "truncated"),
+        ("photos.tar", bytes(10240), "not_an_image"),
+        ("photos.tfrecord", b"\x05\0\0\0\0\0\0\0abcdphoto", "not_an_image"),
         ("program.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "unsupported_format"),
         ("bomb.png", encode(Image.new("1", (9000, 9000)), "PNG"), "too_many_pixels"),
         ("lying bomb.png", png_header(2**31 - 1, 2**31 - 1), "too_many_pixels"),

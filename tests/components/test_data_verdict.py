@@ -29,8 +29,11 @@ def anomalies_of(**descriptions: str) -> dict[str, anomalies_pb2.Anomalies]:
     return found
 
 
-def problems_of(summary=None, anomalies=None, max_bad_fraction=0.1, min_images_per_class=10) -> list[str]:
-    return find_problems(summary or summary_of(), anomalies or anomalies_of(), max_bad_fraction, min_images_per_class)
+def problems_of(
+    summary=None, anomalies=None, max_bad_fraction=0.1, min_images_per_class=10, max_class_imbalance=100.0
+) -> list[str]:
+    limits = (max_bad_fraction, min_images_per_class, max_class_imbalance)
+    return find_problems(summary or summary_of(), anomalies or anomalies_of(), *limits)
 
 
 def test_good_data_has_no_problems():
@@ -119,3 +122,10 @@ def test_a_missing_empty_or_damaged_verdict_is_a_no(verdicts, name, read, conten
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(DataError, match=r"no verdict on the data.*Split-val"):
         read(str(verdicts))
+
+
+def test_a_class_that_outnumbers_another_by_far_is_a_problem():
+    written = {name: {"cat": 50, "dog": 1000} for name in SPLITS}
+    assert problems_of(summary_of(written), max_class_imbalance=20.0) == []
+    (problem,) = problems_of(summary_of(written), max_class_imbalance=19.0)
+    assert problem.startswith("class dog has 1000 training images and cat 50, at most 19 times as many")

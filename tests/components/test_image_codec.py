@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from components.image_example_gen import image_codec
 from components.image_example_gen.image_codec import EXIF_ORIENTATION, normalise_image
 from components.image_example_gen.integrity import ImageError
 
@@ -131,7 +132,7 @@ def test_the_reasons_for_refusing(picture, encode):
     assert reason_of(b"") == "empty_file"
     assert reason_of(b"hello world") == "not_an_image"
     assert reason_of(b"%PDF-1.7 ...") == "unsupported_format"
-    assert reason_of(b"\0\0\0\x18ftypheic\0\0\0\0") == "unsupported_format"
+    assert reason_of(b"\0\0\0\x18ftypheic\0\0\0\0") == "truncated"
     assert reason_of(encode(Image.new("F", (8, 8)), "TIFF")) == "unsupported_format"
     assert reason_of(encode(picture, "JPEG")[:40]) == "truncated"
 
@@ -181,3 +182,11 @@ def test_a_damaged_png_is_refused_or_unchanged_in_its_pixels(samples, data):
 def test_no_bytes_can_do_more_than_be_refused(junk, signature):
     with pytest.raises(ImageError):
         normalise_image(signature + junk, LIMIT)
+
+
+def test_without_its_library_heic_is_named_with_what_to_install(monkeypatch):
+    monkeypatch.setattr(image_codec, "HEIC", False)
+    monkeypatch.setattr(image_codec, "READABLE_FORMATS", ("JPEG", "PNG"))
+    with pytest.raises(ImageError, match="install pillow-heif") as error:
+        normalise_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", LIMIT)
+    assert error.value.reason == "unsupported_format"

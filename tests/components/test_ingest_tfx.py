@@ -54,7 +54,7 @@ def ingest(tmp_path):
             Path(artifact.uri).mkdir(parents=True)
         context = BaseBeamExecutor.Context(tmp_dir=str(tmp_path / name / "tmp"), unique_id="1")
         parameters = {"val_fraction": 0.2, "eval_fraction": 0.2, "seed": 1, "max_pixels": 10**6, "near_duplicates": 1}
-        parameters |= {"span_last": "latest", "span_window": 1, "span_allow_missing": 0}
+        parameters |= {"span_last": "latest", "span_window": 1, "span_allow_missing": 0, "features": "{}"}
         parameters |= {"path": str(root), "classes": json.dumps(list(classes))} | changes
         Executor(context).Do({}, {"examples": [examples], "report": [report]}, parameters)
         return examples, report.uri
@@ -309,3 +309,42 @@ def test_a_manifest_keeps_groups_together_and_stays_in_its_folder(digits, make_t
     assert set(split_of.values()) == set(SPLITS)
     for start in range(0, len(scans), 5):
         assert len({split_of[f"x/{path.name}"] for path in scans[start : start + 5]}) == 1
+
+
+def test_shards_give_the_same_examples_as_their_files(digits, make_tree, ingest, tmp_path):
+    import gzip
+    import io
+    import tarfile
+
+    scans = [(path.parent.name, path.name, path.read_bytes()) for path in sorted(digits.glob("[45]/*.png"))[::4]]
+    folder = make_tree({f"{label}/{name}": data for label, name, data in scans})
+    tars = [io.BytesIO(), io.BytesIO()]
+    for number, buffer in enumerate(tars):
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for label, name, data in scans[number::2]:
+                for field, content in (("png", data), ("cls", label.encode())):
+                    member = tarfile.TarInfo(f"{name.removesuffix('.png')}-{label}.{field}")
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+    cut = gzip.compress(tars[1].getvalue())[:-2000]
+    shards = make_tree({"0.tar": tars[0].getvalue(), "1.tar.gz": gzip.compress(tars[1].getvalue())}, "tars")
+    damaged = make_tree({"0.tar": tars[0].getvalue(), "1.tar.gz": cut}, "damaged")
+    ingested, _ = ingest(folder, "folder")
+
+    def contents(artifact):
+        return {
+            split: sorted((value(example, "sha256"), value(example, "class_name")) for example in found)
+            for split, found in read_examples(artifact.uri).items()
+        }
+
+    whole = contents(ingested)
+    from_tars, _ = ingest(shards, "tars")
+    assert contents(from_tars) == whole
+    # The examples of an earlier ingest are themselves such shards, and name their splits.
+    from_records, report = ingest(Path(ingested.uri), "records")
+    assert contents(from_records) == whole
+    assert read_summary(report).given_splits == ["eval", "train", "val"]
+
+    _, report = ingest(damaged, "damaged")
+    assert "truncated" in {line["reason"] for line in read_quarantine(report) if line["path"] == "1.tar.gz"}
+    assert 0 < read_summary(report).examples < len(scans)

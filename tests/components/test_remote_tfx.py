@@ -8,8 +8,10 @@ from components import files
 from components.atomic_pusher.store import push, pushed_models, rollback
 from components.errors import DataError
 from components.image_example_gen.listing import fingerprint, list_folder
+from components.ingest_report import read_summary
 from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
+from tests.components.test_ingest_tfx import ingest, read_examples, value  # noqa: F401 - ingest is a fixture
 
 pytestmark = pytest.mark.tfx
 
@@ -74,6 +76,30 @@ def test_remote_files_are_read_and_written_as_they_are(root):
     assert (root / "été.txt").read_bytes() == "é".encode()
     with pytest.raises(OSError, match="missing"):
         files.read_bytes(f"{SCHEME}://{root}/missing")
+
+
+def test_a_piece_of_a_remote_file_is_read_and_a_missing_end_is_an_error(root):
+    assert files.read_range(f"{SCHEME}://{root}/dog/3.png", 1, 3) == b"hre"
+    with pytest.raises(OSError, match="ends before byte 9"):
+        files.read_range(f"{SCHEME}://{root}/dog/3.png", 1, 8)
+
+
+@pytest.mark.usefixtures("in_memory_beam")
+def test_remote_images_shards_and_manifests_are_ingested_as_local_ones(digits, make_tree, ingest):  # noqa: F811
+    scans = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in sorted(digits.glob("[12]/*.png"))[::6]}
+    folder = make_tree(scans, "scans")
+    rows = [f"{path},{path.partition('/')[0]}" for path in scans]
+    make_tree({"labels.csv": "\n".join(["path,label", *rows]).encode()}, "scans")
+    artifact, report = ingest(f"{SCHEME}://{folder}/labels.csv", "manifest")
+    whole = read_examples(artifact.uri)
+    assert read_summary(report).examples == len(scans)
+    again, report = ingest(f"{SCHEME}://{artifact.uri}", "shards")
+    assert read_summary(report).examples == len(scans)
+
+    def contents(examples):
+        return {split: sorted(value(example, "sha256") for example in found) for split, found in examples.items()}
+
+    assert contents(read_examples(again.uri)) == contents(whole)
 
 
 def test_remote_versions_are_found(make_tree):

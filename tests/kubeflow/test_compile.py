@@ -14,6 +14,8 @@ pytestmark = pytest.mark.tfx
 
 DRIVEN = ("ImageExampleGen", "DataGate", "ServedModel", "Pusher")
 
+DATAFLOW = "runners.beam=[--runner=DataflowRunner, --project=p, --region=r, --temp_location=gs://b/tmp]"
+
 
 @pytest.fixture(scope="module")
 def documents(package) -> list[dict]:
@@ -134,7 +136,7 @@ def test_no_path_of_the_compiling_machine_is_in_it(package):
         ("push.path=null", "push.path: is required on Kubeflow"),
         ("push.path=minio://bucket/served", "which only the launcher knows: expected s3://"),
         ("name=quick_start", "expected lower-case letters, digits and inner hyphens"),
-        ("runners.beam=[--runner=DataflowRunner]", "pipeline_root: got minio://.*, expected gs://"),
+        (DATAFLOW, "pipeline_root: got minio://.*, expected gs://"),
         ("runners.kubeflow.resources.Trainr={gpu: 1}", "no such step; did you mean Trainer"),
     ],
 )
@@ -195,7 +197,7 @@ def test_workers_on_other_machines_get_our_image_and_the_artifacts_uris(tmp_path
     from pipeline.kubeflow_runner import compile_pipeline
 
     root = "runners.kubeflow.pipeline_root=gs://bucket/root"
-    config = cluster_config(root, "runners.beam=[--runner=DataflowRunner, --project=p]")
+    config = cluster_config(root, DATAFLOW)
     spec = compile_pipeline(config, str(tmp_path))["pipelineSpec"]
     arguments = container(spec, "Transform")["args"]
     assert {"--runner=DataflowRunner", "--sdk_container_image=registry.example/effnet:1"} <= set(arguments)

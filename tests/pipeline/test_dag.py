@@ -34,6 +34,13 @@ def test_the_gate_stands_before_transform():
     assert steps["DataGate"] in steps["Transform"].upstream_nodes
 
 
+def test_without_materializing_the_trainer_reads_what_was_ingested():
+    stored, unstored = nodes("tune.enabled=false"), nodes("tune.enabled=false", "transform.materialize=false")
+    assert stored["Trainer"].inputs["examples"].producer_component_id == "Transform"
+    assert unstored["Trainer"].inputs["examples"].producer_component_id == "ImageExampleGen"
+    assert "transformed_examples" not in unstored["Transform"].outputs
+
+
 def test_without_a_tuner_the_trainer_takes_no_hyperparameters():
     steps = nodes("tune.enabled=false")
     assert "Tuner" not in steps

@@ -49,6 +49,20 @@ def test_every_kind_keeps_shape_type_and_range_and_repeats_with_its_seed(kind, p
     np.testing.assert_array_equal(images, run(EVERY_KIND[kind], photo, 24))
 
 
+def test_crops_reach_into_the_margin_and_all_else_sees_the_centre(photo):
+    size = SIDE - 16
+    marked = np.array(photo)
+    marked[:8] = marked[-8:] = 255
+    marked[:, :8] = marked[:, -8:] = 255
+    marked[8:-8, 8:-8] = 0
+    centre = Augmenter(Augment(), margin=16).image(tf.constant(marked), seeds(1)[0])
+    flipped = [Augmenter(Augment(horizontal_flip=True), 16).image(tf.constant(marked), seed) for seed in seeds(4)]
+    cropped = [Augmenter(Augment(random_crop=0.5), 16).image(tf.constant(marked), seed) for seed in seeds(8)]
+    assert all(image.shape == (size, size, 3) for image in (centre, *flipped, *cropped))
+    assert max(float(tf.reduce_max(image)) for image in (centre, *flipped)) == 0
+    assert max(float(tf.reduce_max(image)) for image in cropped) > 200
+
+
 def test_nothing_switched_on_leaves_the_pixels_alone(photo):
     np.testing.assert_array_equal(run(Augment(), photo, 1)[0], photo)
 

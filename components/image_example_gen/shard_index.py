@@ -1,0 +1,148 @@
+"""Finds the images of all shards, in Beam, and plans them as if they were files.
+
+Each shard is read once by one worker; of a tar only the headers. A shard that is compressed as a whole is unpacked for
+the time of the ingest, because no image in it could be read by itself.
+"""
+
+import gzip
+import hashlib
+import json
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
+
+import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
+
+from components import files
+from components.image_example_gen.layout import SPLIT_FOLDERS, ImageFile, Plan
+from components.image_example_gen.listing import Listing, Rejected
+from components.image_example_gen.shards import Found, index_shard, is_packed, is_shard
+
+_DONE = "done"
+_LINES: dict[str, type[Found] | type[Rejected]] = {"found": Found, "rejected": Rejected}
+
+
+class IndexShard(beam.DoFn):
+    """Turns the path of a shard into JSON lines [kind, ...fields] of what lies in it, and one that says it is done."""
+
+    def __init__(self, root: str, features: Mapping[str, str], unpacked: str):
+        """Remembers where shards lie.
+
+        Args:
+            root: the folder that paths are relative to.
+            features: as `index_shard` takes them.
+            unpacked: folder for unpacked shards that all workers reach.
+        """
+        self._root = root
+        self._features = features
+        self._unpacked = unpacked
+
+    def process(self, path: str) -> Iterator[str]:
+        """Yields the lines of one shard."""
+        shard = files.join(self._root, path)
+        try:
+            if is_packed(path):
+                shard, problem = self._unpack(shard)
+                if problem:
+                    yield _line(Rejected(path, "truncated", problem))
+            with files.open_binary(shard) as file:
+                yield from map(_line, index_shard(file, path, shard, self._features))
+        except (OSError, BeamIOError) as error:
+            yield _line(Rejected(path, "unreadable", getattr(error, "strerror", None) or str(error)))
+        yield json.dumps([_DONE, path])
+
+    def _unpack(self, packed: str) -> tuple[str, str]:
+        """Returns where the unpacked shard lies, and what was wrong with it; what comes before the damage is kept."""
+        problem = ""
+        with tempfile.NamedTemporaryFile() as local:
+            with files.open_binary(packed) as file, gzip.open(file) as content:
+                try:
+                    shutil.copyfileobj(content, local, files.COPY_BYTES)
+                except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                    problem = f"the compressed shard is damaged: {error}"
+            local.flush()
+            destination = files.join(self._unpacked, hashlib.sha256(packed.encode()).hexdigest())
+            files.copy(local.name, destination)
+        return destination, problem
+
+
+def _line(item: Found | Rejected) -> str:
+    kind = "found" if isinstance(item, Found) else "rejected"
+    return json.dumps([kind, *astuple(item)])
+
+
+def build_index(pipeline: beam.Pipeline, shards: Sequence[str], index: IndexShard, index_path: str) -> None:
+    """Adds the indexing of `shards`, paths below the root, to `pipeline`; `read_index` reads it from `index_path`."""
+    _ = (
+        pipeline
+        | "Shards" >> beam.Create(shards)
+        | "Spread" >> beam.Reshuffle()
+        | "Index" >> beam.ParDo(index)
+        | "WriteIndex" >> beam.io.WriteToText(index_path, num_shards=1, shard_name_template="")
+    )
+
+
+def read_index(index_path: str, shards: Sequence[str]) -> list[Found | Rejected]:
+    """Returns what lies in the shards.
+
+    Raises:
+        RuntimeError: if a shard was lost on the way.
+    """
+    found: list[Found | Rejected] = []
+    done = set()
+    for line in files.read_bytes(index_path).splitlines():
+        kind, *fields = json.loads(line)
+        if kind == _DONE:
+            done.add(fields[0])
+        else:
+            found.append(_LINES[kind](*fields))
+    if lost := set(shards) - done:
+        raise RuntimeError(f"{len(lost)} of {len(shards)} shards were lost on the way, such as {min(lost)}")
+    return found
+
+
+def plan_shards(found: Iterable[Found | Rejected], listing: Listing, configured_classes: Sequence[str] = ()) -> Plan:
+    """Plans the images in the shards of a folder.
+
+    A shard whose path names a split, as birds-val-000.tar does, gives it to its images, if another one names train.
+
+    Args:
+        found: what lies in the shards.
+        listing: what lies in the folder.
+        configured_classes: the classes, if they are configured; a label that is a number and none of them is counted
+            in them.
+    """
+    found = list(found)
+    named_splits = any(isinstance(item, Found) and item.shard_split == "train" for item in found)
+    images, rejected = [], list(listing.rejected)
+    labels: dict[str, int] = {}
+    for item in found:
+        if isinstance(item, Rejected):
+            rejected.append(item)
+        elif item.split and item.split not in SPLIT_FOLDERS:
+            message = f"unknown split {item.split}: expected train, val or eval"
+            rejected.append(Rejected(item.path, "bad_row", message))
+        else:
+            name = _class_name(item.label, configured_classes)
+            label = labels.setdefault(name, len(labels))
+            split = SPLIT_FOLDERS.get(item.split, "") or (item.shard_split if named_splits else "")
+            images.append(ImageFile(item.path, item.size, label, split, item.group, item.shard, item.offset))
+    rejected += [
+        Rejected(entry.path, "ignored", "lies beside the shards") for entry in listing.files if not is_shard(entry.path)
+    ]
+    return Plan(
+        images=sorted(images, key=lambda image: image.path),
+        classes=list(labels),
+        given_splits=frozenset(image.split for image in images if image.split),
+        rejected=sorted(rejected),
+        empty_classes=[],
+    )
+
+
+def _class_name(label: str, configured_classes: Sequence[str]) -> str:
+    if label not in configured_classes and label.isascii() and label.isdecimal() and len(label) < 10:
+        return configured_classes[int(label)] if int(label) < len(configured_classes) else label
+    return label

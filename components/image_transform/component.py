@@ -1,0 +1,29 @@
+"""ImageTransform as a TFX component."""
+
+from pathlib import Path
+from typing import Any
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+
+from components.image_transform.executor import Executor
+from components.source_hash import source_hash
+
+
+class ImageTransform(tfx.components.Transform):
+    """Transform for the examples of ImageExampleGen.
+
+    It fails before it starts if what it would store has no room on the disk, and afterwards if an example is missing.
+    """
+
+    EXECUTOR_SPEC = BeamExecutorSpec(Executor)
+
+    def __init__(self, custom_config: dict[str, Any], **arguments: Any):
+        """Describes the step.
+
+        Args:
+            custom_config: what `preprocessing_fn` is given.
+            **arguments: as TFX's Transform takes them, with `preprocessing_fn` as a dotted name.
+        """
+        checks = source_hash(Path(__file__).parent)
+        super().__init__(custom_config={**custom_config, "checks_source": checks}, **arguments)

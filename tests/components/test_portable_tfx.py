@@ -1,0 +1,76 @@
+"""Every data step runs on Beam's portable runner, the way in which Flink and Spark execute pipelines.
+
+A job service in this process gets the pipeline as a portable graph, and workers of their own run it.
+"""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.beam_options import complete
+
+pytestmark = [pytest.mark.tfx, pytest.mark.slow]
+
+SCHEMA = Path(__file__).parents[2] / "data" / "schema.pbtxt"
+
+
+def test_all_data_steps_pass_on_the_portable_runner(digits, make_tree, tmp_path):
+    import tensorflow as tf
+    import tensorflow_data_validation as tfdv
+    from tfx import v1 as tfx
+
+    from components.curated_schema.component import CuratedSchema
+    from components.data_gate.component import DataGate
+    from components.image_example_gen.component import ImageExampleGen
+    from components.image_transform.component import ImageTransform
+    from trainer.settings import TransformSettings
+
+    scans = sorted(digits.glob("[01]/*.png"))
+    tree = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in scans}
+    images = make_tree(tree | {"0/torn.png": b"\x89PNG\r\n\x1a\n", "1/copy.png": scans[-1].read_bytes()})
+    ingest = ImageExampleGen(path=str(images), val_fraction=0.2, eval_fraction=0.2)
+    schema = CuratedSchema(schema_path=str(SCHEMA), report=ingest.outputs["report"])
+    statistics = tfx.components.StatisticsGen(
+        examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
+        stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),
+    )
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    gate = DataGate(
+        anomalies=validator.outputs["anomalies"],
+        report=ingest.outputs["report"],
+        statistics=statistics.outputs["statistics"],
+        max_bad_fraction=0.05,
+        min_images_per_class=50,
+    )
+    transform = ImageTransform(
+        examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
+        custom_config={"image_size": 32, **TransformSettings(resize="squash").model_dump()},
+        disable_statistics=True,
+    ).with_id("Transform")
+    transform.add_upstream_node(gate)
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name="portable",
+        pipeline_root=str(tmp_path / "artifacts"),
+        components=[ingest, schema, statistics, validator, gate, transform],
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(tmp_path / "metadata.sqlite")
+        ),
+        beam_pipeline_args=complete(["--runner=PortableRunner", "--job_endpoint=embed"]),
+    )
+    tfx.orchestration.LocalDagRunner().run(pipeline)
+
+    (verdict,) = tmp_path.glob("artifacts/DataGate/verdict/*/verdict.json")
+    counts = json.loads(verdict.read_text())["images"]
+    assert sum(counts.values()) == len(scans) + 1
+    for split in ("train", "val"):
+        shards = [str(path) for path in tmp_path.glob(f"artifacts/Transform/transformed_examples/*/Split-{split}/*.gz")]
+        stored = tf.data.TFRecordDataset(shards, compression_type="GZIP")
+        assert sum(1 for _ in itertools.chain(stored)) == counts[split]
