@@ -1,7 +1,7 @@
 """What a person sees while the pipeline runs: a line a step, and inside long steps how far they are.
 
 TFX prints thousands of lines. They go to a log file; what is shown comes from the few log messages that say which step
-runs, and from the `effnet.progress` logger, on which components and trainer report.
+runs, and from the `effnet.progress` logger, on which components and trainer report (see trainer/progress.py).
 """
 
 import contextlib
@@ -14,7 +14,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import absl.logging
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from trainer.progress import TABLE
 
 # Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
 STEP_STARTS = re.compile(r"^Component (\S+) is running\.$")
@@ -68,7 +75,11 @@ class StepDisplay(logging.Handler):
         super().__init__(logging.INFO)
         self.console = console
         self.steps = list(steps)
-        self.status = console.status("") if console.is_terminal else None
+        # Not redirected: what is printed belongs into the log.
+        live = Live(console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+        self.live = live if console.is_terminal else None
+        self.spinner = Spinner("dots")
+        self.table: Table | None = None
         self.current = ""
         self.cached = False
         self.last_plain_line = 0.0
@@ -80,34 +91,49 @@ class StepDisplay(logging.Handler):
 
     def __exit__(self, *exception: object) -> None:
         logging.getLogger().removeHandler(self)
-        if self.status:
-            self.status.stop()
+        if self.live:
+            self.live.stop()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one log record; all but the handful that tell of progress pass unseen."""
         message = record.getMessage()
         if record.name == "effnet.progress":
-            self._detail(message)
+            self._detail(message, getattr(record, TABLE, None))
         elif match := STEP_STARTS.match(message):
             self.current, self.cached, self.started = match[1], False, time.monotonic()
-            if self.status:
-                self.status.update(f"{self._title()} ...")
-                self.status.start()
+            self.table = None
+            if self.live:
+                self._show("...")
+                self.live.start()
         elif STEP_CACHED.match(message):
             self.cached = True
         elif STEP_ENDS.match(message):
-            if self.status:
-                self.status.stop()
+            if self.live:
+                self.live.stop()
             took = "from cache" if self.cached else f"{time.monotonic() - self.started:.0f} s"
-            self.console.print(f"{self._title():<34} {took:>10}")
+            self.console.print(escape(f"{self._title():<34} {took:>10}"))
 
     def _title(self) -> str:
         number = self.steps.index(self.current) + 1 if self.current in self.steps else 0
-        return f"[{number:>2}/{len(self.steps)}] {self.current}".replace("[", r"\[", 1)
+        return f"[{number:>2}/{len(self.steps)}] {self.current}"
 
-    def _detail(self, message: str) -> None:
-        if self.status:
-            self.status.update(f"{self._title()}   {message}")
-        elif time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES:
+    def _detail(self, message: str, table: Sequence[Sequence[str]] | None) -> None:
+        if table:
+            self.table = _as_table(table)
+        if self.live:
+            self._show(f"  {message}")
+        elif table or time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES:
             self.last_plain_line = time.monotonic()
             self.console.print(f"        {message}", markup=False, soft_wrap=True)
+
+    def _show(self, text: str) -> None:
+        self.spinner.update(text=Text(f"{self._title()} {text}"))
+        if self.live:
+            self.live.update(Group(*([self.table] if self.table else []), self.spinner))
+
+
+def _as_table(rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(*map(escape, rows[0]))
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
+    return table

@@ -18,6 +18,7 @@ Magnitude = Annotated[float, Field(ge=0, le=30)]
 # Every hyperparameter that the tuner can search, by its name in `tune` and in `train` or `train.augment`.
 TUNABLE = ("dropout_rate", "drop_connect_rate", "learning_rate", "label_smoothing", "randaugment_magnitude")
 HYPERBAND_LEAST_EPOCHS = 3
+DRIFT_LIMIT = 0.05  # of `when: drift`; half of what data.drift lets pass
 
 # What `model.weights` can be besides the path of a file.
 NO_FILE = ("imagenet", "none")
@@ -100,11 +101,17 @@ class Every(Settings):
     every: Annotated[int, Field(ge=1)]
 
 
+class Drifted(Settings):
+    """`when: {drift: 0.05}`: a search is due once the images are further than this from those of the last one."""
+
+    drift: Fraction
+
+
 class TuneSettings(Settings):
     """The search over dropout, drop-connect and, where a range is given, more."""
 
     enabled: bool = True
-    when: Literal["always", "first", "never"] | Every = "always"
+    when: Literal["always", "first", "never", "drift"] | Every | Drifted = "always"
     algorithm: Literal["random", "bayesian", "grid", "hyperband"] = "random"
     trials: Annotated[int, Field(ge=1)] = 3
     epochs: Annotated[int, Field(ge=1)] = 1
@@ -124,6 +131,13 @@ class TuneSettings(Settings):
         """What is searched: (lowest, highest) by name."""
         ranges = {name: getattr(self, name) for name in TUNABLE}
         return {name: bounds for name, bounds in ranges.items() if bounds is not None}
+
+    @property
+    def drift_limit(self) -> float | None:
+        """How far the images may drift before a new search is due; None where that is not asked."""
+        if isinstance(self.when, Drifted):
+            return self.when.drift
+        return DRIFT_LIMIT if self.when == "drift" else None
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> "TuneSettings":
