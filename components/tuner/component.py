@@ -1,13 +1,14 @@
 """The Tuner as a TFX component."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts, standard_component_specs
-from tfx.types.component_spec import ChannelParameter
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
 
 from components import artifacts
@@ -15,13 +16,15 @@ from components.source_hash import source_hash
 from components.tuner.executor import Executor
 
 
-class TunerSpec(standard_component_specs.TunerSpec):
+class TunerSpec(ComponentSpec):
     """TFX's own, with the ingest's report."""
 
-    INPUTS: ClassVar[dict[str, ChannelParameter]] = {
+    PARAMETERS: Mapping[str, ExecutionParameter] = standard_component_specs.TunerSpec.PARAMETERS
+    INPUTS: Mapping[str, ChannelParameter] = {
         **standard_component_specs.TunerSpec.INPUTS,
         "report": ChannelParameter(type=artifacts.IngestReport),
     }
+    OUTPUTS: Mapping[str, ChannelParameter] = standard_component_specs.TunerSpec.OUTPUTS
 
 
 class Tuner(BaseComponent):
