@@ -64,11 +64,13 @@ def test_a_run_that_is_killed_goes_on_with_its_search_and_a_later_one_takes_the_
         found = list((project.folder / "build" / name / "tuning").glob("*/search"))
         return read_records(str(found[0])) if found else []
 
-    while sum(record.status == "completed" for record in records()) < 3:
-        assert running.poll() is None and time.monotonic() < until
-        time.sleep(0.2)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    try:
+        while sum(record.status == "completed" for record in records()) < 3:
+            assert running.poll() is None and time.monotonic() < until
+            time.sleep(0.2)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
     before = [record for record in records() if record.status == "completed"]
     assert len(before) < 8
 
