@@ -129,6 +129,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         tuning_root = {"checkpoint_root": str(config.run_root / "tuning")}
         tuner = Tuner(
             tuner_fn="trainer.tuner.tuner_fn",
+            report=examples.outputs["report"],
             custom_config={**choices, **tuning_root, "tune": config.tune.model_dump()},
             **training,
         )

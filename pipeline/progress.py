@@ -1,7 +1,7 @@
 """What a person sees while the pipeline runs: a line a step, and inside long steps how far they are.
 
 TFX prints thousands of lines. They go to a log file; what is shown comes from the few log messages that say which step
-runs, and from the `effnet.progress` logger, on which components and trainer report.
+runs, and from the `effnet.progress` logger, on which components and trainer report (see trainer/progress.py).
 """
 
 import contextlib
@@ -14,8 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import absl.logging
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from trainer.progress import TABLE
 
 # Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
 STEP_STARTS = re.compile(r"^Component (\S+) is running\.$")
@@ -72,6 +77,7 @@ class StepDisplay(logging.Handler):
         super().__init__(logging.INFO)
         self.console = console
         self.steps = list(steps)
+        self.live: Live | None = None
         self.bar: Progress | None = None
         self.task = TaskID(0)
         self.current = ""
@@ -91,7 +97,7 @@ class StepDisplay(logging.Handler):
         """Takes one log record; all but the handful that tell of progress pass unseen."""
         message = record.getMessage()
         if record.name == "effnet.progress":
-            self._detail(message)
+            self._detail(message, getattr(record, TABLE, None))
         elif match := STEP_STARTS.match(message):
             self.current, self.cached, self.started = match[1], False, time.monotonic()
             self._begin_bar()
@@ -100,36 +106,50 @@ class StepDisplay(logging.Handler):
         elif STEP_ENDS.match(message):
             self._end_bar()
             took = "from cache" if self.cached else f"{time.monotonic() - self.started:.0f} s"
-            self.console.print(f"{self._title():<34} {took:>10}")
+            self.console.print(escape(f"{self._title():<34} {took:>10}"))
 
     def _title(self) -> str:
         number = self.steps.index(self.current) + 1 if self.current in self.steps else 0
-        return f"[{number:>2}/{len(self.steps)}] {self.current}".replace("[", r"\[", 1)
+        return f"[{number:>2}/{len(self.steps)}] {self.current}"
 
     def _begin_bar(self) -> None:
+        self._end_bar()
         if not self.console.is_terminal:
             return
-        # The detail may hold brackets, which are no markup.
+        # The title and the detail may hold brackets, which are no markup.
         columns = (
-            "{task.description}",
+            TextColumn("{task.description}", markup=False),
             BarColumn(24),
             TimeElapsedColumn(),
             TextColumn("{task.fields[detail]}", markup=False),
         )
-        self.bar = Progress(SpinnerColumn(), *columns, console=self.console, transient=True)
+        self.bar = Progress(SpinnerColumn(), *columns, console=self.console)
         self.task = self.bar.add_task(self._title(), total=None, detail="")
-        self.bar.start()
+        # Not redirected: what is printed belongs into the log.
+        self.live = Live(self.bar, console=self.console, transient=True, redirect_stdout=False, redirect_stderr=False)
+        self.live.start()
 
     def _end_bar(self) -> None:
-        if self.bar:
-            self.bar.stop()
-            self.bar = None
+        if self.live:
+            self.live.stop()
+            self.live = self.bar = None
 
-    def _detail(self, message: str) -> None:
-        if self.bar:
+    def _detail(self, message: str, table: Sequence[Sequence[str]] | None) -> None:
+        if self.live and self.bar:
+            if table:
+                self.live.update(Group(_as_table(table), self.bar))
             counted = COUNTED.findall(message)
             done, total = map(int, counted[-1]) if counted else (0, None)
             self.bar.update(self.task, completed=done, total=total, detail=message)
-        elif not self.console.is_terminal and time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES:
+        elif not self.console.is_terminal and (
+            table or time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES
+        ):
             self.last_plain_line = time.monotonic()
             self.console.print(f"        {message}", markup=False, soft_wrap=True)
+
+
+def _as_table(rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(*map(escape, rows[0]))
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
+    return table

@@ -130,6 +130,8 @@ def _print_tuner(console: Console, results: Path) -> None:
         chosen += f"; {search['score_name']} {search['score']:.4f}"
         if search["default"] is not None:
             chosen += f", {search['default']:.4f} with the default values"
+            if search["default_epochs"] != search["epochs"]:
+                chosen += f" (which had {search['default_epochs']} epochs, the winner {search['epochs']})"
         chosen += f"; {search['finished']} of {search['trials']} trials finished, see {results}"
     elif search["searched_at"]:
         chosen += f"; taken over from the search of {search['searched_at']}"

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from trainer.presets import Recipe
 from trainer.scaling import VARIANTS
-from trainer.settings import TUNABLE, ModelSettings, Settings, TrainSettings
+from trainer.settings import TUNABLE, ModelSettings, Settings, TrainSettings, TuneSettings
 
 # Stochastic depth of the last block when neither the user nor the tuner says otherwise (arXiv 1905.11946, section 5.2).
 DEFAULT_DROP_CONNECT_RATE = 0.2
+RATES = ("dropout_rate", "drop_connect_rate")
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -56,6 +57,17 @@ def with_tuned(settings: TrainSettings, hyperparameters: Mapping[str, Any] | Non
 
     filled = fill(settings, "learning_rate", "label_smoothing")
     return filled.model_copy(update={"augment": fill(settings.augment, "randaugment_magnitude")})
+
+
+def left_to_tune(tune: TuneSettings, train: TrainSettings) -> TuneSettings:
+    """The search without what the user has decided in `train`: trials take that value, as the training will."""
+    decided = {**train.model_dump(), **train.augment.model_dump()}
+    pinned: dict[str, tuple[float, float] | None] = {}
+    for name in TUNABLE:
+        if decided[name] is not None:
+            # The recipe brings the other values along; the rates are always given.
+            pinned[name] = (decided[name], decided[name]) if name in RATES else None
+    return tune.model_copy(update=pinned)
 
 
 def _tuned_values(hyperparameters: Mapping[str, Any] | None) -> dict[str, float]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from trainer.hyperparameters import with_tuned
+from trainer.hyperparameters import left_to_tune, with_tuned
 from trainer.presets import Recipe
 from trainer.schema import class_names_of
-from trainer.settings import ModelSettings, TrainSettings, TransformSettings
+from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
@@ -66,6 +66,12 @@ class TrainingJob:
     def settings(self) -> TrainSettings:
         """The `train` section, what it leaves open filled with the tuner's choice."""
         return with_tuned(TrainSettings.model_validate(self.config["train"]), self.hyperparameters)
+
+    @cached_property
+    def tune_settings(self) -> TuneSettings:
+        """The `tune` section, less what the `train` section decides."""
+        train = TrainSettings.model_validate(self.config["train"])
+        return left_to_tune(TuneSettings.model_validate(self.config["tune"]), train)
 
     @cached_property
     def recipe(self) -> Recipe:

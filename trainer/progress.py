@@ -1,5 +1,10 @@
-"""The logger on which components and trainer say how far they are; whoever runs the pipeline shows it."""
+"""The logger on which components and trainer say how far they are; whoever runs the pipeline shows it.
+
+A record may carry a table of what was done so far, rows of texts with a header: `extra={TABLE: rows}`. A terminal shows
+the newest one above the message; elsewhere the messages alone tell the same.
+"""
 
 import logging
 
 PROGRESS = logging.getLogger("effnet.progress")
+TABLE = "table"

@@ -1,12 +1,15 @@
 """What the tuner searches, and by which of Keras Tuner's oracles."""
 
+import itertools
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras_tuner
+import numpy as np
 import tensorflow as tf
 
 from trainer.settings import TuneSettings
@@ -85,10 +88,7 @@ def plan_of(oracle: "SearchOracle", settings: TuneSettings) -> Plan:
         return oracle.plan()
     trials = settings.trials
     if settings.algorithm == "grid":
-        points = 1
-        for hyperparameter in oracle.get_space().space:
-            points *= len(list(hyperparameter.values))
-        trials = min(trials, points)
+        trials = min(trials, math.prod(len(list(parameter.values)) for parameter in oracle.get_space().space))
     return Plan(trials, trials * settings.epochs)
 
 
@@ -104,13 +104,17 @@ class SearchOracle(keras_tuner.Oracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Proposes values, until the time is up."""
-        if self.deadline is not None:
-            now = time.time()
-            began, before = self._limited_from = self._limited_from or (now, len(self.end_order))
-            finished = len(self.end_order) - before
-            if now + (now - began) / max(finished, 1) > self.deadline and self.end_order:
-                return {"status": "STOPPED"}
-        return super().populate_space(trial_id)
+        return {"status": "STOPPED"} if self._time_is_up() else super().populate_space(trial_id)
+
+    def _time_is_up(self) -> bool:
+        if self.deadline is None:
+            return False
+        now = time.time()
+        began, before = self._limited_from = self._limited_from or (now, len(self.end_order))
+        finished = len(self.end_order) - before
+        # Workers share what finishes in a time, but each of their trials takes longer.
+        seconds_per_trial = (now - began) * max(len(self.tuner_ids), 1) / max(finished, 1)
+        return now + seconds_per_trial > self.deadline and bool(self.end_order)
 
     def _random_values(self) -> dict[str, Any] | None:
         if not self.trials:  # so that the winner can be measured against what a training without tuner would take
@@ -127,9 +131,12 @@ class SearchOracle(keras_tuner.Oracle):
     def reload(self) -> None:
         """Goes on from the files: unfinished trials are run again, finished ones never.
 
-        A trial's file is written before the oracle's. After a kill between the two the oracle would repeat it.
+        A trial's file is written before the oracle's. After a kill between the two the oracle would leave out a trial
+        that had just been proposed, and repeat one that had just ended.
         """
         super().reload()
+        for trial_id in self.trials.keys() - set(self.start_order):
+            del self.trials[trial_id]
         for trial_id in list(self._retry_queue):
             if self.trials[trial_id].status in ("COMPLETED", "FAILED"):
                 self._retry_queue.remove(trial_id)
@@ -141,11 +148,39 @@ class RandomOracle(SearchOracle, keras_tuner.oracles.RandomSearchOracle):
 
 
 class BayesianOracle(SearchOracle, keras_tuner.oracles.BayesianOptimizationOracle):
-    """Draws values where a Gaussian process, fitted to the trials so far, expects the best."""
+    """Draws values where a Gaussian process, fitted to the trials so far, expects the best.
+
+    What it proposes follows from the seed and the trials so far alone, also after a kill; a corner of the space that
+    looks best again is not tried twice.
+    """
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Proposes values."""
+        self._random_state = np.random.RandomState(self.seed + len(self.trials))
+        proposal = super().populate_space(trial_id)
+        if proposal["status"] == "RUNNING" and self._duplicate(proposal["values"]):
+            return self._random_populate_space()
+        return proposal
 
 
-class GridOracle(SearchOracle, keras_tuner.oracles.GridSearchOracle):
-    """Tries the points of a grid in turn."""
+class GridOracle(SearchOracle):
+    """Tries the points of a grid in turn, the default values first.
+
+    Keras Tuner's own grid loses its place when it is loaded again (its state is not saved), and lets workers wait for
+    each other, because its space may grow.
+    """
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Proposes the first point that was not tried, until the time is up."""
+        if self._time_is_up():
+            return {"status": "STOPPED"}
+        space = self.get_space().space
+        choices = [[parameter.default, *(v for v in parameter.values if v != parameter.default)] for parameter in space]
+        for point in itertools.product(*choices):
+            values = {parameter.name: value for parameter, value in zip(space, point, strict=True)}
+            if not self._duplicate(values):
+                return {"status": "RUNNING", "values": values}
+        return {"status": "STOPPED"}
 
 
 class HyperbandOracle(SearchOracle, keras_tuner.oracles.HyperbandOracle):

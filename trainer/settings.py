@@ -21,6 +21,7 @@ HYPERBAND_LEAST_EPOCHS = 3
 # The reference evaluates on a central crop that leaves a margin: size / (size + 32) of the shorter side
 # (tensorflow/tpu, efficientnet/preprocessing.py, CROP_PADDING).
 CROP_PADDING = 32
+DRIFT_LIMIT = 0.05  # of `when: drift`; half of what data.drift lets pass
 
 # What `model.weights` can be besides the path of a file.
 NO_FILE = ("imagenet", "none")
@@ -111,11 +112,17 @@ class Every(Settings):
     every: Annotated[int, Field(ge=1)]
 
 
+class Drifted(Settings):
+    """`when: {drift: 0.05}`: a search is due once the images are further than this from those of the last one."""
+
+    drift: Fraction
+
+
 class TuneSettings(Settings):
     """The search over dropout, drop-connect and, where a range is given, more."""
 
     enabled: bool = True
-    when: Literal["always", "first", "never"] | Every = "always"
+    when: Literal["always", "first", "never", "drift"] | Every | Drifted = "always"
     algorithm: Literal["random", "bayesian", "grid", "hyperband"] = "random"
     trials: Annotated[int, Field(ge=1)] = 3
     epochs: Annotated[int, Field(ge=1)] = 1
@@ -135,6 +142,13 @@ class TuneSettings(Settings):
         """What is searched: (lowest, highest) by name."""
         ranges = {name: getattr(self, name) for name in TUNABLE}
         return {name: bounds for name, bounds in ranges.items() if bounds is not None}
+
+    @property
+    def drift_limit(self) -> float | None:
+        """How far the images may drift before a new search is due; None where that is not asked."""
+        if isinstance(self.when, Drifted):
+            return self.when.drift
+        return DRIFT_LIMIT if self.when == "drift" else None
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> "TuneSettings":

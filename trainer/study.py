@@ -51,6 +51,9 @@ class Study:
     The images are the train split's: `val_fraction` of them, chosen by content, rank the trials, and `data_fraction`
     of the others train them. Val and eval, which judge the model that comes of it, are not looked at.
 
+    A trial trains the whole network in one phase, and is ranked by its last weights: a recipe's head phase and averaged
+    weights are the final training's alone.
+
     Args:
       job: what to train.
       settings: the search.

@@ -4,17 +4,14 @@ Keras Tuner keeps a score and a status. These records add why a trial failed, ho
 and are written by whichever process runs the trial.
 """
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import tensorflow as tf
 
 RECORD_FILE = "record.json"
-TABLE_COLUMNS = ("trial", "status", "score", "val_loss", "val_accuracy", "epochs", "seconds", "default", "winner")
 
 Status = Literal["running", "completed", "stopped", "failed"]
 
@@ -26,7 +23,7 @@ class TrialRecord:
     Args:
       trial: its number among all, as Keras Tuner names it.
       values: of the hyperparameters, by name.
-      is_default: whether these are the values that a training without tuner would take.
+      is_default: whether these are the values that a training without tuner takes.
       status: `stopped` is a trial that was given up as hopeless; neither it nor a `failed` one can win.
       attempts: how often it was begun.
       score: what it is ranked by, if it ended well.
@@ -76,29 +73,3 @@ def ranked(records: Sequence[TrialRecord], direction: str) -> list[TrialRecord]:
     sign = -1.0 if direction == "max" else 1.0
     completed = [record for record in records if record.status == "completed" and record.score is not None]
     return sorted(completed, key=lambda record: (sign * (record.score or 0.0), -len(record.history), int(record.trial)))
-
-
-def table(records: Sequence[TrialRecord], winner: TrialRecord) -> str:
-    """All trials as CSV, one a row."""
-    names = list(dict.fromkeys(name for record in records for name in record.values))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*TABLE_COLUMNS, *names, "reason"])
-    writer.writeheader()
-    for record in records:
-        last: Mapping[str, float] = record.history[-1] if record.history else {}
-        writer.writerow(
-            {
-                "trial": record.trial,
-                "status": record.status,
-                "score": record.score,
-                "val_loss": last.get("val_loss"),
-                "val_accuracy": last.get("val_accuracy"),
-                "epochs": len(record.history),
-                "seconds": round(record.seconds, 1),
-                "default": record.is_default,
-                "winner": record.trial == winner.trial,
-                "reason": record.reason,
-                **record.values,
-            }
-        )
-    return text.getvalue()

@@ -13,14 +13,16 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
 from trainer.callbacks import ProgressLogger, TrainingDiverged
-from trainer.progress import PROGRESS
+from trainer.progress import PROGRESS, TABLE
 from trainer.search_space import SearchOracle, plan_of, searched_values
 from trainer.study import Study
-from trainer.trial_records import Status, TrialRecord, read_record, read_records, write_record
+from trainer.trial_records import Status, TrialRecord, ranked, read_record, read_records, write_record
+from trainer.trial_table import shown_rows
 
 PROJECT = "search"  # Keras Tuner's folder for the trials
 LEAST_PEERS = 3  # finished trials before another can be called hopeless
 MOST_ATTEMPTS = 3  # a trial that is killed that often is what kills the process
+SECONDS_BETWEEN_QUESTIONS = 0.2  # of a worker that waits for others; Keras Tuner would ask without a pause
 
 
 class TrialLoop(BaseTuner):
@@ -52,17 +54,20 @@ class TrialRunner(TrialLoop):
       oracle: proposes the trials.
       directory: of this search alone.
       study: trains them.
+      announces: says how long it will take; of several workers one does.
     """
 
-    def __init__(self, oracle: SearchOracle, directory: str, study: Study) -> None:
+    def __init__(self, oracle: SearchOracle, directory: str, study: Study, announces: bool = True) -> None:
         super().__init__(oracle, directory)
         self.study = study
+        self.announces = announces
         self.plan = plan_of(oracle, study.settings)
-        self.is_default = {parameter.name: parameter.default for parameter in oracle.get_space().space}.__eq__
 
     def on_search_begin(self) -> None:
         """Says how much there is to do and how long it will take."""
         per_epoch = self.study.seconds_per_epoch()
+        if not self.announces:
+            return
         done = [record for record in read_records(self.project_dir) if record.status != "running"]
         settings = self.study.settings
         epochs_left = max(self.plan.epochs - sum(len(record.history) for record in done), 0)
@@ -77,6 +82,11 @@ class TrialRunner(TrialLoop):
             seconds,
         )
 
+    def pre_create_trial(self) -> None:
+        """Keras Tuner's hook: waits a little, since other workers may have to end before there is another trial."""
+        if self._is_worker():
+            time.sleep(SECONDS_BETWEEN_QUESTIONS)
+
     def run_trial(self, trial: Trial) -> dict[str, float]:
         """Keras Tuner's hook: trains with the trial's values and returns the last epoch's scores.
 
@@ -87,8 +97,11 @@ class TrialRunner(TrialLoop):
         folder = f"{self.project_dir}/trial_{trial.trial_id}"
         values = searched_values(trial.hyperparameters.values)
         earlier = read_record(folder)
+        if earlier and earlier.status in ("completed", "stopped"):
+            return dict(earlier.history[-1])  # it was killed before Keras Tuner knew
         attempts = earlier.attempts + 1 if earlier and earlier.status == "running" else 1
-        record = TrialRecord(trial.trial_id, values, self.is_default(values), attempts=attempts)
+        is_default = all(value == self.study.defaults[name] for name, value in values.items())
+        record = TrialRecord(trial.trial_id, values, is_default, attempts=attempts)
         write_record(folder, record)
         started = time.monotonic()
         watch = _History()
@@ -99,18 +112,33 @@ class TrialRunner(TrialLoop):
         except (TrainingDiverged, TrialKilled, MemoryError, tf.errors.ResourceExhaustedError) as error:
             reason = _one_line(error)
             record = replace(record, status="failed", reason=reason, history=tuple(watch.epochs))
-            PROGRESS.info("tune: trial %d failed: %s", int(trial.trial_id) + 1, reason)
             raise keras_tuner.errors.FailedTrialError(reason) from error
         except Exception as error:
             raise keras_tuner.errors.FatalError(_one_line(error)) from error
         finally:
             write_record(folder, replace(record, seconds=time.monotonic() - started))
+            if record.status != "running":
+                self._show(record)
         return dict(record.history[-1])
+
+    def _show(self, record: TrialRecord) -> None:
+        """Says how a trial ended, with the table of all."""
+        records = read_records(self.project_dir)
+        ranking = ranked(records, self.direction)
+        name = self.oracle.objective.name
+        outcome = record.reason or f"{name} {record.score:.4f}"
+        if record.status == "failed":
+            outcome = f"failed: {outcome}"
+        best = f"; best {ranking[0].score:.4f} of trial {int(ranking[0].trial) + 1}" if ranking else ""
+        PROGRESS.info("%s: %s%s", self._title(record), outcome, best, extra={TABLE: shown_rows(records, ranking)})
+
+    def _title(self, record: TrialRecord) -> str:
+        shown = ", ".join(f"{name.removesuffix('_rate')} {value:.3g}" for name, value in record.values.items())
+        return f"tune: trial {int(record.trial) + 1}/{self.plan.trials} ({shown})"
 
     def _train(self, trial: Trial, record: TrialRecord, watch: "_History") -> TrialRecord:
         epochs = int(trial.hyperparameters.values.get("tuner/epochs", self.study.settings.epochs))
-        shown = ", ".join(f"{name.removesuffix('_rate')} {value:.3g}" for name, value in record.values.items())
-        task = f"tune: trial {int(record.trial) + 1}/{self.plan.trials} ({shown})"
+        task = self._title(record)
         objective = self.oracle.objective
         stop = StopHopeless(objective.name, objective.direction, self._peers(), epochs)
         progress = ProgressLogger(task, self.study.steps_per_epoch * epochs, self.study.batch_size)

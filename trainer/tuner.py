@@ -23,10 +23,10 @@ from trainer.job import TrainingJob
 from trainer.parallel_search import Member, members
 from trainer.progress import PROGRESS
 from trainer.search_space import make_oracle
-from trainer.settings import TuneSettings
 from trainer.study import Study
 from trainer.trial_figure import trials_figure
-from trainer.trial_records import TrialRecord, ranked, read_records, table
+from trainer.trial_records import TrialRecord, ranked, read_records
+from trainer.trial_table import trials_csv
 from trainer.trials import TrialLoop, TrialRunner
 from trainer.tuning_history import TunerRun, add_to_history, last_good, read_history, subject_of
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 # Say how much and where is searched, not what comes of a trial: with more of it, the finished trials still count.
 NOT_AN_INPUT = ("when", "trials", "minutes", "parallel")
+IMAGES = "images"  # in the configuration: the profile of the images, and their drift since earlier searches
 NOMINAL_BATCH_SIZE = 32  # for the learning rate's default where `auto` is not decided yet; the search itself knows
 TABLE_FILE, FIGURE_FILE, SUMMARY_FILE = "trials.csv", "trials.svg", "search.json"
 
@@ -54,10 +55,12 @@ class SearchElsewhere(TrialLoop):
 
     def __init__(self, job: TrainingJob, working_dir: str) -> None:
         self.job = job
-        self.settings = TuneSettings.model_validate(job.config["tune"])
+        self.settings = job.tune_settings
         self.root = job.checkpoint_root or working_dir
         self.subject = subject_of(job, self.settings)
-        self.result = last_good(self.settings.when, self.subject, read_history(self.root))
+        images = job.config.get(IMAGES, {})
+        self.profile = images.get("profile", {})
+        self.result = last_good(self.settings, self.subject, read_history(self.root), images.get("drift", {}))
         super().__init__(make_oracle(self.settings, job.seed, nominal_defaults(job)), f"{self.root}/{search_key(job)}")
 
     def search(self) -> None:
@@ -125,12 +128,14 @@ class SearchElsewhere(TrialLoop):
             records, ranking = self.records(), self.ranking()
             winner = ranking[0]
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            run = TunerRun(self.subject, True, winner.values, source, now)
+            run = TunerRun(self.subject, True, winner.values, source, now, self.profile)
             score_name = self.oracle.objective.name
-            default = next((record.score for record in ranking if record.is_default), None)
-            summary = {"values": winner.values, "score_name": score_name, "score": winner.score, "default": default}
-            summary |= {"trials": len(records), "finished": len(ranking)}
-            _write(f"{folder}/{TABLE_FILE}", table(records, winner))
+            default = next((record for record in ranking if record.is_default), None)
+            summary = {"values": winner.values, "score_name": score_name, "score": winner.score}
+            summary |= {"epochs": len(winner.history), "trials": len(records), "finished": len(ranking)}
+            # Hyperband may have given the default values fewer epochs.
+            summary |= {"default": default and default.score, "default_epochs": len(default.history) if default else 0}
+            _write(f"{folder}/{TABLE_FILE}", trials_csv(records, winner))
             _write(f"{folder}/{FIGURE_FILE}", trials_figure(records, ranking, score_name))
         lineage = {"searched_by": run.source or "published values", "searched_at": run.time}
         _write(f"{folder}/{SUMMARY_FILE}", json.dumps({**summary, "searched": run.searched, **lineage}, indent=1))
@@ -192,11 +197,10 @@ def search(job: TrainingJob, directory: str, deadline: float | None = None, memb
     """
     if member is not None:
         member.join()
-    settings = TuneSettings.model_validate(job.config["tune"])
-    study = Study(job, settings)
-    oracle = make_oracle(settings, job.seed, study.defaults)
+    study = Study(job, job.tune_settings)
+    oracle = make_oracle(job.tune_settings, job.seed, study.defaults)
     oracle.deadline = deadline
-    TrialRunner(oracle, directory, study).search()
+    TrialRunner(oracle, directory, study, announces=member is None or member.number == 0).search()
 
 
 def propose_trials(
@@ -204,8 +208,7 @@ def propose_trials(
 ) -> None:
     """Answers the workers of a parallel search; arguments as for `search`."""
     chief.join()
-    settings = TuneSettings.model_validate(job.config["tune"])
-    oracle = make_oracle(settings, job.seed, nominal_defaults(job))
+    oracle = make_oracle(job.tune_settings, job.seed, nominal_defaults(job))
     oracle.deadline = deadline
     # Known from the start, or the chief might leave before a slow one has asked, which would then wait for an hour.
     oracle.tuner_ids.update(worker.name for worker in workers)
@@ -220,8 +223,9 @@ def nominal_defaults(job: TrainingJob) -> dict[str, float]:
 
 def search_key(job: TrainingJob) -> str:
     """A hash of what decides the outcome of trials: data, space, recipe, seed and code."""
+    config = {name: value for name, value in job.config.items() if name != IMAGES}
     tune = {name: value for name, value in job.config["tune"].items() if name not in NOT_AN_INPUT}
-    return dataclasses.replace(job, config={**job.config, "tune": tune}).key()
+    return dataclasses.replace(job, config={**config, "tune": tune}).key()
 
 
 def _write(path: str, text: str) -> None:

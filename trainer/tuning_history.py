@@ -1,12 +1,12 @@
 """Which searches were made, and when the last result is good enough to be taken over: `tune.when`.
 
-<root>/history.json     one entry for each time that the Tuner step ran
+<root>/history.json     one entry for each time that the Tuner step ran; components/tuner/drift.py reads it too
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import tensorflow as tf
 
@@ -26,6 +26,7 @@ class TunerRun:
       values: the hyperparameters that it gave.
       source: the artifact of the search that found them; "" for published values.
       time: of that search, ISO 8601 in UTC; "" for published values.
+      profile: what the images of that search were like, as whoever runs the tuner described them.
     """
 
     subject: str
@@ -33,6 +34,7 @@ class TunerRun:
     values: dict[str, float]
     source: str
     time: str
+    profile: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def subject_of(job: TrainingJob, settings: TuneSettings) -> str:
@@ -49,11 +51,20 @@ def subject_of(job: TrainingJob, settings: TuneSettings) -> str:
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def last_good(when: object, subject: str, history: Sequence[TunerRun]) -> TunerRun | None:
+def last_good(
+    settings: TuneSettings, subject: str, history: Sequence[TunerRun], drift: Mapping[str, float]
+) -> TunerRun | None:
     """The search whose result is taken over, or None where a new one is due.
 
     With `never`, and nothing to take over, it is a run without values: the published ones hold.
+
+    Args:
+      settings: `when` decides.
+      subject: what is asked now.
+      history: all earlier runs.
+      drift: how far the images have moved, 0 to 1, by the `source` of a search; one that is missing counts as far.
     """
+    when = settings.when
     runs = [run for run in history if run.subject == subject]
     searches = [number for number, run in enumerate(runs) if run.searched]
     if when == "never" and not searches:
@@ -63,7 +74,10 @@ def last_good(when: object, subject: str, history: Sequence[TunerRun]) -> TunerR
     taken_over = len(runs) - 1 - searches[-1]
     if isinstance(when, Every) and taken_over + 1 >= when.every:
         return None
-    return runs[searches[-1]]
+    last = runs[searches[-1]]
+    if settings.drift_limit is not None and drift.get(last.source, 1.0) > settings.drift_limit:
+        return None
+    return last
 
 
 def read_history(root: str) -> list[TunerRun]:

@@ -3,7 +3,12 @@
 from typing import Any, Protocol, cast
 
 from tfx.components.tuner import executor as tfx_executor
-from tfx.types import Artifact, artifact_utils, standard_component_specs
+from tfx.types import Artifact, artifact_utils
+from tfx.types.standard_component_specs import BEST_HYPERPARAMETERS_KEY, CUSTOM_CONFIG_KEY, TUNER_RESULTS_KEY
+from tfx.utils import json_utils
+
+from components.ingest_report import read_summary
+from components.tuner.drift import drift_since
 
 
 class ReportingTuner(Protocol):
@@ -14,7 +19,7 @@ class ReportingTuner(Protocol):
 
 
 class Executor(tfx_executor.Executor):
-    """TFX's executor, which ranks and writes, and then asks for the report."""
+    """TFX's executor, which ranks and writes, with the drift before it and the report after it."""
 
     def Do(
         self,
@@ -22,11 +27,20 @@ class Executor(tfx_executor.Executor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads `examples` and what else the tuner needs, writes `best_hyperparameters` and `tuner_results`."""
+        """Reads `examples`, `report` and what else the tuner needs, writes `best_hyperparameters`, `tuner_results`.
+
+        The tuner finds what the images are like, and how far they are from those of earlier searches, in its
+        `custom_config` as `images`: {"profile": ..., "drift": {artifact: divergence}}.
+        """
         self._log_startup(input_dict, output_dict, exec_properties)
-        tuner = tfx_executor.search(input_dict, exec_properties, self._get_tmp_dir())
+        config = json_utils.loads(exec_properties[CUSTOM_CONFIG_KEY])
+        profile = read_summary(artifact_utils.get_single_uri(input_dict["report"])).profile
+        config["images"] = {"profile": profile, "drift": drift_since(config["checkpoint_root"], profile)}
+        properties = {**exec_properties, CUSTOM_CONFIG_KEY: json_utils.dumps(config)}
+
+        tuner = tfx_executor.search(input_dict, properties, self._get_tmp_dir())
         tfx_executor.write_best_hyperparameters(tuner, output_dict)
-        best = artifact_utils.get_single_instance(output_dict[standard_component_specs.BEST_HYPERPARAMETERS_KEY])
-        results = artifact_utils.get_single_uri(output_dict[standard_component_specs.TUNER_RESULTS_KEY])
+        best = artifact_utils.get_single_instance(output_dict[BEST_HYPERPARAMETERS_KEY])
+        results = artifact_utils.get_single_uri(output_dict[TUNER_RESULTS_KEY])
         for name, value in cast(ReportingTuner, tuner).report(results, best.uri).items():
             best.set_string_custom_property(name, value)

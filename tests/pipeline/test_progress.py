@@ -42,6 +42,30 @@ def test_markup_in_a_message_is_text():
     assert shown("ingest: [red]/[1] files", logger="effnet.progress") == ["        ingest: [red]/[1] files"]
 
 
+ROWS = [["trial", "dropout"], ["1", "0.2"], ["2", "[red]0.3"]]
+
+
+def with_table(console: Console) -> None:
+    logging.getLogger("effnet.progress").setLevel(logging.INFO)
+    with StepDisplay(console, ["Tuner"]):
+        logging.getLogger("absl").info("Component Tuner is running.")
+        for trial in ("1", "2"):
+            logging.getLogger("effnet.progress").info("trial %s ended", trial, extra={"table": ROWS})
+        logging.getLogger("absl").info("Component Tuner is finished.")
+
+
+def test_a_table_is_drawn_on_a_terminal():
+    screen = io.StringIO()
+    with_table(Console(file=screen, width=100, force_terminal=True))
+    assert all(text in screen.getvalue() for text in ("trial", "dropout", "[red]0.3", "trial 2 ended"))
+
+
+def test_elsewhere_each_message_with_a_table_is_a_line():
+    screen = io.StringIO()
+    with_table(Console(file=screen, width=100))
+    assert [line.strip() for line in screen.getvalue().splitlines()[:2]] == ["trial 1 ended", "trial 2 ended"]
+
+
 def test_output_of_libraries_goes_to_the_log_and_only_the_console_shows(tmp_path):
     program = (
         "import os, sys, pathlib\n"

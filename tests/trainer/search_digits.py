@@ -103,6 +103,12 @@ def search_leisurely(*arguments) -> None:
         search(*arguments)
 
 
+def search_leisurely_and_impatiently(*arguments) -> None:
+    """The same, of a worker that does not wait long for its chief."""
+    with mock.patch("trainer.parallel_search.SECONDS_TO_START", 20.0):
+        search_leisurely(*arguments)
+
+
 def main() -> None:
     """Runs the search that the command line describes."""
     folder, settings, network = sys.argv[1:]

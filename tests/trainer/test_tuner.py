@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -18,9 +20,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.trainer.search_digits import Shortcut, run_search, search_leisurely, tiny_networks, tuning_job
+from tests.trainer.search_digits import (
+    Shortcut,
+    run_search,
+    search_leisurely,
+    search_leisurely_and_impatiently,
+    tiny_networks,
+    tuning_job,
+)
+from trainer.fresh_process import TrainingProcessDied
+from trainer.parallel_search import ChiefMissing, members
 from trainer.search_space import plan_of
-from trainer.settings import TuneSettings
 from trainer.study import Study
 from trainer.trial_records import read_record, read_records, write_record
 from trainer.tuner import NoTrialFinished, SearchElsewhere
@@ -79,7 +89,7 @@ def test_a_network_built_afresh_scores_what_the_trial_did(searched):
     job, tuner = searched
     winner = tuner.ranking()[0]
     with tiny_networks():
-        study = Study(job, TuneSettings.model_validate(job.config["tune"]))
+        study = Study(job, job.tune_settings)
     fresh = study.train(winner.values, 2, [])
     assert fresh["val_loss"][-1] == pytest.approx(winner.score, rel=REPEATED)
 
@@ -88,7 +98,7 @@ def test_trials_are_ranked_on_images_of_train_that_no_trial_trains_on(tmp_path):
     job = tuning_job(tmp_path, data_fraction=1.0, val_fraction=0.25)
     Path(job.val_files[0]).write_bytes(b"the val split is not looked at")
     with tiny_networks():
-        study = Study(job, TuneSettings.model_validate(job.config["tune"]))
+        study = Study(job, job.tune_settings)
         other_seed = Study(tuning_job(tmp_path / "b", seed=1, val_fraction=0.25), study.settings)
 
     def images(batches) -> set[bytes]:
@@ -176,6 +186,67 @@ def test_every_algorithm_ends_with_a_winner_that_the_trainer_can_take(tmp_path, 
     assert [record.values for record in again.records()] == [record.values for record in records]
 
 
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "grid", "hyperband"])
+def test_a_search_that_broke_off_ends_as_one_that_did_not(tmp_path, algorithm):
+    class BreaksOff(Shortcut):
+        calls = 0
+
+        def train(self, values, epochs, callbacks):
+            self.calls += 1
+            if self.calls == 8:
+                raise TypeError("a bug")
+            return super().train(values, epochs, callbacks)
+
+    settings = {"algorithm": algorithm, "trials": 9, "epochs": 4, "stop_hopeless": False}
+    with pytest.raises(keras_tuner.errors.FatalError):
+        run_search(tuning_job(tmp_path / "broken", **settings), BreaksOff)
+    after = run_search(tuning_job(tmp_path / "broken", **settings), Shortcut)
+    whole = run_search(tuning_job(tmp_path / "whole", **settings), Shortcut)
+    assert [record.values for record in after.records()] == [record.values for record in whole.records()]
+    assert [record.score for record in after.records()] == [record.score for record in whole.records()]
+
+
+def test_a_trial_that_was_proposed_but_not_noted_is_proposed_again(tmp_path):
+    job = tuning_job(tmp_path, trials=5)
+    tuner = run_search(job, Shortcut)
+    oracle, last = Path(tuner.project_dir, "oracle.json"), Path(tuner.project_dir, "trial_4")
+    noted = run_search(tuning_job(tmp_path / "fewer", trials=4), Shortcut)
+    oracle.write_bytes(Path(noted.project_dir, "oracle.json").read_bytes())
+    (last / "record.json").unlink()
+    (last / "trial.json").write_text((last / "trial.json").read_text().replace("COMPLETED", "RUNNING"))
+    again = run_search(job, Shortcut).records()
+    assert [record.status for record in again] == ["completed"] * 5
+    assert [record.values for record in again] == [record.values for record in tuner.records()]
+
+
+def test_what_the_user_decided_is_not_searched(tmp_path):
+    train = {"dropout_rate": 0.35, "learning_rate": 0.002}
+    tuner = run_search(tuning_job(tmp_path, learning_rate=(0.001, 0.01), train=train), Shortcut)
+    assert all(record.values.keys() == {"dropout_rate", "drop_connect_rate"} for record in tuner.records())
+    assert {record.values["dropout_rate"] for record in tuner.records()} == {0.35}
+    assert len({record.values["drop_connect_rate"] for record in tuner.records()}) == 3
+
+
+def test_default_values_outside_of_the_range_are_not_said_to_be_the_default(tmp_path):
+    tuner = run_search(tuning_job(tmp_path, dropout_rate=(0.3, 0.5)), Shortcut)
+    assert tuner.records()[0].values["dropout_rate"] == 0.3
+    assert not any(record.is_default for record in tuner.records())
+    tuner.report(str(tmp_path), "artifacts/best/7")
+    assert json.loads((tmp_path / "search.json").read_text())["default"] is None
+
+
+def test_each_trial_that_ends_is_told_with_a_table_of_all(tmp_path, caplog):
+    with caplog.at_level("INFO", logger="effnet.progress"):
+        run_search(tuning_job(tmp_path), Troubled)
+    told = [record for record in caplog.records if hasattr(record, "table")]
+    assert [len(record.table) for record in told] == [2, 3, 4]
+    assert "trial 1/3" in told[0].getMessage() and "failed: OOM when allocating" in told[0].getMessage()
+    header, best, *others = told[-1].table
+    assert header[:3] == ["trial", "dropout", "drop_connect"]
+    assert best[0] == "3" and best[-1] == "best"
+    assert [row[-1] for row in others] == ["default values, failed", "failed"]
+
+
 def test_another_seed_proposes_other_values(tmp_path):
     one, other = (run_search(tuning_job(tmp_path / str(seed), seed=seed), Shortcut) for seed in (0, 1))
     assert one.records()[1].values != other.records()[1].values
@@ -214,20 +285,21 @@ def test_table_figure_and_summary(searched, tmp_path):
     assert [row["trial"] for row in rows] == ["0", "1", "2", "3"]
     assert sum(row["winner"] == "True" for row in rows) == 1
     assert all(float(row["val_loss"]) > 0 and float(row["seconds"]) > 0 for row in rows)
-    svg = ET.parse(tmp_path / "trials.svg").getroot()
-    assert len(svg.findall(".//{*}title")) == 4
+    drawn = " ".join(ET.parse(tmp_path / "trials.svg").getroot().itertext())
+    assert all(text in drawn for text in ("dropout", "drop-connect", "val_loss", "winner", "default values"))
     summary = json.loads((tmp_path / "search.json").read_text())
     assert summary["score"] <= summary["default"]
     assert summary["values"] == tuner.ranking()[0].values
     assert lineage["searched_by"] == "artifacts/best/7"
 
 
-@pytest.mark.parametrize("when", ["first", {"every": 3}, "never"])
+@pytest.mark.parametrize("when", ["first", {"every": 3}, "never", "drift"])
 def test_a_result_is_taken_over_with_its_lineage(searched, tmp_path, when):
     job, tuner = searched
     tuner.report(str(tmp_path), "artifacts/best/7")
     settings = {**job.config["tune"], "when": when}
-    reusing = SearchElsewhere(replace(job, config={**job.config, "tune": settings}), "unused")
+    config = {**job.config, "tune": settings, "images": {"drift": {"artifacts/best/7": 0.01}}}
+    reusing = SearchElsewhere(replace(job, config=config), "unused")
     with mock.patch("trainer.tuner.call_in_fresh_process", side_effect=AssertionError("it searches")):
         reusing.search()
     assert reusing.get_best_hyperparameters()[0].values == tuner.ranking()[0].values
@@ -267,6 +339,7 @@ def test_a_search_that_is_killed_goes_on_and_repeats_no_finished_trial(tmp_path,
     assert set(oracle["run_times"].values()) == {1}
 
 
+@pytest.mark.slow
 def test_workers_share_the_trials(tmp_path):
     tuner = SearchElsewhere(tuning_job(tmp_path, trials=6, parallel=2), "unused")
     with mock.patch("trainer.tuner.search", search_leisurely):
@@ -274,3 +347,32 @@ def test_workers_share_the_trials(tmp_path):
     assert [record.status for record in tuner.records()] == ["completed"] * 6
     assert len({tuple(record.values.values()) for record in tuner.records()}) == 6
     assert tuner.get_best_hyperparameters()[0].values == tuner.ranking()[0].values
+
+
+def test_a_worker_whose_chief_never_starts_says_so(monkeypatch):
+    monkeypatch.setattr("trainer.parallel_search.SECONDS_TO_START", 0.1)
+    for name in ("TUNER_ID", "ORACLE_IP", "ORACLE_PORT"):
+        monkeypatch.setenv(f"KERASTUNER_{name}", "")  # what `join` sets is undone after the test
+    _, (worker, _) = members(2)
+    with pytest.raises(ChiefMissing, match=r"set tune\.parallel to 1"):
+        worker.join()
+
+
+@pytest.mark.slow
+def test_a_search_ends_when_its_chief_is_killed(tmp_path):
+    tuner = SearchElsewhere(tuning_job(tmp_path, trials=200, parallel=2), "unused")
+
+    def kill_chief():
+        while len(tuner.records()) < 3:
+            time.sleep(0.1)
+        (chief,) = [child for child in multiprocessing.active_children() if child.daemon]
+        os.kill(chief.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_chief)
+    killer.start()
+    with (
+        mock.patch("trainer.tuner.search", search_leisurely_and_impatiently),
+        pytest.raises((ChiefMissing, TrainingProcessDied)),
+    ):
+        tuner.search()
+    killer.join()

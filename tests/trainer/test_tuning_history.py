@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.settings import Every
+from trainer.settings import TuneSettings
 from trainer.tuning_history import TunerRun, add_to_history, last_good, read_history
 
 SUBJECT = "b0 at 64 px"
@@ -24,19 +24,36 @@ FOUND, TAKEN_OVER = run(True, 0.3), run(False, 0.3)
         ("first", [FOUND, TAKEN_OVER, TAKEN_OVER], False),
         ("first", [run(True, 0.3, "b2 at 260 px")], True),
         ("never", [], False),
-        (Every(every=1), [FOUND], True),
-        (Every(every=3), [FOUND], False),
-        (Every(every=3), [FOUND, TAKEN_OVER], False),
-        (Every(every=3), [FOUND, TAKEN_OVER, TAKEN_OVER], True),
+        ({"every": 1}, [FOUND], True),
+        ({"every": 3}, [FOUND], False),
+        ({"every": 3}, [FOUND, TAKEN_OVER], False),
+        ({"every": 3}, [FOUND, TAKEN_OVER, TAKEN_OVER], True),
     ],
 )
 def test_a_search_is_due(when, earlier, searches):
-    assert (last_good(when, SUBJECT, earlier) is None) == searches
+    assert (last_good(TuneSettings(when=when), SUBJECT, earlier, {}) is None) == searches
+
+
+@pytest.mark.parametrize(
+    ("when", "drift", "searches"),
+    [
+        ("drift", {"artifacts/0.3": 0.01}, False),
+        ("drift", {"artifacts/0.3": 0.2}, True),
+        ({"drift": 0.3}, {"artifacts/0.3": 0.2}, False),
+        ({"drift": 0.3}, {"artifacts/0.1": 0.2}, True),  # of another search: nothing is known of this one's images
+        ("first", {"artifacts/0.3": 0.2}, False),
+    ],
+)
+def test_a_search_is_due_when_the_images_have_drifted_since_the_last_one(when, drift, searches):
+    settings = TuneSettings(when=when)
+    assert (last_good(settings, SUBJECT, [run(True, 0.1), FOUND, TAKEN_OVER], drift) is None) == searches
+    assert last_good(settings, SUBJECT, [], drift) is None
 
 
 def test_the_last_search_counts_and_never_without_one_gives_no_values():
-    assert last_good("first", SUBJECT, [FOUND, run(True, 0.1), TAKEN_OVER]).values == {"dropout_rate": 0.1}
-    assert last_good("never", SUBJECT, []).values == {}
+    first, earlier = TuneSettings(when="first"), [FOUND, run(True, 0.1), TAKEN_OVER]
+    assert last_good(first, SUBJECT, earlier, {}).values == {"dropout_rate": 0.1}
+    assert last_good(TuneSettings(when="never"), SUBJECT, [], {}).values == {}
 
 
 def test_the_history_is_kept_in_order(tmp_path):
