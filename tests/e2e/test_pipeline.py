@@ -55,7 +55,7 @@ def test_a_second_run_takes_everything_from_the_cache_and_pushes_nothing_new(pro
     assert again.returncode == 0
     # Those that look at what is served, which the first run has changed, decide again.
     ran = re.findall(r"^\[ ?\d+/\d+\] (\w+) +\d+ s$", again.stdout, re.MULTILINE)
-    assert set(ran) <= {"DataGate", "Pusher", "DataProfile"}
+    assert set(ran) <= {"DataGate", "Pusher", "DataProfile", "RunReport"}
     assert project.served() == served
 
 
