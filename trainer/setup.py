@@ -65,7 +65,7 @@ class Setup:
         job = self.job
         with self.strategy.scope():
             model = build_efficientnet(
-                job.model_settings.variant,
+                job.model_settings.chosen_variant,
                 len(job.class_names),
                 image_size=job.image_size,
                 batch_norm_momentum=batch_norm_momentum(total_steps),
@@ -95,6 +95,6 @@ class Setup:
     def _build_probe(self) -> keras.Model:
         """The network ready to train as a whole, on the first device alone."""
         job, whole = self.job, Phase(0, 1, head_only=False)
-        model = build_efficientnet(job.model_settings.variant, len(job.class_names), image_size=job.image_size)
+        model = build_efficientnet(job.model_settings.chosen_variant, len(job.class_names), image_size=job.image_size)
         compile_phase(model, whole, job.recipe, batch_size=1, steps_per_epoch=1, xla=self.xla)
         return model

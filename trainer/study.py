@@ -68,7 +68,7 @@ class Study:
         self.setup = Setup(job, holdout=settings.val_fraction)
         self.batch_size = self.setup.batch_size()
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.batch_size, settings.data_fraction)
-        self.defaults = default_values(job.model_settings.variant, job.recipe, self.batch_size)
+        self.defaults = default_values(job.model_settings.chosen_variant, job.recipe, self.batch_size)
         self.network = self.setup.build(self.steps_per_epoch * settings.epochs)
         self.peak: keras.Variable | None = None
         self._compile()
