@@ -105,6 +105,7 @@ def compound_variant(
     gamma: float = GAMMA,
     *,
     base_width: float = 1.0,
+    base_depth: float = 1.0,
     base_resolution: int = BASE_RESOLUTION,
 ) -> Variant:
     """Scale B0 by phi (paper, equation 3): depth by alpha^phi, width by beta^phi, resolution by gamma^phi.
@@ -118,21 +119,23 @@ def compound_variant(
         beta: width base, 1.1 in the paper.
         gamma: resolution base, 1.15 in the paper.
         base_width: multiplies B0's channel counts at phi = 0.
+        base_depth: multiplies B0's block repeats at phi = 0.
         base_resolution: side of the input at phi = 0, pixels.
 
     Raises:
         ValueError: a base is not positive, or a number is not finite.
     """
-    bases = (alpha, beta, gamma, base_width, base_resolution)
+    bases = (alpha, beta, gamma, base_width, base_depth, base_resolution)
     if not all(map(math.isfinite, (phi, *bases))) or min(bases) <= 0:
         raise ValueError(
             "Compound scaling needs a finite phi and positive bases; got "
-            f"phi={phi}, alpha={alpha}, beta={beta}, gamma={gamma}, width {base_width}, {base_resolution} px."
+            f"phi={phi}, alpha={alpha}, beta={beta}, gamma={gamma} from width {base_width}, depth {base_depth}, "
+            f"{base_resolution} px."
         )
     # An even side is halved without a remainder by the stem.
     resolution = max(MIN_RESOLUTION, 2 * round(base_resolution * gamma**phi / 2))
     dropout_rate = min(max(0.2 + 0.3 * phi / 7, 0.0), 0.5)
-    return Variant(f"phi{phi:g}", base_width * beta**phi, alpha**phi, resolution, dropout_rate)
+    return Variant(f"phi{phi:g}", base_width * beta**phi, base_depth * alpha**phi, resolution, dropout_rate)
 
 
 def round_filters(filters: int, width_coefficient: float, divisor: int = DIVISOR) -> int:

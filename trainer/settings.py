@@ -14,7 +14,7 @@ from trainer.scaling import ALPHA, BASE_RESOLUTION, BETA, GAMMA, MIN_RESOLUTION,
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
-Coefficient = Annotated[float, Field(gt=0, le=4)]
+Coefficient = Annotated[float, Field(gt=0, le=64)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Magnitude = Annotated[float, Field(ge=0, le=30)]
 
@@ -51,6 +51,7 @@ class ModelSettings(Settings):
     beta: Coefficient = BETA
     gamma: Coefficient = GAMMA
     base_width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    base_depth: Annotated[float, Field(gt=0, le=8)] = 1.0
     image_size: Annotated[int, Field(ge=MIN_RESOLUTION, le=MAX_SIDE)] | None = None
     weights: Annotated[str, Field(min_length=1)] = "none"
 
@@ -66,13 +67,14 @@ class ModelSettings(Settings):
             self.beta,
             self.gamma,
             base_width=self.base_width,
+            base_depth=self.base_depth,
             base_resolution=self.image_size or BASE_RESOLUTION,
         )
 
     @property
     def formula(self) -> dict[str, float]:
         """The numbers that the compound formula was given; empty for a published variant."""
-        names = ("phi", "alpha", "beta", "gamma", "base_width")
+        names = ("phi", "alpha", "beta", "gamma", "base_width", "base_depth")
         return {} if self.phi is None else {name: getattr(self, name) for name in names}
 
     @model_validator(mode="after")
