@@ -16,7 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components import files
 from components.atomic_pusher.store import pushed_models
 from pipeline.config import PipelineConfig
-from pipeline.run_record import open_store
+from pipeline.run_record import open_store, run_contexts
 
 # The artifacts that take space; all others stay.
 LARGE = frozenset({"Examples", "TransformGraph", "TransformCache", "Model", "ModelRun", "PushedModel"})
@@ -80,8 +80,7 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
 def _needed(
     config: PipelineConfig, store: mlmd.MetadataStore, artifacts: list[metadata_store_pb2.Artifact], keep_runs: int
 ) -> frozenset[int]:
-    runs = store.get_contexts_by_type("pipeline_run")
-    newest = sorted(runs, key=lambda run: run.create_time_since_epoch)[-keep_runs:]
+    newest = run_contexts(store)[-keep_runs:]
     executions = {found.id for run in newest for found in store.get_executions_by_context(run.id)}
     events = store.get_events_by_execution_ids(list(executions)) if executions else []
     needed = {event.artifact_id for event in events}

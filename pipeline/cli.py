@@ -16,6 +16,7 @@ from rich.table import Table
 from pipeline import history_commands, init_command
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
 from pipeline.config import ConfigError, PipelineConfig, load_config
+from pipeline.scale_commands import app as scale_app
 from pipeline.schedule import app as schedule_app
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(init_command.app)
 app.add_typer(history_commands.app)
+app.add_typer(scale_app, name="scale")
 app.add_typer(schedule_app, name="schedule")
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from components.source_hash import source_hash
 from pipeline.beam_options import check_ready, complete
 from pipeline.config import PipelineConfig
-from trainer.scaling import VARIANTS
 from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
 
 
 def image_size_of(config: PipelineConfig) -> int:
-    """Pixels a side that the network sees: the user's choice, else the variant's own."""
-    return config.model.image_size or VARIANTS[config.model.variant].resolution
+    """Pixels a side that the network sees."""
+    return config.model.chosen_variant.resolution
 
 
 def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":

@@ -148,6 +148,26 @@ class StepDisplay(logging.Handler):
             self.console.print(f"        {message}", markup=False, soft_wrap=True)
 
 
+class TrainingDisplay(StepDisplay):
+    """Shows trainings that follow one another: a line for each that is done, and how far the present one is."""
+
+    def __init__(self, console: Console, title: str):
+        super().__init__(console, [])
+        self.current = title
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes one log record."""
+        if record.name == "effnet.progress":
+            if self.status:
+                self.status.start()
+            self._detail(record.getMessage())
+        elif record.name == "effnet.progress.done":
+            self.console.print(record.getMessage(), markup=False, soft_wrap=True)
+
+    def _title(self) -> str:
+        return self.current
+
+
 def _as_table(rows: Sequence[Sequence[str]]) -> Table:
     table = Table(*map(escape, rows[0]))
     for row in rows[1:]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
+PARTIAL = "partial"  # a property of runs that were not to reach the pipeline's end
 DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
 
@@ -60,15 +61,19 @@ def open_store(database: Path) -> mlmd.MetadataStore:
     return mlmd.MetadataStore(connection)
 
 
-def all_runs(database: Path) -> list[RunRecord]:
-    """Every run, the oldest first; none if nothing ran yet."""
+def all_runs(database: Path, partial: bool = False) -> list[RunRecord]:
+    """Every run, the oldest first; none if nothing ran yet.
+
+    Args:
+      database: the SQLite metadata store.
+      partial: those that `mark_partial` has marked, which are else passed over.
+    """
     if not database.exists():
         return []
     store = open_store(database)
     if "pipeline_run" not in {kind.name for kind in store.get_context_types()}:
         return []
-    contexts = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.create_time_since_epoch)
-    return [_run(store, number, context) for number, context in enumerate(contexts, start=1)]
+    return [_run(store, number, context) for number, context in enumerate(run_contexts(store, partial), start=1)]
 
 
 def find_run(database: Path, number: int | None) -> RunRecord:
@@ -87,9 +92,9 @@ def find_run(database: Path, number: int | None) -> RunRecord:
     return runs[number - 1]
 
 
-def latest_run(database: Path) -> dict[str, StepRecord]:
+def latest_run(database: Path, partial: bool = False) -> dict[str, StepRecord]:
     """The steps of the newest run, by component id; a step that never started is not among them."""
-    runs = all_runs(database)
+    runs = all_runs(database, partial)
     return runs[-1].steps if runs else {}
 
 
@@ -113,6 +118,23 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
     started = context.create_time_since_epoch
     ended = max((execution.last_update_time_since_epoch for execution in executions), default=started)
     return RunRecord(number, context.name, _local(started), _local(ended), steps)
+
+
+def run_contexts(store: mlmd.MetadataStore, partial: bool = False) -> list[metadata_store_pb2.Context]:
+    """Of every run, the oldest first; arguments as for `all_runs`."""
+    return [run for run in _all_contexts(store) if (PARTIAL in run.custom_properties) == partial]
+
+
+def mark_partial(database: Path) -> None:
+    """Marks the newest run as one that was not to reach the end, so that nobody takes it for a failed one."""
+    store = open_store(database)
+    newest = _all_contexts(store)[-1]
+    newest.custom_properties[PARTIAL].int_value = 1
+    store.put_contexts([newest])
+
+
+def _all_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:
+    return sorted(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.create_time_since_epoch)
 
 
 def _outputs(store: mlmd.MetadataStore, execution_id: int) -> dict[str, metadata_store_pb2.Artifact]:

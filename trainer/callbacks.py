@@ -122,3 +122,26 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         """Puts back what `get_state` returned."""
         self.wait, self.best, self.best_epoch = state["wait"], state["best"], state["best_epoch"]
         self.best_weights = best_weights
+
+
+class StepTimer(keras.callbacks.Callback):
+    """Times the first step, which traces the network, and those after it."""
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Starts the clock."""
+        self.ends = [time.monotonic()]
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Notes the time."""
+        self.ends.append(time.monotonic())
+
+    @property
+    def first_seconds(self) -> float:
+        """Of the first step."""
+        return self.ends[1] - self.ends[0]
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Of the others; of the only one where there are no others."""
+        first = min(1, len(self.ends) - 2)
+        return (self.ends[-1] - self.ends[first]) / (len(self.ends) - 1 - first)

@@ -23,16 +23,17 @@ class Training:
     Args:
       job: what to train; with a `checkpoint_root` the state is saved there, and a saved one is gone on with.
       rates: `dropout_rate` and `drop_connect_rate`.
+      setup: data, devices and network; those of the job by default.
 
     Raises:
       TrainingDataError: a split is empty.
       MemoryError: `batch_size: auto`, and the GPU is too small.
     """
 
-    def __init__(self, job: TrainingJob, rates: Mapping[str, float]) -> None:
+    def __init__(self, job: TrainingJob, rates: Mapping[str, float], setup: Setup | None = None) -> None:
         self.job = job
         self.rates = rates
-        self.setup = Setup(job)
+        self.setup = setup or Setup(job)
         self.store = self._store()
         self.saved: Saved | None = self.store.load() if self.store else None
         self.progress = self.saved.progress if self.saved else Progress()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from trainer.presets import Recipe
-from trainer.scaling import VARIANTS
+from trainer.scaling import Variant, get_variant
 from trainer.settings import TUNABLE, ModelSettings, Settings, TrainSettings, TuneSettings
 
 # Stochastic depth of the last block when neither the user nor the tuner says otherwise (arXiv 1905.11946, section 5.2).
@@ -17,15 +17,15 @@ RATES = ("dropout_rate", "drop_connect_rate")
 Section = TypeVar("Section", bound=Settings)
 
 
-def published_rates(variant: str) -> dict[str, float]:
+def published_rates(variant: str | Variant) -> dict[str, float]:
     """`dropout_rate` and `drop_connect_rate` of the paper."""
     return {
-        "dropout_rate": VARIANTS[variant].dropout_rate,
+        "dropout_rate": get_variant(variant).dropout_rate,
         "drop_connect_rate": DEFAULT_DROP_CONNECT_RATE,
     }
 
 
-def default_values(variant: str, recipe: Recipe, batch_size: int) -> dict[str, float]:
+def default_values(variant: str | Variant, recipe: Recipe, batch_size: int) -> dict[str, float]:
     """What every tunable hyperparameter is without a tuner, for `batch_size` images a step."""
     return {
         **published_rates(variant),
@@ -41,7 +41,7 @@ def choose_rates(
     """`dropout_rate` and `drop_connect_rate`: the user's, else the tuner's, else the published ones."""
     tuned = _tuned_values(hyperparameters)
     chosen = {}
-    for name, default in published_rates(model_settings.variant).items():
+    for name, default in published_rates(model_settings.chosen_variant).items():
         asked = getattr(settings, name)
         chosen[name] = float(asked if asked is not None else tuned.get(name, default))
     return chosen

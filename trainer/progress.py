@@ -8,3 +8,6 @@ import logging
 
 PROGRESS = logging.getLogger("effnet.progress")
 TABLE = "table"
+
+# What is done, one line each, where many trainings follow one another.
+DONE = logging.getLogger("effnet.progress.done")

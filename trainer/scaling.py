@@ -16,6 +16,9 @@ DIVISOR = 8
 BASE_RESOLUTION = 224
 """Side of B0's input, pixels."""
 
+ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
+"""Bases of depth, width and resolution; found for B0 by the paper's grid search (section 4)."""
+
 MIN_RESOLUTION = 32
 """Below this the network's five halvings leave nothing to pool; pixels."""
 
@@ -95,7 +98,16 @@ def get_variant(variant: str | Variant) -> Variant:
     return VARIANTS[variant]
 
 
-def compound_variant(phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Variant:
+def compound_variant(
+    phi: float,
+    alpha: float = ALPHA,
+    beta: float = BETA,
+    gamma: float = GAMMA,
+    *,
+    base_width: float = 1.0,
+    base_depth: float = 1.0,
+    base_resolution: int = BASE_RESOLUTION,
+) -> Variant:
     """Scale B0 by phi (paper, equation 3): depth by alpha^phi, width by beta^phi, resolution by gamma^phi.
 
     With alpha * beta^2 * gamma^2 near 2 the FLOPs grow about 2^phi. `phi` may be fractional, and negative for networks
@@ -106,19 +118,24 @@ def compound_variant(phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: f
         alpha: depth base; the paper's grid search at phi = 1 gave 1.2.
         beta: width base, 1.1 in the paper.
         gamma: resolution base, 1.15 in the paper.
+        base_width: multiplies B0's channel counts at phi = 0.
+        base_depth: multiplies B0's block repeats at phi = 0.
+        base_resolution: side of the input at phi = 0, pixels.
 
     Raises:
         ValueError: a base is not positive, or a number is not finite.
     """
-    if not all(map(math.isfinite, (phi, alpha, beta, gamma))) or min(alpha, beta, gamma) <= 0:
+    bases = (alpha, beta, gamma, base_width, base_depth, base_resolution)
+    if not all(map(math.isfinite, (phi, *bases))) or min(bases) <= 0:
         raise ValueError(
-            "Compound scaling needs a finite phi and positive bases; "
-            f"got phi={phi}, alpha={alpha}, beta={beta}, gamma={gamma}."
+            "Compound scaling needs a finite phi and positive bases; got "
+            f"phi={phi}, alpha={alpha}, beta={beta}, gamma={gamma} from width {base_width}, depth {base_depth}, "
+            f"{base_resolution} px."
         )
     # An even side is halved without a remainder by the stem.
-    resolution = max(MIN_RESOLUTION, 2 * round(BASE_RESOLUTION * gamma**phi / 2))
+    resolution = max(MIN_RESOLUTION, 2 * round(base_resolution * gamma**phi / 2))
     dropout_rate = min(max(0.2 + 0.3 * phi / 7, 0.0), 0.5)
-    return Variant(f"phi{phi:g}", beta**phi, alpha**phi, resolution, dropout_rate)
+    return Variant(f"phi{phi:g}", base_width * beta**phi, base_depth * alpha**phi, resolution, dropout_rate)
 
 
 def round_filters(filters: int, width_coefficient: float, divisor: int = DIVISOR) -> int:

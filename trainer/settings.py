@@ -4,14 +4,17 @@ The pipeline hands each section over as a plain dict; `model_validate` turns it 
 Importing this module loads neither TensorFlow nor Keras.
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainer.presets import Recipe, RecipeName, choose_recipe
+from trainer.scaling import ALPHA, BASE_RESOLUTION, BETA, GAMMA, MIN_RESOLUTION, Variant, compound_variant, get_variant
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+Coefficient = Annotated[float, Field(gt=0, le=64)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Magnitude = Annotated[float, Field(ge=0, le=30)]
 
@@ -22,6 +25,8 @@ HYPERBAND_LEAST_EPOCHS = 3
 # (tensorflow/tpu, efficientnet/preprocessing.py, CROP_PADDING).
 CROP_PADDING = 32
 DRIFT_LIMIT = 0.05  # of `when: drift`; half of what data.drift lets pass
+
+MAX_SIDE = 2048  # pixels
 
 # What `model.weights` can be besides the path of a file.
 NO_FILE = ("imagenet", "none")
@@ -34,11 +39,54 @@ class Settings(BaseModel):
 
 
 class ModelSettings(Settings):
-    """Which EfficientNet to build, and the weights it starts from: `imagenet`, `none` or a file."""
+    """Which EfficientNet to build, and the weights it starts from: `imagenet`, `none` or a file.
+
+    With a `phi` B0 is scaled by the compound formula, and `image_size` is the side at phi 0; without one the network is
+    the published `variant`.
+    """
 
     variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"] = "b0"
-    image_size: Annotated[int, Field(ge=32, le=2048)] | None = None
+    phi: Annotated[float, Field(ge=-20, le=20)] | None = None
+    alpha: Coefficient = ALPHA
+    beta: Coefficient = BETA
+    gamma: Coefficient = GAMMA
+    base_width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    base_depth: Annotated[float, Field(gt=0, le=8)] = 1.0
+    image_size: Annotated[int, Field(ge=MIN_RESOLUTION, le=MAX_SIDE)] | None = None
     weights: Annotated[str, Field(min_length=1)] = "none"
+
+    @property
+    def chosen_variant(self) -> Variant:
+        """The network's multipliers; its resolution is the one to train at."""
+        if self.phi is None:
+            published = get_variant(self.variant)
+            return replace(published, resolution=self.image_size or published.resolution)
+        return compound_variant(
+            self.phi,
+            self.alpha,
+            self.beta,
+            self.gamma,
+            base_width=self.base_width,
+            base_depth=self.base_depth,
+            base_resolution=self.image_size or BASE_RESOLUTION,
+        )
+
+    @property
+    def formula(self) -> dict[str, float]:
+        """The numbers that the compound formula was given; empty for a published variant."""
+        names = ("phi", "alpha", "beta", "gamma", "base_width", "base_depth")
+        return {} if self.phi is None else {name: getattr(self, name) for name in names}
+
+    @model_validator(mode="after")
+    def _the_formula_gives_a_network(self) -> "ModelSettings":
+        if self.phi is None:
+            return self
+        if self.weights == "imagenet":
+            raise ValueError("ImageNet weights are published for model.variant only; with model.phi set weights: none")
+        side = self.chosen_variant.resolution
+        if side > MAX_SIDE:
+            raise ValueError(f"phi {self.phi:g} gives {side} pixels a side, more than {MAX_SIDE}; lower phi or gamma")
+        return self
 
 
 class TransformSettings(Settings):

@@ -1,6 +1,7 @@
 """What the final training and the tuner's trials have in common before their first step: data, devices, network."""
 
 from functools import cache
+from typing import Any
 
 import keras
 
@@ -28,12 +29,13 @@ class Setup:
     Args:
       job: what to train.
       holdout: share of the train split that stands in for the val split, which then is not looked at; 0: none.
+      fraction: of what is left of the train split that is trained on.
 
     Raises:
       TrainingDataError: a split is empty.
     """
 
-    def __init__(self, job: TrainingJob, holdout: float = 0.0) -> None:
+    def __init__(self, job: TrainingJob, holdout: float = 0.0, fraction: float = 1.0) -> None:
         self.job = job
         prepare_cpu_process()
         devices = accelerators()
@@ -43,37 +45,37 @@ class Setup:
         self.precision = choose_precision(job.settings.precision, devices)
         keras.config.set_dtype_policy(self.precision)
         keras.utils.set_random_seed(job.seed or GLOBAL_SEED_FOR_ZERO)
+        kept = ContentShare(holdout, holdout + (1.0 - holdout) * fraction, job.seed)
+        self.train_split = self._open(job.train_files, "train", kept if kept.high - kept.low < 1.0 else None)
         if holdout:
-            kept = ContentShare(holdout, 1.0, job.seed)
-            held_out = ContentShare(0.0, holdout, job.seed)
-            self.train_split = self._open(job.train_files, "train", kept)
-            self.val_split = self._open(job.train_files, "tuning", held_out)
+            self.val_split = self._open(job.train_files, "tuning", ContentShare(0.0, holdout, job.seed))
         else:
-            self.train_split = self._open(job.train_files, "train")
             self.val_split = self._open(job.val_files, "val")
 
     def _open(self, file_patterns: list[str], name: str, share: ContentShare | None = None) -> Split:
         job = self.job
         split = open_split(file_patterns, job.image_size, len(job.class_names), share, job.transform_settings)
         if split.num_examples == 0:
-            fix = "data.split" if share is None else "tune.val_fraction"
+            fix = "data.split" if share is None else "the share that val_fraction or data_fraction cuts"
             raise TrainingDataError(f"the {name} split is empty; add images or change {fix}")
         return split
 
     def build(self, total_steps: int, dropout_rate: float | None = None, drop_connect_rate: float = 0.2) -> keras.Model:
         """The network with its initial weights, on all devices; rates as `build_efficientnet` takes them."""
-        job = self.job
         with self.strategy.scope():
-            model = build_efficientnet(
-                job.model_settings.variant,
-                len(job.class_names),
-                image_size=job.image_size,
+            return self.new_network(
                 batch_norm_momentum=batch_norm_momentum(total_steps),
-                seed=job.seed,
+                seed=self.job.seed,
                 dropout_rate=dropout_rate,
                 drop_connect_rate=drop_connect_rate,
             )
-            load_weights(model, job.model_settings.weights, job.model_settings.variant)
+
+    def new_network(self, **options: Any) -> keras.Model:
+        """The job's network with the weights that it starts from; options as `build_efficientnet` takes them."""
+        settings = self.job.model_settings
+        classes, size = len(self.job.class_names), self.job.image_size
+        model = build_efficientnet(settings.chosen_variant, classes, image_size=size, **options)
+        load_weights(model, settings.weights, settings.variant)
         return model
 
     def compile(self, model: keras.Model, phase: Phase, batch_size: int, fraction: float = 1.0) -> None:
@@ -94,7 +96,8 @@ class Setup:
 
     def _build_probe(self) -> keras.Model:
         """The network ready to train as a whole, on the first device alone."""
-        job, whole = self.job, Phase(0, 1, head_only=False)
-        model = build_efficientnet(job.model_settings.variant, len(job.class_names), image_size=job.image_size)
-        compile_phase(model, whole, job.recipe, batch_size=1, steps_per_epoch=1, xla=self.xla)
+        model = self.new_network()
+        compile_phase(
+            model, Phase(0, 1, head_only=False), self.job.recipe, batch_size=1, steps_per_epoch=1, xla=self.xla
+        )
         return model

@@ -5,7 +5,6 @@ that a trial sets them, puts back the initial weights and trains. A stock tuner 
 for every trial (some 20 s for B0 on a CPU).
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.callbacks import StepTimer
 from trainer.efficientnet import reinitialize, set_regularisation
 from trainer.hyperparameters import default_values
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
@@ -68,7 +68,7 @@ class Study:
         self.setup = Setup(job, holdout=settings.val_fraction)
         self.batch_size = self.setup.batch_size()
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.batch_size, settings.data_fraction)
-        self.defaults = default_values(job.model_settings.variant, job.recipe, self.batch_size)
+        self.defaults = default_values(job.model_settings.chosen_variant, job.recipe, self.batch_size)
         self.network = self.setup.build(self.steps_per_epoch * settings.epochs)
         self.peak: keras.Variable | None = None
         self._compile()
@@ -102,7 +102,7 @@ class Study:
     def seconds_per_epoch(self) -> float:
         """Traces the network and estimates from a few steps what an epoch will take."""
         PROGRESS.info("tune: preparing the network")
-        timer = _StepTimer()
+        timer = StepTimer()
         steps = min(TIMED_STEPS, self.steps_per_epoch)
         self._fit(self.defaults, 1, steps, [timer])
         val_steps = -(-self.setup.val_split.num_examples // self.batch_size)
@@ -171,18 +171,3 @@ class Study:
             return images, targets * (1.0 - smoothing) + smoothing / classes, *weights
 
         return batches.map(smooth, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-class _StepTimer(keras.callbacks.Callback):
-    """Times the steps after the first, which traces the network."""
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        self.ends = [time.monotonic()]
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.ends.append(time.monotonic())
-
-    @property
-    def seconds_per_step(self) -> float:
-        first = min(1, len(self.ends) - 2)
-        return (self.ends[-1] - self.ends[first]) / (len(self.ends) - 1 - first)

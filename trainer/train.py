@@ -36,7 +36,8 @@ def train(job: TrainingJob) -> None:
     model = training.run()
     PROGRESS.info("train: exporting the model")
     info = {
-        "variant": job.model_settings.variant,
+        "variant": job.model_settings.chosen_variant.name,
+        **job.model_settings.formula,
         "image_size": job.image_size,
         "recipe": job.settings.recipe,
         "epochs": job.settings.epochs,
@@ -61,6 +62,6 @@ def single_float32(model: keras.Model, job: TrainingJob) -> keras.Model:
     if model.distribute_strategy.num_replicas_in_sync == 1 and model.dtype_policy.name == "float32":
         return model
     keras.config.set_dtype_policy("float32")
-    single = build_efficientnet(job.model_settings.variant, len(job.class_names), image_size=job.image_size)
+    single = build_efficientnet(job.model_settings.chosen_variant, len(job.class_names), image_size=job.image_size)
     single.set_weights(model.get_weights())
     return single

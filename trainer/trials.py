@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import keras
@@ -47,7 +47,60 @@ class TrialLoop(BaseTuner):
             self.oracle.save()
 
 
-class TrialRunner(TrialLoop):
+class RecordedTrials(TrialLoop):
+    """Runs trials and records each, however it ends; who inherits says how one is trained."""
+
+    def values_of(self, trial: Trial) -> dict[str, float]:
+        """What tells the trial from others, for its record."""
+        return searched_values(trial.hyperparameters.values)
+
+    def is_default(self, values: Mapping[str, float]) -> bool:
+        """Whether these are the values that a training without a search would take."""
+        raise NotImplementedError
+
+    def train(self, trial: Trial, record: TrialRecord, watch: "History") -> TrialRecord:
+        """Trains, and returns the record of a trial that ended well."""
+        raise NotImplementedError
+
+    def show(self, record: TrialRecord) -> None:
+        """Says how a trial ended."""
+        raise NotImplementedError
+
+    def run_trial(self, trial: Trial) -> dict[str, float]:
+        """Keras Tuner's hook: trains with the trial's values and returns the last epoch's scores.
+
+        Raises:
+          FailedTrialError: the loss is not finite, or the memory does not suffice; the search goes on.
+          FatalError: anything else, which no other trial would escape.
+        """
+        folder = f"{self.project_dir}/trial_{trial.trial_id}"
+        values = self.values_of(trial)
+        earlier = read_record(folder)
+        if earlier and earlier.status in ("completed", "stopped"):
+            return dict(earlier.history[-1])  # it was killed before Keras Tuner knew
+        attempts = earlier.attempts + 1 if earlier and earlier.status == "running" else 1
+        record = TrialRecord(trial.trial_id, values, self.is_default(values), attempts=attempts)
+        write_record(folder, record)
+        started = time.monotonic()
+        watch = History()
+        try:
+            if attempts > MOST_ATTEMPTS:
+                raise TrialKilled(f"the process was killed in each of {MOST_ATTEMPTS} attempts, maybe out of memory")
+            record = self.train(trial, record, watch)
+        except (TrainingDiverged, TrialKilled, MemoryError, tf.errors.ResourceExhaustedError) as error:
+            reason = _one_line(error)
+            record = replace(record, status="failed", reason=reason, history=tuple(watch.epochs))
+            raise keras_tuner.errors.FailedTrialError(reason) from error
+        except Exception as error:
+            raise keras_tuner.errors.FatalError(_one_line(error)) from error
+        finally:
+            write_record(folder, replace(record, seconds=time.monotonic() - started))
+            if record.status != "running":
+                self.show(record)
+        return dict(record.history[-1])
+
+
+class TrialRunner(RecordedTrials):
     """Runs trials on the network of a study.
 
     Args:
@@ -87,41 +140,7 @@ class TrialRunner(TrialLoop):
         if self._is_worker():
             time.sleep(SECONDS_BETWEEN_QUESTIONS)
 
-    def run_trial(self, trial: Trial) -> dict[str, float]:
-        """Keras Tuner's hook: trains with the trial's values and returns the last epoch's scores.
-
-        Raises:
-          FailedTrialError: the loss is not finite, or the memory does not suffice; the search goes on.
-          FatalError: anything else, which no other trial would escape.
-        """
-        folder = f"{self.project_dir}/trial_{trial.trial_id}"
-        values = searched_values(trial.hyperparameters.values)
-        earlier = read_record(folder)
-        if earlier and earlier.status in ("completed", "stopped"):
-            return dict(earlier.history[-1])  # it was killed before Keras Tuner knew
-        attempts = earlier.attempts + 1 if earlier and earlier.status == "running" else 1
-        is_default = all(value == self.study.defaults[name] for name, value in values.items())
-        record = TrialRecord(trial.trial_id, values, is_default, attempts=attempts)
-        write_record(folder, record)
-        started = time.monotonic()
-        watch = _History()
-        try:
-            if attempts > MOST_ATTEMPTS:
-                raise TrialKilled(f"the process was killed in each of {MOST_ATTEMPTS} attempts, maybe out of memory")
-            record = self._train(trial, record, watch)
-        except (TrainingDiverged, TrialKilled, MemoryError, tf.errors.ResourceExhaustedError) as error:
-            reason = _one_line(error)
-            record = replace(record, status="failed", reason=reason, history=tuple(watch.epochs))
-            raise keras_tuner.errors.FailedTrialError(reason) from error
-        except Exception as error:
-            raise keras_tuner.errors.FatalError(_one_line(error)) from error
-        finally:
-            write_record(folder, replace(record, seconds=time.monotonic() - started))
-            if record.status != "running":
-                self._show(record)
-        return dict(record.history[-1])
-
-    def _show(self, record: TrialRecord) -> None:
+    def show(self, record: TrialRecord) -> None:
         """Says how a trial ended, with the table of all."""
         records = read_records(self.project_dir)
         ranking = ranked(records, self.direction)
@@ -136,7 +155,12 @@ class TrialRunner(TrialLoop):
         shown = ", ".join(f"{name.removesuffix('_rate')} {value:.3g}" for name, value in record.values.items())
         return f"tune: trial {int(record.trial) + 1}/{self.plan.trials} ({shown})"
 
-    def _train(self, trial: Trial, record: TrialRecord, watch: "_History") -> TrialRecord:
+    def is_default(self, values: Mapping[str, float]) -> bool:
+        """Whether no value is another than its default."""
+        return all(value == self.study.defaults[name] for name, value in values.items())
+
+    def train(self, trial: Trial, record: TrialRecord, watch: "History") -> TrialRecord:
+        """Trains the study's network with the trial's values."""
         epochs = int(trial.hyperparameters.values.get("tuner/epochs", self.study.settings.epochs))
         task = self._title(record)
         objective = self.oracle.objective
@@ -198,7 +222,7 @@ class StopHopeless(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class _History(keras.callbacks.Callback):
+class History(keras.callbacks.Callback):
     """Keeps each epoch's scores, also of a trial that fails later."""
 
     def __init__(self) -> None:
@@ -206,6 +230,7 @@ class _History(keras.callbacks.Callback):
         self.epochs: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Takes the epoch's scores."""
         scores = logs or {}
         self.epochs.append({name: float(scores[name]) for name in ("val_loss", "val_accuracy")})
 

@@ -218,7 +218,7 @@ def propose_trials(
 def nominal_defaults(job: TrainingJob) -> dict[str, float]:
     """The default values, before a batch size of `auto` is decided."""
     batch_size = NOMINAL_BATCH_SIZE if job.settings.batch_size == "auto" else job.settings.batch_size
-    return default_values(job.model_settings.variant, job.recipe, batch_size)
+    return default_values(job.model_settings.chosen_variant, job.recipe, batch_size)
 
 
 def search_key(job: TrainingJob) -> str:

@@ -144,3 +144,24 @@ def test_a_search_can_be_due_every_so_many_runs():
     assert load_config(overrides=["tune.when={every: 3}"]).tune.when.every == 3
     with pytest.raises(ConfigError, match=r"tune\.when"):
         load_config(overrides=["tune.when=sometimes"])
+
+
+def test_a_phi_replaces_the_variant_and_scales_the_image_size():
+    overrides = ["model.variant=b7", "model.phi=1", "model.image_size=64", "model.alpha=1.4"]
+    chosen = load_config(overrides=overrides).model.chosen_variant
+    assert (chosen.depth_coefficient, chosen.width_coefficient, chosen.resolution) == (1.4, 1.1, 74)
+    published = load_config(overrides=["model.variant=b4", "model.image_size=null"]).model.chosen_variant
+    assert (published.name, published.resolution, published.depth_coefficient) == ("b4", 380, 1.8)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.weights=imagenet", "model.variant only"),
+        ("model.image_size=2000", "pixels a side"),
+        ("model.beta=0", "beta"),
+    ],
+)
+def test_a_phi_that_gives_no_network_is_refused(override, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(overrides=["model.phi=1", override])

@@ -97,6 +97,12 @@ def test_negative_and_fractional_phi_scale_down():
     assert half.resolution < BASE_RESOLUTION
 
 
+def test_the_base_network_may_be_narrower_and_smaller():
+    small = compound_variant(1, base_width=0.5, base_resolution=64)
+    assert (small.width_coefficient, small.depth_coefficient) == (0.55, 1.2)
+    assert small.resolution == 74  # 64 * 1.15, made even
+
+
 @given(phis, phis)
 def test_compound_scaling_grows_with_phi(phi, other):
     small, large = (compound_variant(value) for value in sorted((phi, other)))

@@ -1,0 +1,32 @@
+"""Sets values in a pipeline.yaml and leaves all else, comments too, as it is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from pipeline.config import ConfigError, load_config
+
+
+def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:
+    """Replaces numbers of a section in place; the file is replaced as a whole or not at all.
+
+    Raises:
+      ConfigError: the file lacks one of the keys, or is none that can be loaded afterwards.
+    """
+    text = path.read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    entries = {key.value: value for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
+    found = entries.get(section)
+    nodes = {key.value: value for key, value in found.value} if isinstance(found, yaml.MappingNode) else {}
+    missing = [name for name in values if name not in nodes]
+    if missing:
+        lines = ", ".join(f"{name}: {values[name]:g}" for name in missing)
+        raise ConfigError(f"{path} has no {section}.{missing[0]} to replace; add to its {section} section: {lines}")
+    for name in sorted(values, key=lambda name: nodes[name].start_mark.index, reverse=True):
+        node = nodes[name]
+        text = f"{text[: node.start_mark.index]}{values[name]:g}{text[node.end_mark.index :]}"
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    load_config(new)
+    new.replace(path)

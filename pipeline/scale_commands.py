@@ -1,0 +1,198 @@
+"""`effnet scale`: what networks cost, and which way of scaling suits the images. Imports what it needs when it runs."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
+from pipeline.config import DEFAULT_PATH, load_config
+from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
+from trainer.scaling import VARIANTS, Variant
+
+EpochsOption = Annotated[int | None, typer.Option(help="Of a training; train.epochs by default.", min=1)]
+SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
+DataOption = Annotated[float, typer.Option(help="Share of the training images that is used.", min=0.01, max=1)]
+MinutesOption = Annotated[float | None, typer.Option(help="No training begins that would end later.", min=0.1)]
+ForecastOption = Annotated[bool, typer.Option("--forecast", help="Only say how long it would take.")]
+
+app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own images: cost, search, study, comparison.")
+
+
+@app.command()
+def cost(
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    classes: Annotated[int, typer.Option(help="Width of the classifier.", min=1)] = 1000,
+    by: Annotated[Literal["network", "block", "layer"], typer.Option(help="How finely.")] = "network",
+    latency: Annotated[bool, typer.Option("--latency", help="Build the chosen network and time it, here.")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Parameters, multiply-adds and activation memory of the network that `model` chooses, beside B0 to B7.
+
+    Try --set model.phi=-1. Nothing is built, unless the latency is asked for.
+    """
+    model = load_config(config, overrides or ()).model
+    chosen = model.chosen_variant
+    measured = _latency(chosen, classes) if latency else None
+    if by == "network":
+        rows = [(chosen, measured), *((variant, None) for variant in VARIANTS.values())]
+        _print_networks([(variant, network_cost(variant, classes), ms) for variant, ms in rows], as_json)
+        return
+    whole = network_cost(chosen, classes)
+    parts = whole.stages() if by == "block" else list(whole.layers)
+    if as_json:
+        print(json.dumps([asdict(part) for part in parts], indent=2))
+        return
+    table = Table(by, "parameters", "M MACs", "activations KB", title=_title(chosen, measured))
+    for part in parts:
+        kilobytes = part.activations * BYTES_PER_ACTIVATION / 1e3
+        table.add_row(part.name, f"{part.parameters:,}", f"{part.macs / 1e6:,.2f}", f"{kilobytes:,.1f}")
+    Console().print(table)
+
+
+@app.command()
+def search(
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
+    tolerance: Annotated[float, typer.Option(help="Of alpha * beta^2 * gamma^2, around 2.", min=0, max=0.5)] = 0.1,
+    rungs: Annotated[int, typer.Option(help="Each halves the networks and doubles the epochs.", min=1, max=6)] = 3,
+    epochs: EpochsOption = None,
+    seeds: SeedsOption = 1,
+    data_fraction: DataOption = 1.0,
+    minutes: MinutesOption = 60.0,
+    write: Annotated[bool, typer.Option("--write", help="Put what was found into the file of --config.")] = False,
+    forecast: ForecastOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find alpha, beta and gamma for your images: step 1 of compound scaling, by successive halving.
+
+    The base network, at phi 0, is a proxy: --set model.base_width=0.5 --set model.image_size=64 make it cheap. As many
+    networks of the grid are tried as the minutes allow. A search that was killed goes on when it is called again.
+    """
+    settings = load_config(config, overrides or ())
+    from pipeline.config_edit import set_values
+    from pipeline.progress import quiet_output
+    from pipeline.scale_run import Effort
+    from pipeline.scale_search import Grid
+    from pipeline.scale_search import search as run_search
+
+    effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+        best = run_search(settings, effort, Grid(step, tolerance, rungs), console, forecast)
+        if best is None:
+            return
+        if write:
+            set_values(config, "model", asdict(best))
+            console.print(f"{config}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
+        else:
+            chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
+            console.print(f"use it: effnet run --set model.phi=1 {chosen}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def study(
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    levels: Annotated[
+        list[float] | None, typer.Option("--level", help="Times the base's FLOPs; may be repeated: 2, 4 and 8.")
+    ] = None,
+    epochs: EpochsOption = None,
+    seeds: SeedsOption = 2,
+    data_fraction: DataOption = 1.0,
+    minutes: MinutesOption = None,
+    forecast: ForecastOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Deeper, wider, on larger images, or all at once: what helps most at the same FLOPs, on your images.
+
+    Gives one HTML page, CSV and figures. A study that was killed goes on when it is called again.
+    """
+    settings = load_config(config, overrides or ())
+    from pipeline.progress import quiet_output
+    from pipeline.scale_run import Effort
+    from pipeline.scale_study import study as run_study
+
+    effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+        run_study(settings, effort, levels or [2.0, 4.0, 8.0], console, forecast)
+
+
+@app.command()
+def compare(
+    config: ConfigOption = DEFAULT_PATH,
+    overrides: SetOption = None,
+    variants: Annotated[list[str] | None, typer.Option("--variant", help="Ours; may be repeated: b0, b1, b2.")] = None,
+    backbones: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backbone",
+            help="Of keras.applications; may be repeated. ResNet50, ResNet101, ResNet152, MobileNetV2, "
+            "MobileNetV3Small, MobileNetV3Large; by default ResNet50, MobileNetV2 and MobileNetV3Large.",
+        ),
+    ] = None,
+    epochs: EpochsOption = None,
+    seeds: SeedsOption = 1,
+    data_fraction: DataOption = 1.0,
+    minutes: MinutesOption = None,
+    forecast: ForecastOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Our variants beside ResNets and MobileNets, under the same recipe, on your images.
+
+    With --set model.phi=... that network takes part as well. Gives one HTML page, CSV and figures.
+    """
+    settings = load_config(config, overrides or ())
+    from pipeline.progress import quiet_output
+    from pipeline.scale_run import Effort
+    from pipeline.scale_study import compare as run_comparison
+
+    effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
+    ours, others = variants or ["b0", "b1", "b2"], backbones or ["ResNet50", "MobileNetV2", "MobileNetV3Large"]
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+        run_comparison(settings, effort, ours, others, console, forecast)
+
+
+def _title(variant: Variant, milliseconds: float | None) -> str:
+    timed = "" if milliseconds is None else f", {milliseconds:.1f} ms for one image here"
+    return f"{variant.name} at {variant.resolution} pixels{timed}"
+
+
+def _print_networks(networks: list[tuple[Variant, Cost, float | None]], as_json: bool) -> None:
+    entries = [
+        {
+            **asdict(variant),
+            "parameters": cost.parameters,
+            "macs": cost.macs,
+            "activation_bytes": cost.activation_bytes,
+            "latency_ms": milliseconds,
+        }
+        for variant, cost, milliseconds in networks
+    ]
+    if as_json:
+        print(json.dumps(entries, indent=2))
+        return
+    table = Table("network", "side", "width", "depth", "M params", "G MACs", "activations MB", "ms")
+    for number, ((variant, cost, milliseconds), entry) in enumerate(zip(networks, entries, strict=True)):
+        table.add_row(
+            f"[bold]{variant.name}[/]" if number == 0 else variant.name,
+            *(f"{entry[name]:.4g}" for name in ("resolution", "width_coefficient", "depth_coefficient")),
+            f"{cost.parameters / 1e6:.2f}",
+            f"{cost.macs / 1e9:.4f}",
+            f"{cost.activation_bytes / 1e6:.1f}",
+            "" if milliseconds is None else f"{milliseconds:.1f}",
+            end_section=number == 0,
+        )
+    Console().print(table)
+
+
+def _latency(variant: Variant, classes: int) -> float:
+    from trainer.efficientnet import build_efficientnet
+    from trainer.latency import measure_latency
+
+    return measure_latency(build_efficientnet(variant, classes, seed=0))

@@ -1,0 +1,64 @@
+"""The images that networks are compared on: Transform's output at each resolution, by the pipeline's own data part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from pipeline.config import PipelineConfig
+from pipeline.progress import StepDisplay
+from pipeline.run_lock import only_run
+
+LAST_STEP = "Transform"
+
+
+@dataclass(frozen=True)
+class Images:
+    """Transformed images of one size, as a TrainingJob takes them."""
+
+    train_files: str
+    val_files: str
+    schema_path: str
+    transform_graph_path: str
+
+
+def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) -> dict[int, Images]:
+    """Runs the pipeline up to Transform for each side; what an earlier run has made comes from the cache.
+
+    Args:
+        config: of the pipeline, whose model is not looked at.
+        sides: pixels.
+        console: shows the steps.
+
+    Raises:
+        RunInProgress: another process runs this pipeline.
+        DataError: the gate refuses the data.
+    """
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+    from tfx.orchestration.pipeline import RunOptions
+
+    from pipeline.dag import create_pipeline
+    from pipeline.local_runner import prepare
+    from pipeline.run_record import latest_run, mark_partial
+
+    made = {}
+    database = config.run_root / "metadata.sqlite"
+    with only_run(config.run_root):
+        prepare(config)
+        for side in sides:
+            model = config.model.model_copy(update={"phi": None, "image_size": side})
+            pipeline = create_pipeline(config.model_copy(update={"model": model}))
+            steps = [component.id for component in pipeline.components]
+            console.print(f"images of {side} pixels", highlight=False)
+            with StepDisplay(console, steps[: steps.index(LAST_STEP) + 1]):
+                LocalDagRunner().run(pipeline, RunOptions(to_nodes=[LAST_STEP]))
+            mark_partial(database)
+            done = latest_run(database, partial=True)
+            examples = done[LAST_STEP].outputs["transformed_examples"].uri
+            made[side] = Images(
+                train_files=f"{examples}/Split-train/*",
+                val_files=f"{examples}/Split-val/*",
+                schema_path=f"{done['CuratedSchema'].outputs['schema'].uri}/schema.pbtxt",
+                transform_graph_path=done[LAST_STEP].outputs["transform_graph"].uri,
+            )
+    return made

@@ -1,0 +1,108 @@
+"""Figures of searches and studies, by matplotlib."""
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from pipeline.scale_results import Row
+from trainer.scaling_grid import PAPER
+
+COLOURS = "viridis"  # dark is good
+MARKERS = "osD^vP*X<>"
+OUTLINE = (withStroke(linewidth=3, foreground="white"),)  # so that numbers can be read on any colour
+
+
+def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
+    """Left: where on the grid the loss of the first rung is low. Right: who came through, rung after rung.
+
+    Args:
+      rows: all networks of all rungs.
+      winner: is ringed, and drawn thick.
+    """
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    grid, course = figure.subplots(1, 2)
+    shortest = min(row.epochs for row in rows)
+    first = sorted((row for row in rows if row.epochs == shortest), key=lambda row: row.loss)
+    details = [row.contender.details for row in first]
+    drawn = grid.scatter(
+        [detail["gamma"] for detail in details],
+        [detail["alpha"] for detail in details],
+        c=[row.loss for row in first],
+        s=[2400 * (detail["beta"] - 0.9) for detail in details],
+        cmap=COLOURS,
+        edgecolors=["tab:red" if row.contender.name == winner.contender.name else "black" for row in first],
+        linewidths=[3.5 if row.contender.name == winner.contender.name else 0.5 for row in first],
+    )
+    for detail in details:
+        grid.annotate(
+            f"{detail['beta']:g}", (detail["gamma"], detail["alpha"]), ha="center", va="center", path_effects=OUTLINE
+        )
+    grid.plot(PAPER.gamma, PAPER.alpha, "kD", markersize=28, fillstyle="none", label="the paper's")
+    figure.colorbar(drawn, ax=grid, label=f"validation loss after {shortest} epochs")
+    grid.margins(0.15)
+    grid.set(xlabel="gamma (resolution)", ylabel="alpha (depth)", title="The grid; beta (width) as size and number")
+    grid.legend(loc="upper right", markerscale=0.4)
+
+    for name in dict.fromkeys(row.contender.name for row in rows):
+        own = sorted((row for row in rows if row.contender.name == name), key=lambda row: row.epochs)
+        won = name == winner.contender.name
+        course.errorbar(
+            [row.epochs for row in own],
+            [row.loss for row in own],
+            yerr=[row.loss_spread for row in own],
+            marker="o",
+            capsize=3,
+            color="tab:red" if won else "tab:gray",
+            linewidth=2.5 if won else 0.8,
+            zorder=3 if won else 2,
+            label=name if won else None,
+        )
+    course.set_xscale("log", base=2)
+    _plain_numbers(course.xaxis)
+    course.set_xticks(sorted({row.epochs for row in rows}))
+    course.set(xlabel="epochs", ylabel="validation loss", title="Successive halving")
+    course.grid(alpha=0.3)
+    course.legend()
+    return figure
+
+
+def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: str, base: Row | None = None) -> Figure:
+    """Accuracy against a cost, one line for each group, with one standard deviation over the seeds.
+
+    Args:
+      rows: the networks.
+      cost: of a network.
+      label: of the cost, with its unit.
+      base: where every line begins; None: each for itself.
+    """
+    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    axes = figure.subplots()
+    groups = dict.fromkeys(row.contender.group for row in rows if row is not base)
+    for number, group in enumerate(groups):
+        own = [row for row in rows if row.contender.group == group or row is base]
+        own.sort(key=cost)
+        axes.errorbar(
+            [cost(row) for row in own],
+            [row.accuracy for row in own],
+            yerr=[row.accuracy_spread for row in own],
+            marker=MARKERS[number % len(MARKERS)],
+            capsize=3,
+            label=group,
+        )
+        if base is None:
+            for row in own:
+                axes.annotate(row.contender.name, (cost(row), row.accuracy), xytext=(4, 5), textcoords="offset points")
+    axes.set_xscale("log")
+    _plain_numbers(axes.xaxis)
+    axes.set(xlabel=label, ylabel="accuracy")
+    axes.margins(0.12)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def _plain_numbers(axis) -> None:
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_formatter(NullFormatter())

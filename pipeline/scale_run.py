@@ -1,0 +1,181 @@
+"""`effnet scale search`, `study` and `compare`: images, forecast, trainings in a process of their own, results.
+
+<run_root>/scale/trainings/           outcomes, shared by all three; see trainer/contenders.py
+<run_root>/scale/<command>-<key>/     plan, state and results of one question
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from components.source_hash import source_hash
+from pipeline.config import PipelineConfig
+from pipeline.dag import PROJECT
+from pipeline.progress import TrainingDisplay
+from pipeline.run_lock import only_run
+from pipeline.scale_data import Images, materialise
+from trainer.forecast import Timing, clock
+from trainer.hyperparameters import published_rates
+from trainer.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from trainer.contenders import Contender
+
+PLAN_FILE = "plan.json"
+
+
+class NothingTrained(RuntimeError):
+    """No training ended well, so there is nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on an answer.
+
+    Args:
+      epochs: of a training; the longest ones of a search.
+      seeds: trainings of each network.
+      data_fraction: of the images that are there to train on.
+      minutes: for all trainings of this call; None: no limit.
+    """
+
+    epochs: int
+    seeds: int
+    data_fraction: float
+    minutes: float | None
+
+    @property
+    def deadline(self) -> float | None:
+        """From now on."""
+        return None if self.minutes is None else time.time() + self.minutes * 60
+
+
+class ScaleRun:
+    """One call of a command.
+
+    Args:
+      config: the pipeline's.
+      effort: how much is spent.
+      console: where progress is shown.
+    """
+
+    def __init__(self, config: PipelineConfig, effort: Effort, console: Console) -> None:
+        self.config = config
+        self.effort = effort
+        self.console = console
+        self.root = config.run_root / "scale"
+        self.trainings = self.root / "trainings"
+        self.trainings.mkdir(parents=True, exist_ok=True)
+        self.seeds = [config.seed + number for number in range(effort.seeds)]
+        self._images: dict[int, Images] = {}
+
+    def class_count(self, side: int) -> int:
+        """Classes of the images, which are made at this side if they are not there yet."""
+        from trainer.schema import class_names_of
+
+        self.make_images([side])
+        return len(class_names_of(self._images[side].schema_path))
+
+    def make_images(self, sides: Sequence[int]) -> None:
+        """Materialises what is not there yet."""
+        missing = sorted(set(sides) - self._images.keys())
+        if missing:
+            self._images |= materialise(self.config, missing, self.console)
+
+    def contender(
+        self,
+        name: str,
+        group: str,
+        model: ModelSettings,
+        macs: int,
+        details: Mapping[str, float],
+        backbone: str = "",
+        latency: bool = True,
+    ) -> "Contender":
+        """A network on the images of its side, by the recipe of the configuration.
+
+        The dropout is the same for all unless `train` sets it: they are to differ in nothing but their shape.
+        """
+        from trainer.contenders import Contender
+        from trainer.job import TrainingJob
+
+        side = model.chosen_variant.resolution
+        images = self._images[side]
+        asked = self.config.train
+        rates = {
+            rate: getattr(asked, rate) if getattr(asked, rate) is not None else published
+            for rate, published in published_rates("b0").items()
+        }
+        train = asked.model_copy(update={"epochs": self.effort.epochs, "patience": None, **rates})
+        job = TrainingJob(
+            train_files=[images.train_files],
+            val_files=[images.val_files],
+            schema_path=images.schema_path,
+            transform_graph_path=images.transform_graph_path,
+            config={
+                "model": model.model_dump(),
+                "train": train.model_dump(),
+                "image_size": side,
+                "seed": self.config.seed,
+                "source": source_hash(PROJECT / "trainer"),
+                "data_fraction": self.effort.data_fraction,
+                "backbone": backbone,
+                "latency": latency,
+            },
+        )
+        return Contender(name, group, job, macs, dict(details))
+
+    def folder(self, command: str, key: str) -> Path:
+        """Of one question; the same question comes back to it."""
+        folder = self.root / f"{command}-{key[:12]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def timings(self, plan: Mapping[str, Any], contenders: Sequence["Contender"]) -> list[Timing]:
+        """What a few steps tell of the speed; those of the plan where trainings have begun with it."""
+        from trainer.contenders import time_contenders
+
+        if "timings" in plan:
+            return [Timing(**timing) for timing in plan["timings"]]
+        self.console.print("timing the cheapest and the costliest network")
+        return self.in_training_process(time_contenders, contenders)
+
+    def in_training_process(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """Calls a function of the trainer in a fresh process and shows what it says."""
+        from trainer.fresh_process import call_in_fresh_process
+
+        display = TrainingDisplay(self.console, "training")
+        logging.getLogger("effnet.progress").setLevel(logging.INFO)
+        with display:
+            return call_in_fresh_process(function, *arguments)
+
+    def train(self, folder: Path, function: Callable[..., bool], *arguments: object) -> None:
+        """Runs the trainings, in one process after the other until the function says that it is over."""
+        with only_run(folder):
+            while not self.in_training_process(function, *arguments):
+                pass
+
+
+def announce(console: Console, what: str, forecast: float, minutes: float | None) -> None:
+    """Says before anything starts how long it will take."""
+    limit = f", at most {minutes:g} minutes" if minutes is not None else ""
+    console.print(f"[bold]forecast[/]      {what}: about {clock(forecast)}{limit}", highlight=False, soft_wrap=True)
+
+
+def read_plan(folder: Path) -> dict:
+    """What was decided for a question before its trainings began; empty at first."""
+    path = folder / PLAN_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write_plan(folder: Path, plan: Mapping[str, object]) -> None:
+    """Replaces the plan."""
+    new = folder / f"{PLAN_FILE}.new"
+    new.write_text(json.dumps(plan, indent=1), encoding="utf-8")
+    new.replace(folder / PLAN_FILE)

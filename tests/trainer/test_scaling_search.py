@@ -1,0 +1,99 @@
+"""A search over networks: fair, halved, killed without loss."""
+
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+
+from tests.trainer.digits import make_job
+from trainer.contenders import Contender, Outcome
+from trainer.forecast import Pace, Timing, training_seconds
+from trainer.scaling_search import make_rungs, search_networks, search_seconds
+from trainer.trial_records import read_records
+
+TIMINGS = [Timing(1_000, 10.0, 2.0), Timing(3_000, 20.0, 4.0)]
+LOSSES = {f"n{number}": 1.0 + 0.1 * ((number * 5) % 12) for number in range(12)}  # best: n0, n5, n10, n3
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the search can catch it."""
+
+
+@pytest.fixture
+def contenders(tmp_path):
+    job = make_job(tmp_path / "data")
+    points = {name: {"alpha": 1.0 + 0.1 * number, "beta": 1.0, "gamma": 1.0} for number, name in enumerate(LOSSES)}
+    return [
+        Contender(name, "grid", replace(job, config={**job.config, "model": name}), 1_000 + 100 * n, points[name])
+        for n, name in enumerate(LOSSES)
+    ]
+
+
+def run(contenders, folder, seeds=(7,), dies_after=10**9):
+    """Searches with known losses instead of trainings; returns those that were asked for as (name, epochs, seed)."""
+    asked = []
+    by_key = {contender.training(seed, epochs).key(): (contender.name, epochs, seed)
+              for contender in contenders for seed in seeds for epochs in (2, 4, 8)}  # fmt: skip
+
+    def outcome_of(job, _):
+        if len(asked) == dies_after:
+            raise Killed
+        name, epochs, seed = by_key[job.key()]
+        asked.append((name, epochs, seed))
+        return Outcome(0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50)
+
+    rungs = make_rungs(len(contenders), 8, 3)
+    with mock.patch("trainer.scaling_search.outcome_of", outcome_of):
+        state = (TIMINGS, str(folder / "search"), str(folder), None)
+        while not search_networks(
+            contenders, rungs, seeds, *state
+        ):  # what the command does, each time in a new process
+            assert len(asked) <= 42
+    return asked
+
+
+def test_the_better_half_goes_on_with_twice_the_epochs(contenders, tmp_path):
+    asked = run(contenders, tmp_path)
+    rungs = [[name for name, epochs, _ in asked if epochs == length] for length in (2, 4, 8)]
+    assert rungs[0] == list(LOSSES)  # each once, in the order given
+    assert sorted(rungs[1]) == sorted(sorted(LOSSES, key=LOSSES.__getitem__)[:6])
+    assert sorted(rungs[2]) == sorted(sorted(LOSSES, key=LOSSES.__getitem__)[:3])
+    assert len(asked) == 21
+
+
+@pytest.mark.parametrize("dies_after", [5, 12, 17])
+def test_a_killed_search_does_no_trial_twice(contenders, tmp_path, dies_after):
+    with pytest.raises(Killed):
+        run(contenders, tmp_path, dies_after=dies_after)
+    rest = run(contenders, tmp_path)
+    assert len(rest) == 21 - dies_after
+    assert len([record for record in read_records(f"{tmp_path}/search/search") if record.status == "completed"]) == 21
+
+
+def test_every_seed_counts(contenders, tmp_path):
+    asked = run(contenders, tmp_path, seeds=(7, 8))
+    assert len(asked) == 42
+    first = read_records(f"{tmp_path}/search/search")[0]
+    assert first.score == pytest.approx(LOSSES["n0"] / 2 + 0.0075)
+
+
+def test_rungs():
+    assert [(rung.size, rung.epochs) for rung in make_rungs(13, 8, 3)] == [(13, 2), (7, 4), (4, 8)]
+    assert [(rung.size, rung.epochs) for rung in make_rungs(2, 1, 3)] == [(2, 1), (2, 1), (2, 1)]
+
+
+def test_forecasts_lie_between_the_networks_that_were_timed(contenders):
+    assert training_seconds(TIMINGS, 1_000, 5) == 20
+    assert training_seconds(TIMINGS, 3_000, 5) == 40
+    assert training_seconds(TIMINGS, 2_000, 5) == 30
+    assert training_seconds(TIMINGS[:1], 9_000, 5) == 20
+    rungs = make_rungs(2, 8, 1)
+    assert search_seconds(contenders[:1] * 2, rungs, 3, TIMINGS) == 2 * 3 * training_seconds(TIMINGS, 1_000, 8)
+
+
+def test_a_forecast_learns_from_what_trainings_really_take():
+    with mock.patch("trainer.forecast.time.monotonic", side_effect=[0.0, 30.0]):
+        pace = Pace(40.0)
+        assert pace.seconds_left() == 40
+        pace.finished(10.0)
+        assert pace.seconds_left() == 90  # three times as slow as thought

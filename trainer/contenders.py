@@ -1,0 +1,187 @@
+"""Networks that are trained alike and compared: one training for each seed, kept when it is done.
+
+<folder>/<key>.json               an outcome, named after all that decides it: network, data, recipe, seed, code
+<folder>/<key>.failed             why there is none: the loss was not finite, as it would be again
+<folder>/checkpoints/<key>/...    of a training under way, which goes on from there after a kill
+<folder>/logs/<key>/              TensorBoard, and history.csv
+"""
+
+import gc
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+import keras
+import tensorflow as tf
+
+from trainer.backbones import BACKBONES, BackboneSetup, built_macs
+from trainer.callbacks import StepTimer, TrainingDiverged
+from trainer.fitting import Training
+from trainer.forecast import Timing
+from trainer.hyperparameters import choose_rates
+from trainer.input_data import steps_per_epoch, train_batches
+from trainer.job import TrainingJob
+from trainer.latency import measure_latency
+from trainer.phases import phases_of
+from trainer.setup import Setup
+
+# A traced network with gradients of its own stays in TensorFlow's gradient registry (tf.custom_gradient registers each
+# under a new name) for as long as the process lives: some 100 MB. So trainings move to a new process now and then.
+TRAININGS_PER_PROCESS = 8
+TIMED_STEPS = 6  # the first of which traces the network
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A network to train.
+
+    Args:
+      name: what it is called in tables; no two are called the same.
+      group: what it belongs to: a way of scaling, a family of networks.
+      job: trains it, for other seeds and numbers of epochs as well.
+      macs: multiply-adds of one image; of other networks than EfficientNets only about.
+      details: more columns for the table.
+    """
+
+    name: str
+    group: str
+    job: TrainingJob
+    macs: int
+    details: Mapping[str, float] = field(default_factory=dict)
+
+    def training(self, seed: int, epochs: int) -> TrainingJob:
+        """The job with a seed and a number of epochs."""
+        train = {**self.job.config["train"], "epochs": epochs}
+        return replace(self.job, config={**self.job.config, "train": train, "seed": seed})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one training.
+
+    Args:
+      val_accuracy: of the val split, which has the same images at every resolution.
+      val_loss: of the same.
+      parameters: of the network, as Keras counts.
+      macs: multiply-adds of one image.
+      latency_ms: median for one image, on the device that trained it; None where it was not asked for.
+      seconds: that the training took, from its last resumption on.
+      images: trained on.
+      val_images: in the val split.
+    """
+
+    val_accuracy: float
+    val_loss: float
+    parameters: int
+    macs: int
+    latency_ms: float | None
+    seconds: float
+    images: int
+    val_images: int
+
+
+def read_outcome(job: TrainingJob, folder: str) -> Outcome | None:
+    """The outcome of a training that is done, or None."""
+    path = f"{folder}/{job.key()}.json"
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        return Outcome(**json.loads(file.read()))
+
+
+def is_settled(job: TrainingJob, folder: str) -> bool:
+    """Whether a training is done, or is known to fail."""
+    return any(tf.io.gfile.exists(f"{folder}/{job.key()}.{end}") for end in ("json", "failed"))
+
+
+def outcome_of(job: TrainingJob, folder: str) -> Outcome:
+    """The outcome that an earlier call has kept, else of a training by the Trainer's own code.
+
+    Raises:
+      TrainingDataError: a split is empty.
+      TrainingDiverged: the loss is not finite.
+    """
+    if kept := read_outcome(job, folder):
+        return kept
+    key = job.key()
+    job = replace(
+        job,
+        log_dir=f"{folder}/logs/{key}",
+        config={**job.config, "checkpoint_root": f"{folder}/checkpoints"},
+    )
+    started = time.monotonic()
+    training = Training(job, _rates(job), _setup(job))
+    try:
+        model = training.run()
+    except TrainingDiverged as error:
+        _replace(f"{folder}/{key}.failed", str(error))
+        raise
+    outcome = Outcome(
+        val_accuracy=float(training.result["val_accuracy"]),
+        val_loss=float(training.result["val_loss"]),
+        parameters=model.count_params(),
+        macs=built_macs(model),
+        latency_ms=measure_latency(model) if job.config["latency"] else None,
+        seconds=round(time.monotonic() - started, 1),
+        images=training.setup.train_split.num_examples,
+        val_images=training.setup.val_split.num_examples,
+    )
+    _replace(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
+    training.finish()
+    del training, model
+    _forget_networks()
+    return outcome
+
+
+def time_contenders(contenders: Sequence[Contender]) -> list[Timing]:
+    """Times a few steps of the cheapest and of the costliest network, between which the others lie."""
+    ordered = sorted(contenders, key=lambda contender: contender.macs)
+    return [_time(contender) for contender in (ordered[0], *ordered[1:][-1:])]
+
+
+def _time(contender: Contender) -> Timing:
+    job = contender.job
+    started = time.monotonic()
+    setup = _setup(job)
+    batch_size = setup.batch_size()
+    steps = steps_per_epoch(setup.train_split, batch_size)
+    model = setup.build(steps * job.settings.epochs, **_rates(job))
+    setup.compile(model, phases_of(job.recipe, job.settings.epochs)[-1], batch_size)
+    batches = train_batches(
+        setup.train_split, batch_size=batch_size, epochs=TIMED_STEPS, seed=job.seed, augment=job.recipe.augment
+    )
+    building, timer = time.monotonic() - started, StepTimer()
+    model.fit(batches, steps_per_epoch=TIMED_STEPS, epochs=1, callbacks=[timer], shuffle=False, verbose=0)
+    val_steps = -(-setup.val_split.num_examples // batch_size)
+    timing = Timing(
+        macs=contender.macs,
+        # Validation is traced as well, without a backward pass.
+        start_seconds=building + 1.5 * timer.first_seconds,
+        # A step of validation has no backward pass, which is two thirds of a training step.
+        epoch_seconds=timer.seconds_per_step * (steps + val_steps / 3),
+    )
+    del model
+    _forget_networks()
+    return timing
+
+
+def _setup(job: TrainingJob) -> Setup:
+    kind = BackboneSetup if job.config["backbone"] in BACKBONES else Setup
+    return kind(job, fraction=job.config["data_fraction"])
+
+
+def _rates(job: TrainingJob) -> dict[str, float]:
+    return choose_rates(job.model_settings, job.settings, None)
+
+
+def _replace(path: str, text: str) -> None:
+    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
+
+
+def _forget_networks() -> None:
+    """Gives back the memory of a network that was trained, before the next one is built in the same process."""
+    keras.backend.clear_session()
+    gc.collect()
