@@ -214,17 +214,22 @@ class PipelineConfig(Settings):
         return self.push.path or str(self.run_root / "served")
 
 
+def find_config(path: Path | str | None = None) -> Path:
+    """The file that is meant: `path`, else pipeline.yaml in the current folder, else the shipped one."""
+    if path is None:
+        path = OWN_FILE if Path(OWN_FILE).is_file() else DEFAULT_PATH
+    return Path(path).resolve()
+
+
 def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -> PipelineConfig:
     """Reads `path` and applies `overrides`, each of the form `section.key=value` with a YAML value.
 
-    Without a `path` it is pipeline.yaml in the current folder, and where there is none the shipped one.
+    Without a `path` it is the one of `find_config`.
 
     Raises:
       ConfigError: the file is missing or not YAML, a key is unknown, or a value is not acceptable.
     """
-    if path is None:
-        path = OWN_FILE if Path(OWN_FILE).is_file() else DEFAULT_PATH
-    path = Path(path).resolve()
+    path = find_config(path)
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.safe_load(text)

@@ -158,9 +158,9 @@ class TrainingDisplay(StepDisplay):
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one log record."""
         if record.name == "effnet.progress":
-            if self.status:
-                self.status.start()
-            self._detail(record.getMessage())
+            if not self.live:
+                self._begin_bar()
+            self._detail(record.getMessage(), getattr(record, TABLE, None))
         elif record.name == "effnet.progress.done":
             self.console.print(record.getMessage(), markup=False, soft_wrap=True)
 

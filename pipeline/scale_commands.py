@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
-from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.config import find_config, load_config
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own image
 
 @app.command()
 def cost(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     classes: Annotated[int, typer.Option(help="Width of the classifier.", min=1)] = 1000,
     by: Annotated[Literal["network", "block", "layer"], typer.Option(help="How finely.")] = "network",
@@ -57,7 +57,7 @@ def cost(
 
 @app.command()
 def search(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
     tolerance: Annotated[float, typer.Option(help="Of alpha * beta^2 * gamma^2, around 2.", min=0, max=0.5)] = 0.1,
@@ -88,8 +88,9 @@ def search(
         if best is None:
             return
         if write:
-            set_values(config, "model", asdict(best))
-            console.print(f"{config}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
+            written = find_config(config)
+            set_values(written, "model", asdict(best))
+            console.print(f"{written}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
         else:
             chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
             console.print(f"use it: effnet run --set model.phi=1 {chosen}", highlight=False, soft_wrap=True)
@@ -97,7 +98,7 @@ def search(
 
 @app.command()
 def study(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     levels: Annotated[
         list[float] | None, typer.Option("--level", help="Times the base's FLOPs; may be repeated: 2, 4 and 8.")
@@ -125,7 +126,7 @@ def study(
 
 @app.command()
 def compare(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     variants: Annotated[list[str] | None, typer.Option("--variant", help="Ours; may be repeated: b0, b1, b2.")] = None,
     backbones: Annotated[
