@@ -14,7 +14,7 @@ from components.errors import DataError
 from components.image_example_gen.layout import Plan, combine, plan_folders
 from components.image_example_gen.listing import Listing, Rejected, fingerprint, list_folder
 from components.image_example_gen.manifest import SUFFIXES, plan_manifest
-from components.image_example_gen.shard_index import plan_shards
+from components.image_example_gen.shard_plan import plan_shards
 from components.image_example_gen.shards import Found, is_image_name, is_shard
 from components.image_example_gen.spans import PLACEHOLDER, SpanRule
 
@@ -60,18 +60,23 @@ class Source:
         """The shards of all parts, below the root; what lies in them has to be found before `plan`."""
         return [shard for part in self.parts for shard in part.shards]
 
-    def plan(self, configured_classes: Sequence[str] = (), found: Iterable[Found | Rejected] = ()) -> Plan:
+    def plan(self, configured_classes: Sequence[str] = (), found: Iterable[Found | Rejected] | None = None) -> Plan:
         """Sorts the images into classes and splits.
 
         Args:
             configured_classes: the classes in the order of their labels; empty takes those that are there, by name.
-            found: what lies in `shards`.
+            found: what lies in `shards`, if there are any.
 
         Raises:
             DataError: if they cannot be learned from.
         """
         plans = {}
-        found = list(found)
+        if self.shards and found is None:
+            raise DataError(
+                f"got {len(self.shards)} shards in {self.root}, whose classes are known only once a run has read them: "
+                "write data.path into pipeline.yaml yourself"
+            )
+        found = list(found or ())
         for part in self.parts:
             if part.shards:
                 own = [item for item in found if item.path.startswith(part.prefix)]

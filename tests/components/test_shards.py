@@ -9,9 +9,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.errors import DataError
 from components.image_example_gen.listing import FileEntry, Listing, Rejected
-from components.image_example_gen.shard_index import plan_shards
+from components.image_example_gen.shard_plan import plan_shards
 from components.image_example_gen.shards import Found, index_shard, is_image_name, is_shard, split_of_name
+from components.image_example_gen.source import find_source
+from components.image_example_gen.spans import SpanRule
 
 
 def tar(files: dict[str, bytes]) -> bytes:
@@ -205,3 +208,9 @@ def test_numbers_count_in_the_configured_classes_and_shards_give_splits():
     ]
     lonely = plan_shards(found[2:3], listing("a-val.tar"))
     assert (lonely.classes, lonely.given_splits) == (["1"], frozenset())
+
+
+def test_shards_that_nobody_has_read_are_no_empty_folder(make_tree):
+    source = find_source(str(make_tree({"0.tar": tar(SAMPLES), "1.tar": tar(SAMPLES)})), SpanRule())
+    with pytest.raises(DataError, match=r"got 2 shards .* write data.path into pipeline.yaml yourself"):
+        source.plan()
