@@ -151,7 +151,7 @@ class TrainSettings(Settings):
     @property
     def chosen_recipe(self) -> Recipe:
         """The named recipe with this section's overrides."""
-        return choose_recipe(self.recipe, self.model_dump(), self.augment.model_dump())
+        return choose_recipe(self.recipe, self.epochs, self.model_dump(), self.augment.model_dump())
 
 
 class Every(Settings):

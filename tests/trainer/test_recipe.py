@@ -1,6 +1,7 @@
 """The recipes against the official formulas, and what single keys of pipeline.yaml change in them."""
 
 import math
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -66,7 +67,8 @@ def test_schedules_survive_saving():
 
 
 def test_single_keys_replace_single_values():
-    chosen = TrainSettings(recipe="official", label_smoothing=0.0, clip_norm=2.0, augment={"mixup": 0.2}).chosen_recipe
+    changes = {"label_smoothing": 0.0, "clip_norm": 2.0, "augment": {"mixup": 0.2}}
+    chosen = TrainSettings(recipe="official", epochs=350, **changes).chosen_recipe
     assert (chosen.label_smoothing, chosen.clip_norm, chosen.augment.mixup) == (0.0, 2.0, 0.2)
     assert chosen.ema_decay == RECIPES["official"].ema_decay
     assert chosen.augment.random_crop == RECIPES["official"].augment.random_crop
@@ -89,6 +91,17 @@ def test_batch_norm_remembers_as_long_as_the_run_allows():
 @pytest.fixture
 def model():
     return build_tiny("b0", 3, image_size=SIDE, dropout_rate=1e-6)
+
+
+def test_a_short_official_training_augments_less_unless_told_otherwise():
+    long = TrainSettings(recipe="official", epochs=350).chosen_recipe
+    short = TrainSettings(recipe="official", epochs=30).chosen_recipe
+    assert long == RECIPES["official"]
+    assert short == replace(long, augment=short.augment)
+    assert short.augment.randaugment_layers == 0 < long.augment.randaugment_layers
+    assert short.augment.random_crop > long.augment.random_crop
+    told = TrainSettings(recipe="official", epochs=30, augment={"randaugment_layers": 2, "random_crop": 0.08})
+    assert told.chosen_recipe == long
 
 
 def test_the_official_decay_is_a_penalty_on_kernels_alone(model):
