@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -9,16 +10,22 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
-from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.config import OWN_FILE, ConfigError, load_config
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
+
+EpochsOption = Annotated[int | None, typer.Option(help="Of a training; train.epochs by default.", min=1)]
+SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
+DataOption = Annotated[float, typer.Option(help="Share of the training images that is used.", min=0.01, max=1)]
+MinutesOption = Annotated[float | None, typer.Option(help="No training begins that would end later.", min=0.1)]
+ForecastOption = Annotated[bool, typer.Option("--forecast", help="Only say how long it would take.")]
 
 app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own images: cost, search, study, comparison.")
 
 
 @app.command()
 def cost(
-    config: ConfigOption = DEFAULT_PATH,
+    config: ConfigOption = None,
     overrides: SetOption = None,
     classes: Annotated[int, typer.Option(help="Width of the classifier.", min=1)] = 1000,
     by: Annotated[Literal["network", "block", "layer"], typer.Option(help="How finely.")] = "network",
@@ -47,6 +54,112 @@ def cost(
         kilobytes = part.activations * BYTES_PER_ACTIVATION / 1e3
         table.add_row(part.name, f"{part.parameters:,}", f"{part.macs / 1e6:,.2f}", f"{kilobytes:,.1f}")
     Console().print(table)
+
+
+@app.command()
+def search(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
+    tolerance: Annotated[float, typer.Option(help="Of alpha * beta^2 * gamma^2, around 2.", min=0, max=0.5)] = 0.1,
+    rungs: Annotated[int, typer.Option(help="Each halves the networks and doubles the epochs.", min=1, max=6)] = 3,
+    epochs: EpochsOption = None,
+    seeds: SeedsOption = 1,
+    data_fraction: DataOption = 1.0,
+    minutes: MinutesOption = 60.0,
+    write: Annotated[bool, typer.Option("--write", help="Put what was found into the pipeline.yaml in use.")] = False,
+    forecast: ForecastOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find alpha, beta and gamma for your images: step 1 of compound scaling, by successive halving.
+
+    The base network, at phi 0, is a proxy: --set model.base_width=0.5 --set model.image_size=64 make it cheap. As many
+    networks of the grid are tried as the minutes allow. A search that was killed goes on when it is called again.
+    """
+    settings = load_config(config, overrides or ())
+    own = config or Path(OWN_FILE)
+    if write and not own.is_file():
+        raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
+    from pipeline.config_edit import set_values
+    from pipeline.progress import quiet_output
+    from pipeline.scale_run import Effort
+    from pipeline.scale_search import Grid
+    from pipeline.scale_search import search as run_search
+
+    effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+        best = run_search(settings, effort, Grid(step, tolerance, rungs), console, forecast)
+        if best is None:
+            return
+        if write:
+            set_values(own, "model", asdict(best))
+            console.print(f"{own}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
+        else:
+            chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
+            console.print(f"use it: effnet run --set model.phi=1 {chosen}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def study(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    levels: Annotated[
+        list[float] | None, typer.Option("--level", help="Times the base's FLOPs; may be repeated: 2, 4 and 8.")
+    ] = None,
+    epochs: EpochsOption = None,
+    seeds: SeedsOption = 2,
+    data_fraction: DataOption = 1.0,
+    minutes: MinutesOption = None,
+    forecast: ForecastOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Deeper, wider, on larger images, or all at once: what helps most at the same FLOPs, on your images.
+
+    Gives one HTML page, CSV and figures. A study that was killed goes on when it is called again.
+    """
+    settings = load_config(config, overrides or ())
+    from pipeline.progress import quiet_output
+    from pipeline.scale_run import Effort
+    from pipeline.scale_study import study as run_study
+
+    effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+        run_study(settings, effort, levels or [2.0, 4.0, 8.0], console, forecast)
+
+
+@app.command()
+def compare(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    variants: Annotated[list[str] | None, typer.Option("--variant", help="Ours; may be repeated: b0, b1, b2.")] = None,
+    backbones: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--backbone",
+            help="Of keras.applications; may be repeated. ResNet50, ResNet101, ResNet152, MobileNetV2, "
+            "MobileNetV3Small, MobileNetV3Large; by default ResNet50, MobileNetV2 and MobileNetV3Large.",
+        ),
+    ] = None,
+    epochs: EpochsOption = None,
+    seeds: SeedsOption = 1,
+    data_fraction: DataOption = 1.0,
+    minutes: MinutesOption = None,
+    forecast: ForecastOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Our variants beside ResNets and MobileNets, under the same recipe, on your images.
+
+    With --set model.phi=... that network takes part as well. Gives one HTML page, CSV and figures.
+    """
+    settings = load_config(config, overrides or ())
+    from pipeline.progress import quiet_output
+    from pipeline.scale_run import Effort
+    from pipeline.scale_study import compare as run_comparison
+
+    effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
+    ours, others = variants or ["b0", "b1", "b2"], backbones or ["ResNet50", "MobileNetV2", "MobileNetV3Large"]
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+        run_comparison(settings, effort, ours, others, console, forecast)
 
 
 def _title(variant: Variant, milliseconds: float | None) -> str:

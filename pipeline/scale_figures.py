@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from pipeline.scale_results import Row
 from trainer.scaling_grid import PAPER
 
-COLOURS = "viridis_r"
+COLOURS = "viridis"  # dark is good
 MARKERS = "osD^vP*X<>"
+OUTLINE = (withStroke(linewidth=3, foreground="white"),)  # so that numbers can be read on any colour
 
 
 def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
@@ -30,18 +32,18 @@ def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
         c=[row.loss for row in first],
         s=[2400 * (detail["beta"] - 0.9) for detail in details],
         cmap=COLOURS,
-        edgecolors="black",
-        linewidths=[3 if row.contender.name == winner.contender.name else 0.5 for row in first],
+        edgecolors=["tab:red" if row.contender.name == winner.contender.name else "black" for row in first],
+        linewidths=[3.5 if row.contender.name == winner.contender.name else 0.5 for row in first],
     )
     for detail in details:
         grid.annotate(
-            f"{detail['beta']:g}", (detail["gamma"], detail["alpha"]), ha="center", va="center", color="white"
+            f"{detail['beta']:g}", (detail["gamma"], detail["alpha"]), ha="center", va="center", path_effects=OUTLINE
         )
-    grid.plot(PAPER.gamma, PAPER.alpha, "r+", markersize=16, label="the paper's")
+    grid.plot(PAPER.gamma, PAPER.alpha, "kD", markersize=28, fillstyle="none", label="the paper's")
     figure.colorbar(drawn, ax=grid, label=f"validation loss after {shortest} epochs")
     grid.margins(0.15)
     grid.set(xlabel="gamma (resolution)", ylabel="alpha (depth)", title="The grid; beta (width) as size and number")
-    grid.legend(loc="upper right")
+    grid.legend(loc="upper right", markerscale=0.4)
 
     for name in dict.fromkeys(row.contender.name for row in rows):
         own = sorted((row for row in rows if row.contender.name == name), key=lambda row: row.epochs)

@@ -72,6 +72,11 @@ def rows_of(contenders: Sequence["Contender"], seeds: Sequence[int], epochs: int
     return rows
 
 
+def total_seconds(rows: Sequence[Row]) -> float:
+    """What all trainings took, one after the other, whichever calls they ran in."""
+    return sum(outcome.seconds for row in rows for outcome in row.outcomes)
+
+
 def csv_table(rows: Sequence[Row]) -> str:
     """One line for each training's network, epochs and seeds."""
     details = list(dict.fromkeys(name for row in rows for name in row.contender.details))

@@ -42,14 +42,12 @@ class Effort:
       epochs: of a training; the longest ones of a search.
       seeds: trainings of each network.
       data_fraction: of the images that are there to train on.
-      val_fraction: of the train split, to judge on instead of the val split; 0: the val split.
       minutes: for all trainings of this call; None: no limit.
     """
 
     epochs: int
     seeds: int
     data_fraction: float
-    val_fraction: float
     minutes: float | None
 
     @property
@@ -126,7 +124,6 @@ class ScaleRun:
                 "image_size": side,
                 "seed": self.config.seed,
                 "source": source_hash(PROJECT / "trainer"),
-                "val_fraction": self.effort.val_fraction,
                 "data_fraction": self.effort.data_fraction,
                 "backbone": backbone,
                 "latency": latency,
@@ -158,17 +155,11 @@ class ScaleRun:
         with display:
             return call_in_fresh_process(function, *arguments)
 
-    def train(self, folder: Path, function: Callable[..., None], *arguments: object) -> float:
-        """Runs the trainings, one process a question; returns the seconds that all calls together took."""
-        plan = read_plan(folder)
-        started = time.monotonic()
+    def train(self, folder: Path, function: Callable[..., bool], *arguments: object) -> None:
+        """Runs the trainings, in one process after the other until the function says that it is over."""
         with only_run(folder):
-            try:
-                self.in_training_process(function, *arguments)
-            finally:
-                spent = plan.get("seconds", 0.0) + time.monotonic() - started
-                write_plan(folder, {**plan, "seconds": spent})
-        return spent
+            while not self.in_training_process(function, *arguments):
+                pass
 
 
 def announce(console: Console, what: str, forecast: float, minutes: float | None) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scale_results import Row, csv_table, rows_of
+from pipeline.scale_results import Row, csv_table, rows_of, total_seconds
 from pipeline.scale_run import Effort, NothingTrained, ScaleRun, announce, read_plan, write_plan
 from trainer.cost import network_cost
 from trainer.forecast import Timing, clock
@@ -76,11 +76,11 @@ def search(
     timed = [asdict(timing) for timing in timings]
     write_plan(folder, {**plan, "timings": timed, "networks": len(chosen)})
     state = (str(folder), str(run.trainings), effort.deadline)
-    spent = run.train(folder, search_networks, chosen, rungs, run.seeds, timings, *state)
+    run.train(folder, search_networks, chosen, rungs, run.seeds, timings, *state)
     rows = [row for rung in rungs for row in rows_of(chosen, run.seeds, rung.epochs, run.trainings)]
     if not rows:
         raise NothingTrained("no training ended well in time; allow more --minutes, or lower --set train.learning_rate")
-    return _report(rows, networks, folder, spent, console)
+    return _report(rows, networks, folder, console)
 
 
 def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]:
@@ -139,7 +139,7 @@ def _plan(
 
 
 def _report(
-    rows: Sequence[Row], networks: dict[GridPoint, list[GridPoint]], folder: Path, seconds: float, console: Console
+    rows: Sequence[Row], networks: dict[GridPoint, list[GridPoint]], folder: Path, console: Console
 ) -> GridPoint:
     """Writes and prints what was found; returns the winner."""
     from pipeline.scale_figures import search_figure
@@ -176,7 +176,9 @@ def _report(
             soft_wrap=True,
         )
     console.print(
-        f"[bold]took[/]          {clock(seconds)}; table and figure: {folder}", highlight=False, soft_wrap=True
+        f"[bold]trainings[/]     {clock(total_seconds(rows))} in all; table and figure: {folder}",
+        highlight=False,
+        soft_wrap=True,
     )
     return best
 

@@ -1,6 +1,7 @@
 """Networks that are trained alike and compared: one training for each seed, kept when it is done.
 
 <folder>/<key>.json               an outcome, named after all that decides it: network, data, recipe, seed, code
+<folder>/<key>.failed             why there is none: the loss was not finite, as it would be again
 <folder>/checkpoints/<key>/...    of a training under way, which goes on from there after a kill
 <folder>/logs/<key>/              TensorBoard, and history.csv
 """
@@ -15,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from trainer.backbones import BACKBONES, BackboneSetup, built_macs
-from trainer.callbacks import StepTimer
+from trainer.callbacks import StepTimer, TrainingDiverged
 from trainer.fitting import Training
 from trainer.forecast import Timing
 from trainer.hyperparameters import choose_rates
@@ -25,6 +26,9 @@ from trainer.latency import measure_latency
 from trainer.phases import phases_of
 from trainer.setup import Setup
 
+# A traced network with gradients of its own stays in TensorFlow's gradient registry (tf.custom_gradient registers each
+# under a new name) for as long as the process lives: some 100 MB. So trainings move to a new process now and then.
+TRAININGS_PER_PROCESS = 8
 TIMED_STEPS = 6  # the first of which traces the network
 
 
@@ -57,14 +61,14 @@ class Outcome:
     """What came of one training.
 
     Args:
-      val_accuracy: of the images that are not trained on.
+      val_accuracy: of the val split, which has the same images at every resolution.
       val_loss: of the same.
       parameters: of the network, as Keras counts.
       macs: multiply-adds of one image.
       latency_ms: median for one image, on the device that trained it; None where it was not asked for.
       seconds: that the training took, from its last resumption on.
       images: trained on.
-      val_images: looked at for loss and accuracy.
+      val_images: in the val split.
     """
 
     val_accuracy: float
@@ -86,6 +90,11 @@ def read_outcome(job: TrainingJob, folder: str) -> Outcome | None:
         return Outcome(**json.loads(file.read()))
 
 
+def is_settled(job: TrainingJob, folder: str) -> bool:
+    """Whether a training is done, or is known to fail."""
+    return any(tf.io.gfile.exists(f"{folder}/{job.key()}.{end}") for end in ("json", "failed"))
+
+
 def outcome_of(job: TrainingJob, folder: str) -> Outcome:
     """The outcome that an earlier call has kept, else of a training by the Trainer's own code.
 
@@ -103,7 +112,11 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
     )
     started = time.monotonic()
     training = Training(job, _rates(job), _setup(job))
-    model = training.run()
+    try:
+        model = training.run()
+    except TrainingDiverged as error:
+        _replace(f"{folder}/{key}.failed", str(error))
+        raise
     outcome = Outcome(
         val_accuracy=float(training.result["val_accuracy"]),
         val_loss=float(training.result["val_loss"]),
@@ -114,10 +127,7 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
         images=training.setup.train_split.num_examples,
         val_images=training.setup.val_split.num_examples,
     )
-    path = f"{folder}/{key}.json"
-    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
-        file.write(json.dumps(asdict(outcome)))
-    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
+    _replace(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
     training.finish()
     del training, model
     _forget_networks()
@@ -158,11 +168,17 @@ def _time(contender: Contender) -> Timing:
 
 def _setup(job: TrainingJob) -> Setup:
     kind = BackboneSetup if job.config["backbone"] in BACKBONES else Setup
-    return kind(job, holdout=job.config["val_fraction"], fraction=job.config["data_fraction"])
+    return kind(job, fraction=job.config["data_fraction"])
 
 
 def _rates(job: TrainingJob) -> dict[str, float]:
     return choose_rates(job.model_settings, job.settings, None)
+
+
+def _replace(path: str, text: str) -> None:
+    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
 
 
 def _forget_networks() -> None:

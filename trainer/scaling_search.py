@@ -13,7 +13,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from trainer.contenders import Contender, Outcome, outcome_of
+from trainer.contenders import TRAININGS_PER_PROCESS, Contender, Outcome, outcome_of
 from trainer.forecast import Pace, Timing, clock, training_seconds
 from trainer.progress import DONE, PROGRESS
 from trainer.scaling_grid import PAPER, GridPoint
@@ -56,7 +56,14 @@ class HalvingOracle(HyperbandOracle):
     Args:
       names: of the networks.
       rungs: sizes and epochs.
+
+    Attributes:
+      may_begin: trials, until it stops for this process; None: any number.
+      paused: whether it has stopped for that reason.
     """
+
+    may_begin: int | None = None
+    paused = False
 
     def __init__(self, names: Sequence[str], rungs: Sequence[Rung], **common: Any) -> None:
         self.names = names
@@ -70,6 +77,16 @@ class HalvingOracle(HyperbandOracle):
             max_consecutive_failed_trials=10**9,
             **common,
         )
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Proposes a network, until the time is up or this process has done its share."""
+        if self.may_begin == 0:
+            self.paused = True
+            return {"status": "STOPPED"}
+        proposal = super().populate_space(trial_id)
+        if self.may_begin is not None and proposal["status"] == "RUNNING":
+            self.may_begin -= 1
+        return proposal
 
     def _random_values(self) -> dict[str, Any] | None:
         tried = {trial.hyperparameters.get(NETWORK) for trial in self.trials.values()}
@@ -169,8 +186,8 @@ def search_networks(
     directory: str,
     folder: str,
     deadline: float | None,
-) -> None:
-    """Runs what is left of a search, in this process.
+) -> bool:
+    """Runs what is left of a search, or as much of it as one process is to do.
 
     Args:
       contenders: the networks, in the order in which they are tried.
@@ -180,12 +197,17 @@ def search_networks(
       directory: of this search alone.
       folder: where the outcomes of trainings are kept.
       deadline: no trial begins that would probably end after this `time.time()`; None: no limit.
+
+    Returns:
+      Whether the search is over.
     """
     oracle = HalvingOracle([contender.name for contender in contenders], rungs, seed=seeds[0] + MIN_SEED)
     oracle.deadline = deadline
+    oracle.may_begin = max(TRAININGS_PER_PROCESS // len(seeds), 1)
     pace = Pace(search_seconds(contenders, rungs, len(seeds), timings))
     by_name = {contender.name: contender for contender in contenders}
     NetworkTrials(oracle, directory, by_name, seeds, pace, timings, folder).search()
+    return not oracle.paused
 
 
 def _rung(trial: Trial) -> int:

@@ -56,7 +56,7 @@ class Setup:
         job = self.job
         split = open_split(file_patterns, job.image_size, len(job.class_names), share, job.transform_settings)
         if split.num_examples == 0:
-            fix = "data.split" if share is None else "the shares that val_fraction and data_fraction cut"
+            fix = "data.split" if share is None else "the share that val_fraction or data_fraction cuts"
             raise TrainingDataError(f"the {name} split is empty; add images or change {fix}")
         return split
 

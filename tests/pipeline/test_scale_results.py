@@ -1,0 +1,109 @@
+"""What users read of a study: table, figures and page; and what a search writes into their pipeline.yaml."""
+
+import csv
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.config import DEFAULT_PATH, ConfigError, load_config
+from pipeline.config_edit import set_values
+from pipeline.scale_figures import search_figure
+from pipeline.scale_page import Page, write_page
+from pipeline.scale_results import Row, csv_table
+from trainer.forecast import clock
+
+
+def make_row(name, group, accuracies, macs=1_000_000, epochs=4, latency_ms=2.5, **details) -> Row:
+    outcomes = tuple(
+        SimpleNamespace(
+            val_accuracy=accuracy,
+            val_loss=2.0 - accuracy,
+            parameters=macs // 10,
+            macs=macs,
+            latency_ms=latency_ms,
+            seconds=3.0,
+            images=200,
+            val_images=100,
+        )
+        for accuracy in accuracies
+    )
+    return Row(SimpleNamespace(name=name, group=group, details=details), epochs, outcomes)
+
+
+ROWS = [
+    make_row("base", "base", [0.5, 0.6], side=48),
+    make_row("deep & <b>", "depth", [0.7, 0.7], macs=2_000_000, side=48),
+    make_row("wide", "width", [0.6, 0.8], macs=2_100_000, side=48),
+]
+
+
+def test_means_and_spreads_over_seeds():
+    row = ROWS[0]
+    assert (row.accuracy, row.loss) == pytest.approx((0.55, 1.45))
+    assert row.accuracy_spread == pytest.approx(0.0707, abs=1e-4)
+    assert row.sampling_error == pytest.approx(0.0497, abs=1e-4)  # a coin of 0.55, 100 times
+    assert make_row("one", "x", [0.5]).accuracy_spread == 0.0
+
+
+def test_the_csv_has_a_line_for_each_network():
+    (base, deep, _) = csv.DictReader(io.StringIO(csv_table(ROWS)))
+    assert (base["network"], base["seeds"], base["accuracy"], base["seconds"]) == ("base", "2", "0.55", "6.0")
+    assert (deep["macs"], deep["side"]) == ("2000000", "48")
+    (unmeasured,) = csv.DictReader(io.StringIO(csv_table([make_row("a", "b", [0.5], latency_ms=None)])))
+    assert unmeasured["latency_ms"] == ""
+
+
+@pytest.mark.parametrize("base", ["base", None])
+def test_the_page_stands_for_itself_and_takes_no_markup_from_names(tmp_path, base):
+    page = write_page(tmp_path, Page("Ways", "Of <i>old</i>.", {"images": "a&b"}, ROWS, base))
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 3
+    assert "<b>" not in text and "<i>old" not in text
+    assert "a&amp;b" in text
+    assert "http-equiv" not in text and "src=" not in text
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        "accuracy_flops.png",
+        "accuracy_latency.png",
+        "accuracy_parameters.png",
+    ]
+
+
+def test_the_search_figure_shows_grid_and_course(tmp_path):
+    rows = [
+        make_row("one", "grid", [0.5], epochs=2, alpha=1.2, beta=1.1, gamma=1.15),
+        make_row("two", "grid", [0.4], epochs=2, alpha=1.0, beta=1.4, gamma=1.0),
+        make_row("one", "grid", [0.7], epochs=4, alpha=1.2, beta=1.1, gamma=1.15),
+    ]
+    figure = search_figure(rows, rows[2])
+    grid, course, *_ = figure.axes
+    assert (grid.get_xlabel(), course.get_xlabel()) == ("gamma (resolution)", "epochs")
+    figure.savefig(tmp_path / "search.png")
+    assert (tmp_path / "search.png").stat().st_size > 10_000
+
+
+def test_what_was_found_is_written_where_model_reads_it_and_nothing_else_changes(tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    before = DEFAULT_PATH.read_text(encoding="utf-8")
+    path.write_text(before, encoding="utf-8")
+    set_values(path, "model", {"alpha": 1.4, "beta": 1.0, "gamma": 1.3})
+    model = load_config(path).model
+    assert (model.alpha, model.beta, model.gamma) == (1.4, 1.0, 1.3)
+    changed = [
+        (old, new)
+        for old, new in zip(before.splitlines(), path.read_text(encoding="utf-8").splitlines(), strict=True)
+        if old != new
+    ]
+    assert [old.split()[0] for old, _ in changed] == ["alpha:", "beta:", "gamma:"]
+    assert changed[0][1].endswith(changed[0][0].partition("#")[2])  # the comment is still there
+
+
+def test_a_file_without_the_keys_is_told_what_to_add(tmp_path):
+    path = tmp_path / "short.yaml"
+    path.write_text("name: short\nmodel: {variant: b1, alpha: 1.2}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"no model\.beta to replace; add to its model section: beta: 1\.1"):
+        set_values(path, "model", {"alpha": 1.3, "beta": 1.1})
+
+
+def test_clock():
+    assert [clock(seconds) for seconds in (0, 59.6, 3725)] == ["0:00", "1:00", "62:05"]

@@ -1,0 +1,81 @@
+"""A study goes through all networks and seeds, and neither a kill nor a failure makes it begin again."""
+
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+
+from tests.trainer.digits import make_job
+from trainer import contenders as kept
+from trainer.callbacks import TrainingDiverged
+from trainer.contenders import Contender, read_outcome
+from trainer.forecast import Timing
+from trainer.scaling_study import study_networks
+
+NAMES = [f"n{number}" for number in range(12)]
+
+
+class Known:
+    """Stands for a training, which takes no time and whose accuracy is known; n3 has no finite loss."""
+
+    asked: list[tuple[str, int]]
+    dies_after = 10**9
+
+    def __init__(self, job, *_):
+        self.job = job
+
+    def run(self):
+        name = self.job.config["model"]
+        if len(self.asked) == self.dies_after:
+            raise KeyboardInterrupt
+        self.asked.append((name, self.job.seed))
+        if name == "n3":
+            raise TrainingDiverged("the loss is nan")
+        self.result = {"val_accuracy": 0.5, "val_loss": 1.0}
+        split = mock.Mock(num_examples=100)
+        self.setup = mock.Mock(train_split=split, val_split=split)
+        return mock.Mock(count_params=lambda: 7)
+
+    def finish(self):
+        pass
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    job = make_job(tmp_path / "data")
+    networks = [
+        Contender(name, "way", replace(job, config={**job.config, "model": name, "latency": False}), 1_000)
+        for name in NAMES
+    ]
+    monkeypatch.setattr(kept, "Training", Known)
+    monkeypatch.setattr(kept, "_setup", lambda job: None)
+    monkeypatch.setattr(kept, "_rates", lambda job: {})
+    monkeypatch.setattr(kept, "built_macs", lambda model: 1_000)
+    monkeypatch.setattr(kept, "_forget_networks", lambda: None)
+    folder = tmp_path / "kept"
+    folder.mkdir()
+
+    def run(deadline=None, dies_after=10**9):
+        Known.asked, Known.dies_after = [], dies_after
+        while not study_networks(networks, [7, 8], [Timing(1_000, 5.0, 1.0)], str(folder), deadline):
+            assert len(Known.asked) < 30
+        return Known.asked
+
+    run.outcomes = lambda: [read_outcome(network.training(7, 3), str(folder)) for network in networks]
+    return run
+
+
+def test_all_networks_are_trained_with_one_seed_and_then_with_the_next(study):
+    assert study() == [(name, seed) for seed in (7, 8) for name in NAMES]
+    assert [outcome is None for outcome in study.outcomes()] == [name == "n3" for name in NAMES]
+    assert study() == []
+
+
+def test_a_killed_study_goes_on(study):
+    with pytest.raises(KeyboardInterrupt):
+        study(dies_after=10)
+    assert study() == [(name, seed) for seed in (7, 8) for name in NAMES][10:]
+
+
+def test_nothing_is_begun_that_would_end_too_late(study):
+    assert study(deadline=1.0) == []
