@@ -155,12 +155,15 @@ class TrainingDisplay(StepDisplay):
         super().__init__(console, [])
         self.current = title
 
+    def __enter__(self) -> "TrainingDisplay":
+        super().__enter__()
+        self._begin_bar()
+        return self
+
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one log record."""
         if record.name == "effnet.progress":
-            if not self.live:
-                self._begin_bar()
-            self._detail(record.getMessage(), getattr(record, TABLE, None))
+            self._detail(record.getMessage(), None)
         elif record.name == "effnet.progress.done":
             self.console.print(record.getMessage(), markup=False, soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
-from pipeline.config import find_config, load_config
+from pipeline.config import OWN_FILE, ConfigError, load_config
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
@@ -66,7 +67,7 @@ def search(
     seeds: SeedsOption = 1,
     data_fraction: DataOption = 1.0,
     minutes: MinutesOption = 60.0,
-    write: Annotated[bool, typer.Option("--write", help="Put what was found into the file of --config.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Put what was found into the pipeline.yaml in use.")] = False,
     forecast: ForecastOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -76,6 +77,9 @@ def search(
     networks of the grid are tried as the minutes allow. A search that was killed goes on when it is called again.
     """
     settings = load_config(config, overrides or ())
+    own = config or Path(OWN_FILE)
+    if write and not own.is_file():
+        raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
     from pipeline.config_edit import set_values
     from pipeline.progress import quiet_output
     from pipeline.scale_run import Effort
@@ -88,9 +92,8 @@ def search(
         if best is None:
             return
         if write:
-            written = find_config(config)
-            set_values(written, "model", asdict(best))
-            console.print(f"{written}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
+            set_values(own, "model", asdict(best))
+            console.print(f"{own}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
         else:
             chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
             console.print(f"use it: effnet run --set model.phi=1 {chosen}", highlight=False, soft_wrap=True)

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 from rich.console import Console
 
-from pipeline.progress import StepDisplay
+from pipeline.progress import StepDisplay, TrainingDisplay
 
 
 def shown(*messages: str, logger: str = "absl") -> list[str]:
@@ -112,3 +113,17 @@ def test_verbose_shows_what_is_logged_and_keeps_it_too(tmp_path):
     done = subprocess.run([sys.executable, "-c", program, str(log)], capture_output=True, text=True, check=True)
     assert done.stdout == "logged\n"
     assert "logged" in log.read_text()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_trainings_that_follow_one_another_are_a_line_each_when_they_are_done(terminal):
+    screen = io.StringIO()
+    logging.getLogger("effnet.progress").setLevel(logging.INFO)
+    with TrainingDisplay(Console(file=screen, width=100, force_terminal=terminal, highlight=False), "training"):
+        for number in (1, 2):
+            logging.getLogger("effnet.progress").info("train: step %d/9", number)
+            logging.getLogger("effnet.progress.done").info("[%d] done", number)
+    text = screen.getvalue()
+    assert text.count("[1] done") == text.count("[2] done") == 1
+    # A bar shows how far each is; in plain lines only now and then.
+    assert text.count("train: step") == 1 or terminal
