@@ -5,6 +5,7 @@ the mounted model with TensorFlow. InfraValidator, its requests and the gRPC pro
 """
 
 import json
+import signal
 from concurrent import futures
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,6 +117,14 @@ def validate(model, examples, home: Path):
     context = BaseExecutor.Context(tmp_dir=str(home / "tmp"), unique_id="1")
     Executor(context).Do({"model": [model], "examples": [examples]}, {"blessing": [blessing]}, node.exec_properties)
     return blessing
+
+
+@pytest.fixture(autouse=True)
+def own_sigterm_handler():
+    """Take InfraValidator's handler away again: it restores the one before only if that was not the default."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
