@@ -75,7 +75,9 @@ class Shortcut(Study):
 
     def train(self, values, epochs, callbacks) -> dict[str, list[float]]:
         """Losses that fall to |dropout - 0.3|, watched as Keras watches."""
-        watched = keras.callbacks.CallbackList(callbacks, model=keras.Sequential())
+        network = keras.Sequential()
+        network.compile("sgd")
+        watched = keras.callbacks.CallbackList(callbacks, model=network)
         watched.model.stop_training = False
         watched.on_train_begin()
         losses = []
