@@ -5,7 +5,8 @@ its settings: the same images, schedule, space, seed, trials and epochs.
 
     ours     the project's tuner
     stock    what TFX's guide shows: Keras Tuner's RandomSearch with a function that builds and compiles a network for
-             each trial, here Keras' own EfficientNet and AdamW; its rates are set before it is compiled
+             each trial, here Keras' own EfficientNet and AdamW; its rates are set before it is compiled. XLA, Keras'
+             default also on a CPU, is off: with it this side takes 2 to 3 times as long
     afresh   the same with our network, optimiser and process settings, whose scores ours have to equal
 
     python -m benchmarks.tuner [--trials 8] [--epochs 1] [--sides ours stock afresh]
@@ -54,6 +55,7 @@ def stock_tuner_fn(fn_args):
             keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm),
             keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
             metrics=["accuracy"],
+            jit_compile=False,
         )
         return network
 

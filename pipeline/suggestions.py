@@ -16,6 +16,7 @@ INFERENCE_SHARE = 1 / 3  # of a training step's time
 PHOTO_SIDE = 96  # pixels; what is smaller is rather a symbol, which a mirror changes
 MOST_CPU_SIZE = 128  # pixels: on a CPU each step beyond takes its square
 TRAINING_STEPS = 1500  # that a network from scratch should see at least
+LEAST_EPOCHS, MOST_EPOCHS = 6, 40
 BATCH = 32
 IMBALANCE = 5.0  # images of the largest over those of the smallest class
 TUNER_TRIALS, TUNER_SHARE = 3, 0.6  # of one epoch each, of this share of the train split
@@ -67,8 +68,11 @@ def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion
             Suggestion("train.epochs", 10, "published weights need few"),
         ]
     else:
-        epochs = min(max(round(TRAINING_STEPS * BATCH / train), 6), 40)
+        wanted = round(TRAINING_STEPS * BATCH / train)
+        epochs = min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS)
         reason = f"from scratch some {TRAINING_STEPS:,} steps are needed: {train / BATCH:.0f} make an epoch"
+        if wanted > MOST_EPOCHS:
+            reason += f"; {wanted} epochs would be too many, --weights imagenet gets further with few images"
         suggestions.append(Suggestion("train.epochs", epochs, reason))
     if max(found.classes.values()) / smallest > IMBALANCE:
         reason = f"the largest class has {max(found.classes.values()) / smallest:.0f} times the images of the smallest"
