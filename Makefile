@@ -35,7 +35,7 @@ run: setup
 	@.venv/bin/effnet run
 
 unit: setup
-	.venv/bin/python -m pytest -q -m "not tfx and not slow"
+	.venv/bin/python -m pytest -q -m "not tfx and not network and not slow"
 
 lint: setup
 	.venv/bin/ruff check .

@@ -15,6 +15,8 @@ from trainer.efficientnet import build_efficientnet
 from trainer.forecast import training_seconds
 from trainer.settings import ModelSettings
 
+pytestmark = pytest.mark.network
+
 TINY = ModelSettings(phi=0.0, base_width=0.2, base_depth=0.3, image_size=32)
 
 

@@ -12,6 +12,8 @@ from trainer.cost import network_cost, same_network
 from trainer.efficientnet import build_efficientnet
 from trainer.scaling import Variant, compound_variant
 
+pytestmark = pytest.mark.network
+
 # Giga multiply-adds of one image, 1,000 classes: `_ops` in the weights' metadata of torchvision.models.efficientnet
 # (B2 there at 288 pixels, the others as published).
 PUBLISHED_GMACS = {

@@ -6,6 +6,8 @@ from trainer.efficientnet import build_efficientnet, reinitialize, set_regularis
 from trainer.layers import StochasticDepth
 from trainer.scaling import Variant, compound_variant
 
+pytestmark = pytest.mark.network
+
 # keras.io/api/applications (total, 1,000 classes); trainable ones as in the KerasHub presets for B0 to B5.
 TOTAL = {
     "b0": 5_330_571,

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.network
+
 SCRIPT = """
 import keras, numpy as np
 from trainer.efficientnet import build_efficientnet, reinitialize, set_regularisation

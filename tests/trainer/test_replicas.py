@@ -7,6 +7,8 @@ import sys
 import keras
 import pytest
 
+pytestmark = pytest.mark.network
+
 SCRIPT = """
 import keras, numpy as np, tensorflow as tf
 from trainer.layers import Dropout

@@ -23,6 +23,8 @@ from trainer.job import TrainingJob
 from trainer.phases import phases_of
 from trainer.train import single_float32
 
+pytestmark = pytest.mark.network
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

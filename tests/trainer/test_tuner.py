@@ -35,6 +35,8 @@ from trainer.study import Study
 from trainer.trial_records import read_record, read_records, write_record
 from trainer.tuner import NoTrialFinished, SearchElsewhere
 
+pytestmark = pytest.mark.network
+
 ROOT = Path(__file__).resolve().parents[2]
 # A search again gives the same score but for the order in which threads sum gradients.
 REPEATED = 2e-3

@@ -12,6 +12,8 @@ from trainer.layers import IMAGENET_MEAN, IMAGENET_STDDEV
 from trainer.scaling import Variant
 from trainer.weights import load_weights, published_file
 
+pytestmark = pytest.mark.network
+
 TINY = Variant("tiny", 0.25, 0.25, 32, 0.2)
 
 
