@@ -40,7 +40,7 @@ def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
       config: of the pipeline.
       keep_runs: newest runs whose artifacts stay, 1 or more.
     """
-    database, root = config.run_root / "metadata.sqlite", config.run_root / "artifacts"
+    database, root = config.metadata_path, config.run_root / "artifacts"
     if not database.exists():
         return []
     store = open_store(database)
@@ -67,7 +67,7 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
     Raises:
       OSError: if one cannot be deleted.
     """
-    store = open_store(config.run_root / "metadata.sqlite")
+    store = open_store(config.metadata_path)
     for entry in unneeded:
         # First the note: of a folder that is half gone TFX must not think that it is whole.
         if entry.artifact is not None:

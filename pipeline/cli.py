@@ -1,12 +1,11 @@
 """The `effnet` command. Each command imports what it needs when it runs, so that --help answers at once."""
 
-import json
 import logging
 import os
 import sys
 import traceback
 import warnings
-from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import history_commands, init_command
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
-from pipeline.config import ConfigError, PipelineConfig, load_config
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, find_config, load_config
 from pipeline.scale_commands import app as scale_app
 from pipeline.schedule import app as schedule_app
 
@@ -43,6 +42,10 @@ def run(
     Exit status: 0 pushed, 1 failed, 2 wrong usage, 3 refused by the gate, 4 refused for its data.
     """
     settings = load_config(config, overrides or ())
+    if find_config(config) == DEFAULT_PATH and Path.cwd() != DEFAULT_PATH.parent:
+        print(
+            "no pipeline.yaml here: this is the quick start; `effnet init FOLDER` writes one for your images"
+        )
     from pipeline.run_local import run_with_progress
 
     raise typer.Exit(run_with_progress(settings, debug, verbose))
@@ -62,7 +65,7 @@ def predict(
 
     answers = prediction.predict(settings, images)
     if as_json:
-        print(json.dumps([asdict(answer) for answer in answers], indent=2, ensure_ascii=False))
+        print_json(answers)
     else:
         table = Table("image", "class", "probability")
         for answer in answers:
@@ -85,7 +88,7 @@ def models(
 
     pushed = pushed_models(settings.push_path)
     if as_json:
-        print(json.dumps([asdict(model) for model in pushed], indent=2))
+        print_json(pushed)
         return
     if not pushed:
         print(f"no model is served from {settings.push_path}; `effnet run` pushes one")
@@ -146,7 +149,7 @@ def doctor(
     for verdict in verdicts:
         table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)
     if as_json:
-        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2, ensure_ascii=False))
+        print_json(verdicts)
     else:
         Console().print(table)
     raise typer.Exit(1 if any(verdict.ok is False for verdict in verdicts) else 0)
@@ -164,11 +167,11 @@ def show_config(
     import yaml
 
     if schema:
-        print(json.dumps(PipelineConfig.model_json_schema(), indent=2))
+        print_json(PipelineConfig.model_json_schema())
         return
     values = load_config(config, overrides or ()).model_dump(mode="json")
     if as_json:
-        print(json.dumps(values, indent=2, ensure_ascii=False))
+        print_json(values)
     else:
         print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
 

@@ -1,7 +1,9 @@
-"""The options that most commands share."""
+"""What most commands share: their options, and how they print JSON."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,3 +23,8 @@ SetOption = Annotated[
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def print_json(value: Any) -> None:
+    """Prints what `--json` promises; dataclasses become objects."""
+    print(json.dumps(value, default=asdict, indent=2, ensure_ascii=False))

@@ -209,6 +209,11 @@ class PipelineConfig(Settings):
         return Path(self.runners.local.root) / self.name
 
     @property
+    def metadata_path(self) -> Path:
+        """The SQLite file of the runs' ML metadata."""
+        return self.run_root / "metadata.sqlite"
+
+    @property
     def push_path(self) -> str:
         """The folder that TF Serving watches."""
         return self.push.path or str(self.run_root / "served")

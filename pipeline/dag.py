@@ -195,7 +195,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         components=[*data_steps, transform, *tuning, trainer, served_model, *judging, profile, *exporting, report],
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(config.run_root / "metadata.sqlite")
+            str(config.metadata_path)
         ),
         beam_pipeline_args=[*complete(config.runners.beam)],
     )

@@ -47,7 +47,7 @@ class RunLine:
 
 def list_runs(config: PipelineConfig) -> list[RunLine]:
     """All runs in short, the oldest first; the newest one may still be running."""
-    lines = [line_of(config, run) for run in all_runs(config.run_root / "metadata.sqlite")]
+    lines = [line_of(config, run) for run in all_runs(config.metadata_path)]
     if lines and lines[-1].result == "stopped" and is_running(config.run_root):
         lines[-1] = replace(lines[-1], result="running")
     return lines

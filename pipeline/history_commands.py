@@ -3,7 +3,6 @@
 import json
 import os
 import webbrowser
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import load_config
 
 app = typer.Typer()
@@ -44,12 +43,12 @@ def runs(
 
     lines = list_runs(settings)[-last:]
     if as_json:
-        print(json.dumps([asdict(line) for line in lines], indent=2, ensure_ascii=False))
+        print_json(lines)
         return
     if not lines:
         print(f"nothing ran yet in {settings.run_root}; `effnet run` does")
         return
-    table = Table("run", "started", "took", "images", "accuracy", "result", "version")
+    table = Table("run", "started", "took", "images", "accuracy", Column("result", overflow="fold"), "version")
     for line in reversed(lines):
         why = f": {line.why}" if line.why else ""
         table.add_row(
@@ -79,13 +78,16 @@ def report(
     from pipeline.report import find_report, report_of_stopped_run
     from pipeline.run_record import find_run
 
-    record = find_run(settings.run_root / "metadata.sqlite", run)
+    record = find_run(settings.metadata_path, run)
     path = find_report(settings, record)
     if path is None:
         if list_runs(settings)[record.number - 1].result == "running":
             raise RuntimeError(f"run {record.number} is under way; its report is its last step")
         path = report_of_stopped_run(settings, record)
-    print(json.dumps({"run": record.number, "report": str(path)}) if as_json else path)
+    if as_json:
+        print_json({"run": record.number, "report": str(path)})
+    else:
+        print(path)
     if open_it and not webbrowser.open(path.as_uri()):
         raise RuntimeError(f"no browser is to be found here; open {path} in one")
 
@@ -104,10 +106,10 @@ def compare(
     from pipeline.history import compare as differences_of
     from pipeline.run_record import find_run
 
-    database = settings.run_root / "metadata.sqlite"
+    database = settings.metadata_path
     differences = differences_of(settings, find_run(database, one), find_run(database, other))
     if as_json:
-        print(json.dumps([asdict(difference) for difference in differences], indent=2, ensure_ascii=False))
+        print_json(differences)
         return
     if not differences:
         print(f"runs {one} and {other} differ in nothing")
@@ -134,7 +136,7 @@ def lineage(
 
     version, steps = find(settings, version)
     if as_json:
-        print(json.dumps({"version": version, "steps": [asdict(step) for step in steps]}, indent=2, ensure_ascii=False))
+        print_json({"version": version, "steps": steps})
         return
     console = Console()
     console.print(f"version {version} was made by", style="bold")
@@ -168,8 +170,7 @@ def clean(
             delete(settings, unneeded)
     total = sum(entry.bytes for entry in unneeded)
     if as_json:
-        entries = [asdict(entry) for entry in unneeded]
-        print(json.dumps({"deleted": yes, "bytes": total, "artifacts": entries}, indent=2))
+        print_json({"deleted": yes, "bytes": total, "artifacts": unneeded})
         return
     if not unneeded:
         print(

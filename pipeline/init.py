@@ -23,15 +23,19 @@ def name_of(folder: str) -> str:
     return name[:63] or "images"
 
 
-def make_configuration(folder: str, suggestions: Sequence[Suggestion], notes: Sequence[str]) -> str:
+def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggestion], notes: Sequence[str]) -> str:
     """The shipped pipeline.yaml with these values, headed by what was found and why they were chosen.
 
     Args:
-      folder: `data.path`.
+      folder: the images, an absolute path; `data.path` is relative where they lie below the file's own folder, so
+        that both can be moved together.
+      output: the file that will hold it.
       suggestions: values and reasons.
       notes: what was found, a line each.
     """
-    values = {"name": name_of(folder), "data.path": folder} | {found.key: found.value for found in suggestions}
+    home = output.resolve().parent
+    path = Path(folder).relative_to(home) if Path(folder).is_relative_to(home) else folder
+    values = {"name": name_of(folder), "data.path": str(path)} | {found.key: found.value for found in suggestions}
     reasons = [f"{found.key}: {_scalar(found.value)} ({found.reason})" for found in suggestions]
     head = ["Written by `effnet init`. Found:", *(f"  {note}" for note in notes)]
     head += ["Chosen:", *(f"  {reason}" for reason in reasons)]

@@ -1,9 +1,7 @@
 """`effnet init`, as a user types it."""
 
-import json
 import os
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +11,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from pipeline.cli_options import DebugOption, JsonOption
+from pipeline.cli_options import DebugOption, JsonOption, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +57,12 @@ def init(
     suggestions = suggest(found, gpu, pretrained)
     seconds = forecast_seconds(found, {chosen.key: chosen.value for chosen in suggestions}, gpu)
     notes = [f"{name}: {value}" for name, value in _facts(found)]
-    write_configuration(output, make_configuration(path, suggestions, notes), force)
+    write_configuration(output, make_configuration(path, output, suggestions, notes), force)
     load_config(output)  # what was written is accepted, or this is the place to say so
 
     if as_json:
-        result = {"found": asdict(found), "suggestions": [asdict(chosen) for chosen in suggestions]}
-        print(json.dumps({**result, "forecast_seconds": seconds, "written": str(output)}, indent=2, ensure_ascii=False))
+        result = {"found": found, "suggestions": suggestions, "forecast_seconds": seconds, "written": str(output)}
+        print_json(result)
         return
     _print(console, found, suggestions)
     if not pretrained:
@@ -81,11 +79,13 @@ def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
     counts = sorted(found.classes.items(), key=lambda item: item[1])
     (fewest, least), (most, largest) = counts[0], counts[-1]
     sample = "" if found.looked_at >= found.images else f" (of {found.looked_at:,} that were opened)"
+    sides = "" if low == high else f", mostly {low:.0f} to {high:.0f}"
     splits = f"folders for {', '.join(found.given_splits)}" if found.given_splits else "none; cut by image content"
     return [
-        ("images", f"{found.images:,} in {len(found.classes)} classes, {least:,} ({fewest}) to {largest:,} ({most})"),
+        ("images", f"{found.images:,} files in {len(found.classes)} classes"),
+        ("class sizes", f"{least:,} ({fewest}) to {largest:,} ({most})"),
         ("splits", splits),
-        ("shorter side", f"{side:.0f} px, mostly {low:.0f} to {high:.0f}{sample}"),
+        ("shorter side", f"{side:.0f} px{sides}{sample}"),
         (
             "shapes",
             "nearly all alike"

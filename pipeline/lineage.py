@@ -60,7 +60,7 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
     if version not in versions:
         raise UnknownModel(f"got version {version}, expected one of: {', '.join(versions)}")
     uri = read_record(files.join(config.push_path, version)).model_uri
-    database = config.run_root / "metadata.sqlite"
+    database = config.metadata_path
     artifacts = open_store(database).get_artifacts_by_uri(uri) if database.exists() and uri else []
     if not artifacts:
         raise UnknownModel(f"version {version} was made elsewhere: {database} does not know {uri or 'its origin'}")

@@ -9,9 +9,12 @@ holds overrides, as in EFFNET_SET="train.epochs=3 model.variant=b2". `effnet run
 
 import os
 import shlex
+from pathlib import Path
 
+from components.files import is_remote
+from components.image_example_gen.spans import PLACEHOLDER
 from data.quickstart import DEFAULT_DESTINATION, build_quickstart
-from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
+from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
 from pipeline.run_lock import only_run
 
 
@@ -40,6 +43,18 @@ def prepare(config: PipelineConfig) -> None:
     if config.data.path == str(DEFAULT_DESTINATION):
         build_quickstart()
     prepare_process()
+
+
+def check_images_are_there(config: PipelineConfig) -> None:
+    """Finds a mistyped path at once; the ingest would as well, but only once TFX is loaded.
+
+    Raises:
+      ConfigError: `data.path` is a local path, and nothing is there.
+    """
+    path = config.data.path
+    if path == str(DEFAULT_DESTINATION) or is_remote(path) or PLACEHOLDER in path or Path(path).exists():
+        return
+    raise ConfigError(f"data.path: there is nothing at {path}, expected a folder of images or a manifest")
 
 
 def prepare_process() -> None:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode, exit_code_of
+from pipeline.local_runner import check_images_are_there, prepare
 from pipeline.progress import StepDisplay, quiet_output
 from pipeline.run_lock import only_run
 
@@ -18,7 +19,9 @@ def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False
 
     Raises:
       RunInProgress: another process runs this pipeline.
+      ConfigError: the images are not where the configuration says.
     """
+    check_images_are_there(config)
     with only_run(config.run_root):
         return _run(config, debug, verbose)
 
@@ -32,7 +35,6 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             from pipeline.dag import create_pipeline
-            from pipeline.local_runner import prepare
             from pipeline.summary import print_summary
 
             prepare(config)
@@ -63,7 +65,7 @@ def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:
     from pipeline.run_record import find_run
 
     try:
-        path = report_of_stopped_run(config, find_run(config.run_root / "metadata.sqlite", None), error)
+        path = report_of_stopped_run(config, find_run(config.metadata_path, None), error)
     except Exception:
         traceback.print_exc()  # into the log
         console.print("no report could be made of this run; the log says why")

@@ -1,6 +1,5 @@
 """`effnet scale`: what networks cost, and which way of scaling suits the images. Imports what it needs when it runs."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import OWN_FILE, ConfigError, load_config
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
@@ -47,7 +46,7 @@ def cost(
     whole = network_cost(chosen, classes)
     parts = whole.stages() if by == "block" else list(whole.layers)
     if as_json:
-        print(json.dumps([asdict(part) for part in parts], indent=2))
+        print_json(parts)
         return
     table = Table(by, "parameters", "M MACs", "activations KB", title=_title(chosen, measured))
     for part in parts:
@@ -179,7 +178,7 @@ def _print_networks(networks: list[tuple[Variant, Cost, float | None]], as_json:
         for variant, cost, milliseconds in networks
     ]
     if as_json:
-        print(json.dumps(entries, indent=2))
+        print_json(entries)
         return
     table = Table("network", "side", "width", "depth", "M params", "G MACs", "activations MB", "ms")
     for number, ((variant, cost, milliseconds), entry) in enumerate(zip(networks, entries, strict=True)):

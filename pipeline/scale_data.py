@@ -42,7 +42,7 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
     from pipeline.run_record import latest_run, mark_partial
 
     made = {}
-    database = config.run_root / "metadata.sqlite"
+    database = config.metadata_path
     with only_run(config.run_root):
         prepare(config)
         for side in sides:

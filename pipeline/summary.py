@@ -27,7 +27,7 @@ SHOWN_METRICS = {
 
 def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> ExitCode:
     """Prints the newest run's summary and returns how it ended."""
-    run = find_run(config.run_root / "metadata.sqlite", None)
+    run = find_run(config.metadata_path, None)
     steps, undone = run.steps, run.undone
     console.print()
     if "ImageExampleGen" in steps and steps["ImageExampleGen"].done:

@@ -75,11 +75,11 @@ def list_folder(root: str) -> Listing:
         _list_remote(root, listing)
     elif not Path(root).is_dir():
         got = "a file" if Path(root).exists() else "nothing"
-        raise DataError(f"got {got} at {root}, expected the folder of images: correct data.path")
+        raise DataError(f"got {got} at {root}, expected the folder of images: correct the path (data.path)")
     else:
         _walk(Path(root), "", frozenset(), listing)
     if not listing.files and not listing.folders and not listing.rejected:
-        raise DataError(f"got an empty folder {root}, expected a folder of images per class: correct data.path")
+        raise DataError(f"got an empty folder {root}, expected a folder per class: correct the path (data.path)")
     listing.files.sort()
     listing.folders.sort()
     listing.rejected.sort()
@@ -155,7 +155,9 @@ def _list_remote(root: str, listing: Listing) -> None:
     try:
         matches = files.storages().match([files.join(root, "**")])[0].metadata_list
     except (BeamIOError, ValueError) as error:
-        raise DataError(f"cannot list {root} ({error}), expected what Beam can read: correct data.path") from error
+        raise DataError(
+            f"cannot list {root} ({error}), expected what Beam can read: correct the path (data.path)"
+        ) from error
     folders: set[str] = set()
     for match in matches:
         path = match.path.removeprefix(root.rstrip("/")).lstrip("/")

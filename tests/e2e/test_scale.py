@@ -39,7 +39,7 @@ def test_a_study_is_told_in_advance_made_once_and_drawn(project, first_run):
     assert "5 of 5 trainings were done by an earlier run" in again
     # The data part ran in the pipeline's own store, and is not taken for a run that failed half-way.
     config = load_config(overrides=[f"runners.local.root={project.folder / 'build'}"])
-    assert "Pusher" in latest_run(config.run_root / "metadata.sqlite")
+    assert "Pusher" in latest_run(config.metadata_path)
 
 
 def test_networks_of_keras_are_compared_with_ours(project):

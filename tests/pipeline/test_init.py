@@ -41,15 +41,17 @@ def init(*arguments: str):
 def test_it_names_what_it_found_and_writes_what_the_next_command_takes(photos):
     done = init(str(photos))
     assert done.exit_code == 0, done.output
-    for told in ("82 in 2 classes", "160 px", "1 identical", "china/cut.jpg", "next: effnet run"):
+    for told in ("82 files in 2 classes", "160 px", "1 identical", "china/cut.jpg", "next: effnet run"):
         assert told in done.output
     settings = load_config()  # finds the file in the shell's folder
     assert settings.data.path == str(photos)
+    written = (photos.parent / "pipeline.yaml").read_text(encoding="utf-8")
+    assert str(photos.parent) not in written, "file and folder can be moved together"
     assert settings.name == "my-photos-1"
     assert settings.model.image_size == 128
     assert settings.transform.resize == "crop"
     assert settings.train.augment.horizontal_flip is True
-    assert "largest class would be right" in (photos.parent / "pipeline.yaml").read_text(encoding="utf-8")
+    assert "largest class would be right" in written
 
 
 def test_its_json_has_all_of_it(photos):
