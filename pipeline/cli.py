@@ -43,9 +43,7 @@ def run(
     """
     settings = load_config(config, overrides or ())
     if find_config(config) == DEFAULT_PATH and Path.cwd() != DEFAULT_PATH.parent:
-        print(
-            "no pipeline.yaml here: this is the quick start; `effnet init FOLDER` writes one for your images"
-        )
+        print("no pipeline.yaml here: this is the quick start; `effnet init FOLDER` writes one for your images")
     from pipeline.run_local import run_with_progress
 
     raise typer.Exit(run_with_progress(settings, debug, verbose))

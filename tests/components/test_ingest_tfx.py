@@ -13,11 +13,11 @@ from components.data_profile.profile import find_drift, write_profile
 from components.errors import DataError
 from components.ingest_report import IngestSummary, read_classes, read_quarantine, read_summary
 from pipeline.config import Drift
+from tests.components.data_steps import data_steps
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
 SPLITS = ("train", "val", "eval")
-SCHEMA = Path(__file__).parents[2] / "data" / "schema.pbtxt"
 
 
 def read_examples(uri: str) -> dict[str, list]:
@@ -185,36 +185,14 @@ class Pipeline:
         self.images, self.home = images, home
 
     def run(self) -> None:
-        import tensorflow_data_validation as tfdv
         from tfx import v1 as tfx
 
-        from components.curated_schema.component import CuratedSchema
-        from components.data_gate.component import DataGate
-        from components.image_example_gen.component import ImageExampleGen
-
-        ingest = ImageExampleGen(path=str(self.images), val_fraction=0.2, eval_fraction=0.2)
-        schema = CuratedSchema(schema_path=str(SCHEMA), report=ingest.outputs["report"])
-        statistics = tfx.components.StatisticsGen(
-            examples=ingest.outputs["examples"],
-            schema=schema.outputs["schema"],
-            stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),
-        )
-        validator = tfx.components.ExampleValidator(
-            statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-        )
-        gate = DataGate(
-            anomalies=validator.outputs["anomalies"],
-            report=ingest.outputs["report"],
-            statistics=statistics.outputs["statistics"],
-            max_bad_fraction=0.05,
-            min_images_per_class=50,
-            drift={"brightness": 0.1, "label": 0.1},
-            push_path=str(self.home / "served"),
-        )
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="data",
             pipeline_root=str(self.home / "artifacts"),
-            components=[ingest, schema, statistics, validator, gate],
+            components=data_steps(
+                self.images, drift={"brightness": 0.1, "label": 0.1}, push_path=str(self.home / "served")
+            ),
             enable_cache=True,
             metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
                 str(self.home / "metadata.sqlite")

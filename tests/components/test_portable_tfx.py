@@ -5,48 +5,27 @@ A job service in this process gets the pipeline as a portable graph, and workers
 
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 
 from pipeline.beam_options import complete
+from tests.components.data_steps import data_steps
 
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]
-
-SCHEMA = Path(__file__).parents[2] / "data" / "schema.pbtxt"
 
 
 def test_all_data_steps_pass_on_the_portable_runner(digits, make_tree, tmp_path):
     import tensorflow as tf
-    import tensorflow_data_validation as tfdv
     from tfx import v1 as tfx
 
-    from components.curated_schema.component import CuratedSchema
-    from components.data_gate.component import DataGate
-    from components.image_example_gen.component import ImageExampleGen
     from components.image_transform.component import ImageTransform
     from trainer.settings import TransformSettings
 
     scans = sorted(digits.glob("[01]/*.png"))
     tree = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in scans}
     images = make_tree(tree | {"0/torn.png": b"\x89PNG\r\n\x1a\n", "1/copy.png": scans[-1].read_bytes()})
-    ingest = ImageExampleGen(path=str(images), val_fraction=0.2, eval_fraction=0.2)
-    schema = CuratedSchema(schema_path=str(SCHEMA), report=ingest.outputs["report"])
-    statistics = tfx.components.StatisticsGen(
-        examples=ingest.outputs["examples"],
-        schema=schema.outputs["schema"],
-        stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),
-    )
-    validator = tfx.components.ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    )
-    gate = DataGate(
-        anomalies=validator.outputs["anomalies"],
-        report=ingest.outputs["report"],
-        statistics=statistics.outputs["statistics"],
-        max_bad_fraction=0.05,
-        min_images_per_class=50,
-    )
+    steps = data_steps(images)
+    ingest, schema, *_, gate = steps
     transform = ImageTransform(
         examples=ingest.outputs["examples"],
         schema=schema.outputs["schema"],
@@ -59,7 +38,7 @@ def test_all_data_steps_pass_on_the_portable_runner(digits, make_tree, tmp_path)
     pipeline = tfx.dsl.Pipeline(
         pipeline_name="portable",
         pipeline_root=str(tmp_path / "artifacts"),
-        components=[ingest, schema, statistics, validator, gate, transform],
+        components=[*steps, transform],
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(tmp_path / "metadata.sqlite")
         ),
