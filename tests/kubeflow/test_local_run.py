@@ -83,7 +83,7 @@ def test_an_unchanged_second_run_repeats_only_what_looks_at_the_pushed_model(clu
     served = cluster.served()
     again = cluster.run("again", "evaluate.min_accuracy=0.05")
     # That a model was pushed is news to these; drivers are always asked.
-    looking = {"DataGate", "Pusher", "DataProfile"}
+    looking = {"DataGate", "Pusher", "DataProfile", "RunReport"}
     assert {name for name, task in again.items() if task.state == "COMPLETE"} == DRIVERS | looking
     assert {task.state for name, task in again.items() if name not in DRIVERS | looking} == {"CACHED"}
     assert again["Pusher"].artifacts["pushed_model"]["metadata"]["already_served"] == 1
