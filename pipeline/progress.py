@@ -28,6 +28,7 @@ STEP_ENDS = re.compile(r"^Component (\S+) is finished\.$")
 STEP_CACHED = re.compile(r"^A cached execution \d+ is used\.$")
 COUNTED = re.compile(r"(\d+)/(\d+)")  # how far a step is; the last pair of a message counts the smallest things
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
+SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a long one is told in some dozens of lines
 
 
 @contextlib.contextmanager
@@ -82,6 +83,7 @@ class StepDisplay(logging.Handler):
         self.task = TaskID(0)
         self.current = ""
         self.cached = False
+        self.started = time.monotonic()
         self.last_plain_line = 0.0
 
     def __enter__(self) -> "StepDisplay":
@@ -141,11 +143,14 @@ class StepDisplay(logging.Handler):
             counted = COUNTED.findall(message)
             done, total = map(int, counted[-1]) if counted else (0, None)
             self.bar.update(self.task, completed=done, total=total, detail=message)
-        elif not self.console.is_terminal and (
-            table or time.monotonic() - self.last_plain_line >= SECONDS_BETWEEN_PLAIN_LINES
-        ):
+        elif not self.console.is_terminal and (table or self._plain_line_is_due()):
             self.last_plain_line = time.monotonic()
             self.console.print(f"        {message}", markup=False, soft_wrap=True)
+
+    def _plain_line_is_due(self) -> bool:
+        now = time.monotonic()
+        pause = max(SECONDS_BETWEEN_PLAIN_LINES, SHARE_BETWEEN_PLAIN_LINES * (now - self.started))
+        return now - self.last_plain_line >= pause
 
 
 class TrainingDisplay(StepDisplay):

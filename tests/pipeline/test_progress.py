@@ -127,3 +127,17 @@ def test_trainings_that_follow_one_another_are_a_line_each_when_they_are_done(te
     assert text.count("[1] done") == text.count("[2] done") == 1
     # A bar shows how far each is; in plain lines only now and then.
     assert text.count("train: step") == 1 or terminal
+
+
+def test_a_night_of_training_is_told_in_less_than_sixty_plain_lines(monkeypatch):
+    clock = iter(range(1000, 10**9, 2))  # seconds, two at every look
+    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: float(next(clock)))
+    logging.getLogger("effnet.progress").setLevel(logging.INFO)
+    screen = io.StringIO()
+    with StepDisplay(Console(file=screen, width=200), ["Trainer"]):
+        logging.getLogger("absl").info("Component Trainer is running.")
+        for step in range(6000):  # some eight hours
+            logging.getLogger("effnet.progress").info("train: step %d", step)
+    lines = screen.getvalue().splitlines()
+    assert 30 < len(lines) < 60
+    assert lines[0].endswith("step 0")
