@@ -46,7 +46,7 @@ class Executor(BaseExecutor):
         if input_dict.get("statistics"):
             statistics = read_statistics(artifact_utils.get_single_uri(input_dict["statistics"]))
             problems += find_statistics_problems(summary, statistics)
-        # Where no driver ran, as on Kubeflow, the parameter is absent.
+        # Where no driver ran, as on Vertex AI, the parameter is absent.
         served = exec_properties[SERVED] if SERVED in exec_properties else served_path(exec_properties["push_path"])
         if served:
             problems += find_drift(summary.profile, read_profile(served), json.loads(exec_properties["drift"]))
