@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from pipeline.config import PipelineConfig
+from pipeline.local_runner import check_images_are_there, prepare
 from pipeline.progress import StepDisplay
 from pipeline.run_lock import only_run
 
@@ -33,12 +34,13 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
     Raises:
         RunInProgress: another process runs this pipeline.
         DataError: the gate refuses the data.
+        ConfigError: the images are not where the configuration says.
     """
+    check_images_are_there(config)
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
     from tfx.orchestration.pipeline import RunOptions
 
     from pipeline.dag import create_pipeline
-    from pipeline.local_runner import prepare
     from pipeline.run_record import latest_run, mark_partial
 
     made = {}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from components.gated_evaluator.slices import Slice
+
 Facts = list[tuple[str, str]]
 
 
@@ -124,18 +126,6 @@ class ClassResult:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Some of the eval images, the share of right answers among them, and its 95 % interval."""
-
-    feature: str
-    kind: str
-    images: int
-    accuracy: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """How the model answered the eval images.
 
@@ -143,8 +133,8 @@ class Evaluation:
         classes: the weakest first.
         confused: (class, taken for, images).
         figures: confusion matrix, calibration, confidence.
-        slices: by what the images are like.
-        looked_at: (images that calibration, slices and mistakes are of, eval images).
+        slices: by size and brightness, as the gate sees them.
+        looked_at: (images that calibration and mistakes are of, eval images).
     """
 
     classes: list[ClassResult]

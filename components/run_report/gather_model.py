@@ -10,16 +10,11 @@ from typing import Any
 from components import files
 from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusions, read_evaluation
 from components.gated_evaluator.results import Evaluation as Measured
+from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.verdict import Verdict
 from components.model_info import read_model_info
 from components.run_report import plots
-from components.run_report.analysis import (
-    Answers,
-    calibration_bins,
-    confusion_matrix,
-    find_slices,
-    wilson_interval,
-)
+from components.run_report.analysis import Answers, calibration_bins, confusion_matrix
 from components.run_report.content import (
     ClassResult,
     Comparison,
@@ -139,17 +134,15 @@ def gather_evaluation(
         if name in classes
     ]
     figures = [plots.confusion("Confusion matrix", matrix, names)] if 0 < len(names) <= MOST_SHOWN_CLASSES else []
-    slices = []
     if answers:
         figures.append(plots.calibration("Calibration", calibration_bins(answers)))
         sure, right = answers.confidence, answers.right
         figures.append(plots.confidences("How sure the model is", sure[right], sure[~right]))
-        slices = find_slices(answers)
     return Evaluation(
         classes=sorted(rows, key=lambda row: row.recall),
         confused=verdict.confused,
         figures=figures,
-        slices=slices,
+        slices=verdict.slices,
         looked_at=(len(answers.labels) if answers else 0, int(matrix.sum())),
     )
 
@@ -157,7 +150,7 @@ def gather_evaluation(
 def accuracy_interval(verdict: Verdict) -> tuple[float, float] | None:
     """Returns the 95 % interval of the accuracy; None if the number of images is not known."""
     images = verdict.metrics.get("example_count")
-    return wilson_interval(round(verdict.accuracy * images), round(images)) if images else None
+    return wilson_interval(verdict.accuracy, round(images)) if images else None
 
 
 def gather_serving(report: ServingReport) -> Serving:
@@ -189,6 +182,8 @@ def _columns(path: str) -> dict[str, list[float]]:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
     return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
 
 

@@ -17,10 +17,6 @@ FEATURES = {
     "class_name": tf.io.FixedLenFeature([], tf.string),
     "label": tf.io.FixedLenFeature([], tf.int64),
     "path": tf.io.FixedLenFeature([], tf.string),
-    "format": tf.io.FixedLenFeature([], tf.string),
-    "width": tf.io.FixedLenFeature([], tf.int64),
-    "height": tf.io.FixedLenFeature([], tf.int64),
-    "brightness": tf.io.FixedLenFeature([], tf.float32),
 }
 
 
@@ -71,9 +67,6 @@ def _ask(saved_model: str, examples: tf.data.Dataset) -> Answers | None:
         labels=columns["label"],
         probabilities=np.concatenate(probabilities),
         paths=[path.decode() for path in columns["path"]],
-        formats=[kind.decode() for kind in columns["format"]],
-        brightness=columns["brightness"],
-        sides=np.sqrt(columns["width"] * columns["height"]),
     )
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from components.gated_evaluator.slices import Slice
 from components.run_report import plots
-from components.run_report.analysis import Answers, calibration_bins, find_slices, wilson_interval, worst_mistakes
+from components.run_report.analysis import Answers, calibration_bins, worst_mistakes
 from components.run_report.content import (
     ClassResult,
     Comparison,
@@ -24,7 +25,6 @@ from components.run_report.content import (
     Picture,
     Report,
     Serving,
-    Slice,
     Training,
     Tuning,
 )
@@ -78,7 +78,7 @@ def full_report(names=NAMES, draw: bool = True) -> Report:
             classes=[ClassResult(name, 3, 0.5, None, 0.4) for name in names],
             confused=[(names[0], names[1], 3)],
             figures=[plots.confusion("Confusion", np.eye(len(names), dtype=int), names)] if draw else [],
-            slices=[Slice("format", names[0], 10, 0.5, 0.2, 0.8)],
+            slices=[Slice("size", names[0], 0.5, 10)],
             looked_at=(10, 20),
         ),
         mistakes=[Mistake(names[0], names[1], names[2], 0.99, picture.source, picture.source)],
@@ -151,15 +151,9 @@ def test_what_a_run_never_came_to_is_left_out():
     assert "no images" in html
 
 
-def answers(labels, probabilities, **more) -> Answers:
-    count = len(labels)
-    fields = {
-        "paths": [str(number) for number in range(count)],
-        "formats": ["png"] * count,
-        "brightness": np.linspace(0, 1, count),
-        "sides": np.full(count, 32.0),
-    }
-    return Answers(np.array(labels), np.array(probabilities, np.float32), **{**fields, **more})
+def answers(labels, probabilities) -> Answers:
+    paths = [str(number) for number in range(len(labels))]
+    return Answers(np.array(labels), np.array(probabilities, np.float32), paths)
 
 
 def test_the_worst_mistakes_are_the_surest_ones():
@@ -172,23 +166,6 @@ def test_calibration_counts_every_image_once_and_tells_how_often_it_was_right():
     low, high = calibration_bins(found)
     assert (low.images, low.accuracy) == (1, 1.0)
     assert (high.images, high.accuracy) == (3, pytest.approx(2 / 3))
-
-
-def test_dark_images_that_fail_show_in_a_slice():
-    dark = [0.1] * 30 + [0.9] * 60
-    right = [[0.0, 1.0]] * 30 + [[1.0, 0.0]] * 60  # the dark ones are all taken for the other class
-    slices = find_slices(answers([0] * 90, right, brightness=np.array(dark) + np.arange(90) / 1000))
-    by_kind = {found.kind.split(" ")[0]: found.accuracy for found in slices}
-    assert by_kind["dark"] == 0.0
-    assert by_kind["bright"] == 1.0
-
-
-@given(st.integers(0, 1000), st.integers(1, 1000))
-def test_the_interval_holds_the_share(right, images):
-    right = min(right, images)
-    low, high = wilson_interval(right, images)
-    assert 0 <= low <= right / images + 1e-9
-    assert right / images - 1e-9 <= high <= 1
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a\0\0"])
