@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from apache_beam.options.pipeline_options import StandardOptions
 
-from pipeline.dag import SCHEMA_PATH
+from pipeline.data_part import SCHEMA_PATH
 from pipeline.run_record import open_store
 
 CLASSES = 4

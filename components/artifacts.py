@@ -24,6 +24,12 @@ class Exports(Artifact):
     TYPE_NAME = "effnet.Exports"
 
 
+class StudyReport(Artifact):
+    """What came of trainings that are compared: index.html, results.csv and figures; StudyReport writes it."""
+
+    TYPE_NAME = "effnet.StudyReport"
+
+
 class RunReport(Artifact):
     """What a person wants to know of a run: report.html, model_card.md and the configuration; RunReport writes it."""
 

@@ -7,19 +7,18 @@
 Importing this module does not load TFX; calling `create_pipeline` does (10 s or more).
 """
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.source_hash import source_hash
 from pipeline.beam_options import check_ready, complete
 from pipeline.config import PipelineConfig
+from pipeline.data_part import PROJECT, data_steps, training_inputs, transform_step
 from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
-
-PROJECT = Path(__file__).resolve().parent.parent
-SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
+    from tfx.dsl.components.base.base_node import BaseNode
 
 
 def image_size_of(config: PipelineConfig) -> int:
@@ -32,17 +31,11 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
 
     Outputs lie under `config.run_root`: `artifacts/`, and `metadata.sqlite` for MLMD.
     """
-    import tensorflow_data_validation as tfdv
     from tfx import v1 as tfx
 
     from components.atomic_pusher.component import AtomicPusher
-    from components.curated_schema.component import CuratedSchema
-    from components.data_gate.component import DataGate
     from components.data_profile.component import DataProfile
     from components.gated_evaluator.component import GatedEvaluator
-    from components.image_example_gen.component import ImageExampleGen
-    from components.image_example_gen.spans import SpanRule
-    from components.image_transform.component import ImageTransform
     from components.model_exporter.component import ModelExporter
     from components.run_report.component import RunReport
     from components.served_model.component import ServedModel
@@ -52,71 +45,19 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from pipeline.infra_validation import make_infra_validator
     from pipeline.report_settings import make_report_settings
 
-    check_ready(config.runners.beam)
     size = image_size_of(config)
-    # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
-    preprocessing_source = source_hash(PROJECT / "trainer" / "preprocessing.py")
-    trainer_source = source_hash(PROJECT / "trainer")
-    train_on_train = tfx.proto.TrainArgs(splits=["train"])
-    watch_val = tfx.proto.EvalArgs(splits=["val"])
-
-    examples = ImageExampleGen(
-        path=config.data.path,
-        classes=list(config.data.classes),
-        val_fraction=config.data.split.val,
-        eval_fraction=config.data.split.eval,
-        seed=config.seed,
-        max_pixels=config.data.max_pixels,
-        near_duplicates=config.data.near_duplicates,
-        features=config.data.features.model_dump(),
-        spans=SpanRule(**config.data.span.model_dump()),
-    )
-    schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
-    statistics = tfx.components.StatisticsGen(
-        examples=examples.outputs["examples"],
-        schema=schema.outputs["schema"],
-        # Off by default, and then the schema's image domain is silently not checked.
-        stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),
-    )
-    validator = tfx.components.ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    )
-    data_gate = DataGate(
-        anomalies=validator.outputs["anomalies"],
-        report=examples.outputs["report"],
-        statistics=statistics.outputs["statistics"],
-        max_bad_fraction=config.data.max_bad_fraction,
-        min_images_per_class=config.data.min_images_per_class,
-        max_class_imbalance=config.data.max_class_imbalance,
-        drift=config.data.drift.model_dump() if config.data.drift else None,
-        push_path=config.push_path,
-    )
-    transform = ImageTransform(
-        examples=examples.outputs["examples"],
-        schema=schema.outputs["schema"],
-        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
-        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
-        custom_config={"image_size": size, "source": preprocessing_source, **config.transform.model_dump()},
-        materialize=config.transform.materialize,
-        disable_statistics=True,
-    ).with_id("Transform")
-    materialized = config.transform.materialize
-    transform.add_upstream_node(data_gate)  # nothing is trained on data that the gate refuses
-
-    training = {
-        "examples": transform.outputs["transformed_examples"] if materialized else examples.outputs["examples"],
-        "transform_graph": transform.outputs["transform_graph"],
-        "schema": schema.outputs["schema"],
-        "train_args": train_on_train,
-        "eval_args": watch_val,
-    }
+    data = data_steps(config)
+    examples, schema, statistics, validator, _ = data
+    transform = transform_step(config, data, size)
+    training = training_inputs(config, data, transform)
     choices = {
         "model": config.model.model_dump(),
         "train": config.train.model_dump(),
         "transform": config.transform.model_dump(),
         "image_size": size,
         "seed": config.seed,
-        "source": trainer_source,
+        # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
+        "source": source_hash(PROJECT / "trainer"),
     }
     if config.model.weights not in NO_FILE:
         choices["weights_source"] = source_hash(config.model.weights)
@@ -188,11 +129,18 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         serving_check=serving_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
     )
-    data_steps = [examples, schema, statistics, validator, data_gate]
+    return assemble(config, [*data, transform, *tuning, trainer, served_model, *judging, profile, *exporting, report])
+
+
+def assemble(config: PipelineConfig, components: "Sequence[BaseNode]") -> "tfx.dsl.Pipeline":
+    """The components as a pipeline; its outputs lie under `config.run_root`."""
+    from tfx import v1 as tfx
+
+    check_ready(config.runners.beam)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.run_root / "artifacts"),
-        components=[*data_steps, transform, *tuning, trainer, served_model, *judging, profile, *exporting, report],
+        components=list(components),
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.metadata_path)

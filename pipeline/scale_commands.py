@@ -2,22 +2,32 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
-from pipeline.config import OWN_FILE, ConfigError, load_config
+from pipeline.config import OWN_FILE, ConfigError, PipelineConfig, load_config
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
+
+if TYPE_CHECKING:
+    from pipeline.scale_question import Effort, Question
 
 EpochsOption = Annotated[int | None, typer.Option(help="Of a training; train.epochs by default.", min=1)]
 SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
 DataOption = Annotated[float, typer.Option(help="Share of the training images that is used.", min=0.01, max=1)]
 MinutesOption = Annotated[float | None, typer.Option(help="No training begins that would end later.", min=0.1)]
 ForecastOption = Annotated[bool, typer.Option("--forecast", help="Only say how long it would take.")]
+EngineOption = Annotated[
+    Literal["local", "kubeflow"] | None,
+    typer.Option("--engine", help="Run it as a TFX pipeline: here, or on Kubeflow, where trainings run side by side."),
+]
+CompileOption = Annotated[
+    Path | None, typer.Option("--compile", help="Only write that pipeline: .yaml for Kubeflow, .json for Vertex AI.")
+]
 
 app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own images: cost, search, study, comparison.")
 
@@ -81,7 +91,7 @@ def search(
         raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
     from pipeline.config_edit import set_values
     from pipeline.progress import quiet_output
-    from pipeline.scale_run import Effort
+    from pipeline.scale_question import Effort
     from pipeline.scale_search import Grid
     from pipeline.scale_search import search as run_search
 
@@ -110,6 +120,8 @@ def study(
     data_fraction: DataOption = 1.0,
     minutes: MinutesOption = None,
     forecast: ForecastOption = False,
+    engine: EngineOption = None,
+    package: CompileOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Deeper, wider, on larger images, or all at once: what helps most at the same FLOPs, on your images.
@@ -118,12 +130,16 @@ def study(
     """
     settings = load_config(config, overrides or ())
     from pipeline.progress import quiet_output
-    from pipeline.scale_run import Effort
+    from pipeline.scale_question import Effort, study_question
     from pipeline.scale_study import study as run_study
 
-    effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
+    effort, levels = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes), levels or [2.0, 4.0, 8.0]
+    if engine or package:
+        question = study_question(settings, effort, levels, len(settings.data.classes) or None)
+        _as_pipeline(settings, effort, question, engine, package, forecast)
+        return
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
-        run_study(settings, effort, levels or [2.0, 4.0, 8.0], console, forecast)
+        run_study(settings, effort, levels, console, forecast)
 
 
 @app.command()
@@ -144,6 +160,8 @@ def compare(
     data_fraction: DataOption = 1.0,
     minutes: MinutesOption = None,
     forecast: ForecastOption = False,
+    engine: EngineOption = None,
+    package: CompileOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Our variants beside ResNets and MobileNets, under the same recipe, on your images.
@@ -152,13 +170,40 @@ def compare(
     """
     settings = load_config(config, overrides or ())
     from pipeline.progress import quiet_output
-    from pipeline.scale_run import Effort
+    from pipeline.scale_question import Effort, compare_question
     from pipeline.scale_study import compare as run_comparison
 
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     ours, others = variants or ["b0", "b1", "b2"], backbones or ["ResNet50", "MobileNetV2", "MobileNetV3Large"]
+    if engine or package:
+        question = compare_question(settings, effort, ours, others)
+        _as_pipeline(settings, effort, question, engine, package, forecast)
+        return
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         run_comparison(settings, effort, ours, others, console, forecast)
+
+
+def _as_pipeline(
+    settings: PipelineConfig,
+    effort: "Effort",
+    question: "Question",
+    engine: str | None,
+    package: Path | None,
+    forecast: bool,
+) -> None:
+    if forecast or effort.minutes is not None:
+        raise ConfigError("--forecast, --minutes: a pipeline runs all of its trainings; leave them out")
+    if engine and package:
+        raise ConfigError("--compile only writes the pipeline, which --engine runs; leave out one of them")
+    from pipeline.progress import quiet_output
+    from pipeline.scale_pipeline import compile_pipeline, run_here, run_on_kubeflow
+
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+        if package:
+            name = compile_pipeline(settings, effort, question, package)
+            console.print(f"[bold]pipeline[/]      {name}: {package}", highlight=False, soft_wrap=True)
+        else:
+            (run_here if engine == "local" else run_on_kubeflow)(settings, effort, question, console)
 
 
 def _title(variant: Variant, milliseconds: float | None) -> str:

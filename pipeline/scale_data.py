@@ -9,6 +9,7 @@ from pipeline.config import PipelineConfig
 from pipeline.local_runner import check_images_are_there, prepare
 from pipeline.progress import StepDisplay
 from pipeline.run_lock import only_run
+from pipeline.scale_question import images_of
 
 LAST_STEP = "Transform"
 
@@ -48,8 +49,7 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
     with only_run(config.run_root):
         prepare(config)
         for side in sides:
-            model = config.model.model_copy(update={"phi": None, "image_size": side})
-            pipeline = create_pipeline(config.model_copy(update={"model": model}))
+            pipeline = create_pipeline(images_of(config, side))
             steps = [component.id for component in pipeline.components]
             console.print(f"images of {side} pixels", highlight=False)
             with StepDisplay(console, steps[: steps.index(LAST_STEP) + 1]):

@@ -10,7 +10,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from pipeline.scale_figures import accuracy_figure
-from pipeline.scale_results import Row
+from pipeline.scale_question import Question
+from pipeline.scale_results import TABLE_FILE, NothingTrained, Row, csv_table, total_seconds
+from trainer.forecast import clock
 
 PAGE_FILE = "index.html"
 COSTS = {
@@ -37,6 +39,30 @@ class Page:
     facts: Mapping[str, str]
     rows: Sequence[Row]
     base: str | None
+
+
+def write_results(folder: Path, question: Question, rows: Sequence[Row]) -> Path:
+    """Writes table, page and figures; returns the page's path.
+
+    Raises:
+      NothingTrained: there are no rows.
+    """
+    if not rows:
+        raise NothingTrained
+    (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
+    first = rows[0].outcomes[0]
+    facts = {
+        "recipe": question.recipe,
+        "trainings": trainings_done(question, rows),
+        "images": f"{question.source}: {first.images} to train on, {first.val_images} to judge on",
+    }
+    return write_page(folder, Page(question.title, question.intro, facts, rows, question.base))
+
+
+def trainings_done(question: Question, rows: Sequence[Row]) -> str:
+    """How many of the trainings ended well, and what they took."""
+    done = sum(len(row.outcomes) for row in rows)
+    return f"{done} of {len(question.entrants) * len(question.seeds)}, {clock(total_seconds(rows))} in all"
 
 
 def write_page(folder: Path, page: Page) -> Path:

@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.scale_question import Entrant
+
 if TYPE_CHECKING:
     from trainer.contenders import Contender, Outcome
+
+TABLE_FILE = "results.csv"
+
+
+class NothingTrained(RuntimeError):
+    """No training ended well, so there is nothing to compare."""
+
+    def __init__(self) -> None:
+        super().__init__("no training ended well in time; allow more --minutes, or lower --set train.learning_rate")
 
 
 @dataclass(frozen=True)
@@ -18,12 +29,12 @@ class Row:
     """One network, trained for a number of epochs.
 
     Args:
-      contender: the network.
+      contender: the network; of what was trained elsewhere its description alone.
       epochs: of each training.
       outcomes: one for each seed.
     """
 
-    contender: "Contender"
+    contender: "Contender | Entrant"
     epochs: int
     outcomes: tuple["Outcome", ...]
 
@@ -60,15 +71,29 @@ class Row:
 
 
 def rows_of(contenders: Sequence["Contender"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
-    """The networks for which at least one training of that many epochs is done."""
+    """The networks for which at least one training of that many epochs is done, in a folder of outcomes."""
     from trainer.contenders import read_outcome
 
+    found = [
+        [read_outcome(contender.training(seed, epochs), str(trainings)) for seed in seeds] for contender in contenders
+    ]
+    return make_rows(contenders, epochs, found)
+
+
+def make_rows(
+    networks: "Sequence[Contender | Entrant]", epochs: int, found: "Sequence[Sequence[Outcome | None]]"
+) -> list[Row]:
+    """The networks for which at least one training is done.
+
+    Args:
+      networks: that took part.
+      epochs: of their trainings.
+      found: what came of each network's trainings; None where nothing did.
+    """
     rows = []
-    for contender in contenders:
-        found = [read_outcome(contender.training(seed, epochs), str(trainings)) for seed in seeds]
-        outcomes = tuple(outcome for outcome in found if outcome is not None)
-        if outcomes:
-            rows.append(Row(contender, epochs, outcomes))
+    for network, outcomes in zip(networks, found, strict=True):
+        if done := tuple(outcome for outcome in outcomes if outcome is not None):
+            rows.append(Row(network, epochs, done))
     return rows
 
 

@@ -6,54 +6,23 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from components.source_hash import source_hash
 from pipeline.config import PipelineConfig
-from pipeline.dag import PROJECT
 from pipeline.progress import TrainingDisplay
 from pipeline.run_lock import only_run
 from pipeline.scale_data import Images, materialise
+from pipeline.scale_question import Effort, Entrant, training_config
 from trainer.forecast import Timing, clock
-from trainer.hyperparameters import published_rates
-from trainer.settings import ModelSettings
 
 if TYPE_CHECKING:
     from trainer.contenders import Contender
 
 PLAN_FILE = "plan.json"
-
-
-class NothingTrained(RuntimeError):
-    """No training ended well, so there is nothing to compare."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is spent on an answer.
-
-    Args:
-      epochs: of a training; the longest ones of a search.
-      seeds: trainings of each network.
-      data_fraction: of the images that are there to train on.
-      minutes: for all trainings of this call; None: no limit.
-    """
-
-    epochs: int
-    seeds: int
-    data_fraction: float
-    minutes: float | None
-
-    @property
-    def deadline(self) -> float | None:
-        """From now on."""
-        return None if self.minutes is None else time.time() + self.minutes * 60
 
 
 class ScaleRun:
@@ -88,48 +57,20 @@ class ScaleRun:
         if missing:
             self._images |= materialise(self.config, missing, self.console)
 
-    def contender(
-        self,
-        name: str,
-        group: str,
-        model: ModelSettings,
-        macs: int,
-        details: Mapping[str, float],
-        backbone: str = "",
-        latency: bool = True,
-    ) -> "Contender":
-        """A network on the images of its side, by the recipe of the configuration.
-
-        The dropout is the same for all unless `train` sets it: they are to differ in nothing but their shape.
-        """
+    def contender(self, entrant: Entrant, latency: bool = True) -> "Contender":
+        """A network on the images of its side."""
         from trainer.contenders import Contender
         from trainer.job import TrainingJob
 
-        side = model.chosen_variant.resolution
-        images = self._images[side]
-        asked = self.config.train
-        rates = {
-            rate: getattr(asked, rate) if getattr(asked, rate) is not None else published
-            for rate, published in published_rates("b0").items()
-        }
-        train = asked.model_copy(update={"epochs": self.effort.epochs, "patience": None, **rates})
+        images = self._images[entrant.side]
         job = TrainingJob(
             train_files=[images.train_files],
             val_files=[images.val_files],
             schema_path=images.schema_path,
             transform_graph_path=images.transform_graph_path,
-            config={
-                "model": model.model_dump(),
-                "train": train.model_dump(),
-                "image_size": side,
-                "seed": self.config.seed,
-                "source": source_hash(PROJECT / "trainer"),
-                "data_fraction": self.effort.data_fraction,
-                "backbone": backbone,
-                "latency": latency,
-            },
+            config=training_config(self.config, self.effort, entrant, latency),
         )
-        return Contender(name, group, job, macs, dict(details))
+        return Contender(entrant.name, entrant.group, job, entrant.macs, entrant.details)
 
     def folder(self, command: str, key: str) -> Path:
         """Of one question; the same question comes back to it."""

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scale_results import Row, csv_table, rows_of, total_seconds
-from pipeline.scale_run import Effort, NothingTrained, ScaleRun, announce, read_plan, write_plan
+from pipeline.scale_question import Effort, Entrant
+from pipeline.scale_results import NothingTrained, Row, csv_table, rows_of, total_seconds
+from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
 from trainer.cost import network_cost
 from trainer.forecast import Timing, clock
 from trainer.scaling_grid import GridPoint, distinct_networks, feasible_points, spread
@@ -79,7 +80,7 @@ def search(
     run.train(folder, search_networks, chosen, rungs, run.seeds, timings, *state)
     rows = [row for rung in rungs for row in rows_of(chosen, run.seeds, rung.epochs, run.trainings)]
     if not rows:
-        raise NothingTrained("no training ended well in time; allow more --minutes, or lower --set train.learning_rate")
+        raise NothingTrained
     return _report(rows, networks, folder, console)
 
 
@@ -101,7 +102,8 @@ def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]
             "side": model.chosen_variant.resolution,
         }
         name = f"alpha {point.alpha:g}, beta {point.beta:g}, gamma {point.gamma:g}"
-        contenders.append(run.contender(name, "grid", model, macs, details, latency=False))
+        entrant = Entrant(name=name, group="grid", model=model, macs=macs, details=details)
+        contenders.append(run.contender(entrant, latency=False))
     return contenders
 
 

@@ -107,7 +107,7 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
     key = job.key()
     job = replace(
         job,
-        log_dir=f"{folder}/logs/{key}",
+        log_dir=job.log_dir or f"{folder}/logs/{key}",
         config={**job.config, "checkpoint_root": f"{folder}/checkpoints"},
     )
     started = time.monotonic()

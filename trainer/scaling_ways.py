@@ -32,13 +32,13 @@ class ScaledNetwork:
     macs: int
 
 
-def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: int) -> list[ScaledNetwork]:
+def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: int | None) -> list[ScaledNetwork]:
     """The base (phi 0), and for each level and way the network nearest to `level` times its multiply-adds.
 
     Args:
       base: its `image_size`, `base_width` and, for the compound way, alpha, beta and gamma are taken.
       levels: above 1.
-      num_classes: width of the classifier.
+      num_classes: width of the classifier; None: FLOPs are told without it.
 
     Raises:
       ValueError: a level is not above 1, or nothing within the limits of a way comes near it.
@@ -48,7 +48,7 @@ def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: i
     start = base.model_copy(update={"phi": 0.0, "weights": "none"})
     base_macs = _macs(start, num_classes)
     networks = [ScaledNetwork(BASE, 1.0, start, base_macs)]
-    for level in sorted(levels):
+    for level in sorted(set(levels)):
         for way in WAYS:
             candidates = list(_candidates(start, way, level))
             # FLOPs never fall along the candidates, so that few have to be looked at.
@@ -77,5 +77,5 @@ def _candidates(start: ModelSettings, way: str, level: float) -> Iterator[ModelS
             yield model
 
 
-def _macs(model: ModelSettings, num_classes: int) -> int:
+def _macs(model: ModelSettings, num_classes: int | None) -> int:
     return network_cost(model.chosen_variant, num_classes).macs

@@ -42,6 +42,20 @@ def test_a_study_is_told_in_advance_made_once_and_drawn(project, first_run):
     assert "Pusher" in latest_run(config.metadata_path)
 
 
+def test_a_study_as_a_pipeline_finds_what_the_command_finds(project):
+    tables = []
+    for arguments in ((), ("--set", f"data.classes={list('0123456789')}", "--engine", "local")):
+        page = page_of(scale(project, "study", *arguments, "--level", "2", *SHORT))
+        assert page.read_text(encoding="utf-8").count("<svg") == 3
+        tables.append(list(csv.DictReader((page.parent / "results.csv").open(encoding="utf-8"))))
+    for row in (*tables[0], *tables[1]):
+        assert float(row.pop("latency_ms")) > 0 < float(row.pop("seconds"))
+    assert tables[0] == tables[1]
+    assert page.is_relative_to(project.folder / "build" / "quickstart-study" / "artifacts" / "StudyReport")
+    again = scale(project, "study", *arguments, "--level", "2", *SHORT)
+    assert page_of(again) == page  # all of it comes from the cache
+
+
 def test_networks_of_keras_are_compared_with_ours(project):
     made = scale(project, "compare", "--variant", "b0", "--backbone", "MobileNetV3Small", *SHORT)
     rows = list(csv.DictReader((page_of(made).parent / "results.csv").open(encoding="utf-8")))

@@ -1,12 +1,16 @@
 """The compiled pipeline, run twice as Kubeflow would run it: every step a process of its own, from another folder."""
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 
 from data.quickstart import build_quickstart
+from pipeline import scale_pipeline
+from pipeline.config import PipelineConfig
 from pipeline.kubeflow_runner import compile_pipeline
+from pipeline.scale_question import Effort, compare_question
 from tests.kubeflow.conftest import cluster_config
 from tests.kubeflow.local_backend import LocalBackend, Task
 
@@ -27,7 +31,7 @@ class Cluster:
         self.backend = LocalBackend(folder / "bucket", folder / "container", elsewhere)
         build_quickstart(self.volume / "digits")
 
-    def run(self, name: str, *overrides: str) -> dict[str, Task]:
+    def config(self, *overrides: str) -> PipelineConfig:
         settings = (
             f"data.path={self.volume / 'digits'}",
             f"push.path={self.volume / 'served'}",
@@ -36,7 +40,10 @@ class Cluster:
             f"runners.kubeflow.env={{EFFNET_MIRROR_ROOT: {self.folder / 'container'}}}",
             "runners.kubeflow.secrets=[]",
         )
-        compile_pipeline(cluster_config(*SMALL, *settings, *overrides), str(self.folder / name))
+        return cluster_config(*SMALL, *settings, *overrides)
+
+    def run(self, name: str, *overrides: str) -> dict[str, Task]:
+        compile_pipeline(self.config(*overrides), str(self.folder / name))
         return self.backend.run(self.folder / name / "quickstart.yaml", ROOT)
 
     def served(self) -> list[str]:
@@ -101,6 +108,26 @@ def test_the_next_model_is_compared_with_the_pushed_one_and_refused_where_it_is_
     assert not verdict["blessed"]
     assert worse["Pusher"].artifacts["pushed_model"]["metadata"]["pushed"] == 0
     assert cluster.served() == [served]
+
+
+def test_a_comparison_of_networks_runs_there_and_takes_data_and_images_from_the_cache(cluster, first):
+    config = cluster.config()
+    effort = Effort(epochs=1, seeds=1, data_fraction=0.3, minutes=None)
+    question = compare_question(config, effort, ["b0"], ["MobileNetV3Small"])
+    package = cluster.folder / "compare.yaml"
+    scale_pipeline.compile_pipeline(config, effort, question, package)
+    run = cluster.backend.run(package, ROOT)
+    assert failures(run) == {}
+    made = {"Trainer-b0-seed-42", "Trainer-MobileNetV3Small-seed-42", "StudyReport"}
+    # That a model was pushed is news to the gate, as above.
+    assert {name for name, task in run.items() if task.state == "COMPLETE"} - DRIVERS == made | {"DataGate"}
+    report = cluster.backend.path_of(run["StudyReport"].artifacts["report"])
+    rows = list(csv.DictReader((report / "results.csv").open(encoding="utf-8")))
+    assert [row["network"] for row in rows] == ["b0", "MobileNetV3Small"]
+    assert all(0 < float(row["accuracy"]) <= 1 for row in rows)
+    assert (report / "index.html").read_text(encoding="utf-8").count("<svg") == 3
+    logs = cluster.backend.path_of(run["Trainer-b0-seed-42"].artifacts["model_run"])
+    assert (logs / "history.csv").is_file()
 
 
 def test_new_images_are_seen_although_no_setting_changed(cluster, first):

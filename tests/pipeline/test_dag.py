@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from pipeline import dag
+from pipeline import dag, data_part
 from pipeline.config import load_config
 
 pytestmark = pytest.mark.tfx
@@ -18,7 +18,8 @@ def test_an_edited_source_file_changes_the_cache_key_of_what_runs_it(tmp_path, m
     before = nodes()
     for room in ("trainer", "data"):
         shutil.copytree(dag.PROJECT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(dag, "PROJECT", tmp_path)
+    for module in (dag, data_part):
+        monkeypatch.setattr(module, "PROJECT", tmp_path)
     assert nodes()["Transform"].exec_properties == before["Transform"].exec_properties  # a copy is not an edit
 
     with (tmp_path / "trainer" / "preprocessing.py").open("a") as source:

@@ -1,0 +1,1 @@
+"""StudyReport: what came of trainings that are compared, in one place."""

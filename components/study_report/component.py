@@ -1,0 +1,68 @@
+"""StudyReport as a TFX component."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import BaseChannel, Channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components import artifacts
+from components.source_hash import source_hash
+from components.study_report.executor import Executor
+
+
+class StudyReportSpec(ComponentSpec):
+    """What goes in and out of StudyReport, but for its inputs, of which there are as many as trainings."""
+
+    PARAMETERS: Mapping[str, ExecutionParameter] = {
+        "question": ExecutionParameter(type=str),
+        "write_fn": ExecutionParameter(type=str),
+        "source_hash": ExecutionParameter(type=str),
+    }
+    INPUTS: Mapping[str, ChannelParameter] = {}
+    OUTPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.StudyReport)}
+
+
+def spec_for(inputs: Sequence[str]) -> type[StudyReportSpec]:
+    """A spec with these inputs: Kubeflow takes one step's output for an input, and not several steps' together."""
+
+    class Spec(StudyReportSpec):
+        INPUTS: Mapping[str, ChannelParameter] = {
+            name: ChannelParameter(type=standard_artifacts.ModelRun) for name in inputs
+        }
+
+    return Spec
+
+
+class StudyReport(BaseComponent):
+    """Has what came of trainings written down together.
+
+    Outputs:
+        report: `StudyReport` with all that `write_fn` writes.
+    """
+
+    SPEC_CLASS = StudyReportSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(self, question: str, write_fn: str, source: str, model_runs: Sequence[BaseChannel]):
+        """Describes the step.
+
+        Args:
+            question: what was asked, for `write_fn`.
+            write_fn: dotted name of a function of a local folder to write to, the question, and the places of the
+                `model_runs`, in their order.
+            source: hash of the code of `write_fn`.
+            model_runs: each a Trainer's `model_run`.
+        """
+        # TFX hands inputs over by name; so many digits that their order is that of the names.
+        inputs = {f"model_run_{number:04d}": channel for number, channel in enumerate(model_runs)}
+        spec = spec_for(list(inputs))(
+            question=question,
+            write_fn=write_fn,
+            source_hash=source_hash(Path(__file__).parent) + source,
+            report=Channel(type=artifacts.StudyReport),
+            **inputs,
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,30 @@
+"""Writes the report of a study for TFX."""
+
+import importlib
+import tempfile
+from typing import Any
+
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types import Artifact, artifact_utils
+
+from components import files
+
+
+class Executor(BaseExecutor):
+    """Calls the function that writes, and brings what it wrote to the artifact."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Reads all inputs, which are model runs, and writes `report`."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        model_runs = [artifact_utils.get_single_uri(input_dict[name]) for name in sorted(input_dict)]
+        report = artifact_utils.get_single_uri(output_dict["report"])
+        module, _, function = exec_properties["write_fn"].rpartition(".")
+        with tempfile.TemporaryDirectory() as folder:
+            getattr(importlib.import_module(module), function)(folder, exec_properties["question"], model_runs)
+            for name in files.walk(folder):
+                files.copy(files.join(folder, name), files.join(report, name))

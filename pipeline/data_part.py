@@ -1,0 +1,105 @@
+"""The wiring of what every pipeline here begins with: images read, checked, and resized for training.
+
+As dag.py, this loads TFX when it is called and not when it is imported.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from components.source_hash import source_hash
+from pipeline.config import PipelineConfig
+
+PROJECT = Path(__file__).resolve().parent.parent
+SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
+
+
+class DataSteps(NamedTuple):
+    """The steps before Transform, in their order."""
+
+    examples: Any
+    schema: Any
+    statistics: Any
+    validator: Any
+    gate: Any
+
+
+def data_steps(config: PipelineConfig) -> DataSteps:
+    """Wires the steps that read the images and refuse bad ones."""
+    import tensorflow_data_validation as tfdv
+    from tfx import v1 as tfx
+
+    from components.curated_schema.component import CuratedSchema
+    from components.data_gate.component import DataGate
+    from components.image_example_gen.component import ImageExampleGen
+    from components.image_example_gen.spans import SpanRule
+
+    examples = ImageExampleGen(
+        path=config.data.path,
+        classes=list(config.data.classes),
+        val_fraction=config.data.split.val,
+        eval_fraction=config.data.split.eval,
+        seed=config.seed,
+        max_pixels=config.data.max_pixels,
+        near_duplicates=config.data.near_duplicates,
+        features=config.data.features.model_dump(),
+        spans=SpanRule(**config.data.span.model_dump()),
+    )
+    schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
+    statistics = tfx.components.StatisticsGen(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        # Off by default, and then the schema's image domain is silently not checked.
+        stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),
+    )
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    gate = DataGate(
+        anomalies=validator.outputs["anomalies"],
+        report=examples.outputs["report"],
+        statistics=statistics.outputs["statistics"],
+        max_bad_fraction=config.data.max_bad_fraction,
+        min_images_per_class=config.data.min_images_per_class,
+        max_class_imbalance=config.data.max_class_imbalance,
+        drift=config.data.drift.model_dump() if config.data.drift else None,
+        push_path=config.push_path,
+    )
+    return DataSteps(examples, schema, statistics, validator, gate)
+
+
+def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> Any:
+    """Wires Transform, which resizes to `side` pixels what the gate lets pass."""
+    from tfx import v1 as tfx
+
+    from components.image_transform.component import ImageTransform
+
+    transform = ImageTransform(
+        examples=data.examples.outputs["examples"],
+        schema=data.schema.outputs["schema"],
+        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
+        custom_config={
+            "image_size": side,
+            # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss it.
+            "source": source_hash(PROJECT / "trainer" / "preprocessing.py"),
+            **config.transform.model_dump(),
+        },
+        materialize=config.transform.materialize,
+        disable_statistics=True,
+    ).with_id("Transform")
+    transform.add_upstream_node(data.gate)  # nothing is trained on data that the gate refuses
+    return transform
+
+
+def training_inputs(config: PipelineConfig, data: DataSteps, transform: Any) -> dict[str, Any]:
+    """What Tuner and Trainer are given of the data: they train on the train split and watch the val split."""
+    from tfx import v1 as tfx
+
+    materialized = config.transform.materialize
+    return {
+        "examples": transform.outputs["transformed_examples"] if materialized else data.examples.outputs["examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "schema": data.schema.outputs["schema"],
+        "train_args": tfx.proto.TrainArgs(splits=["train"]),
+        "eval_args": tfx.proto.EvalArgs(splits=["val"]),
+    }

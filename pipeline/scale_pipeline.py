@@ -1,0 +1,174 @@
+"""A study or a comparison as a TFX pipeline: on this machine's runner, or compiled for Kubeflow and Vertex AI.
+
+    images -> ImageExampleGen ... DataGate -> Transform, for each side -> Trainer, for each network and seed
+           -> StudyReport
+
+The trainings depend on nothing but their images, so that a cluster runs them side by side. The pipeline has a name, and
+so a folder and a metadata store, of its own: <name>-study or <name>-compare.
+"""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from components.source_hash import source_hash
+from pipeline.config import PipelineConfig
+from pipeline.data_part import PROJECT, data_steps, training_inputs, transform_step
+from pipeline.scale_page import PAGE_FILE, write_results
+from pipeline.scale_question import Effort, Question, images_of, training_config
+from pipeline.scale_results import make_rows
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
+
+TEMPLATE = PROJECT / "pipeline" / "templates" / "scale.html.j2"
+LAST_STEP = "StudyReport"
+
+
+def own_config(config: PipelineConfig, command: str) -> PipelineConfig:
+    """The configuration under the name of the study; its gate still looks at what the pipeline has pushed."""
+    push = config.push.model_copy(update={"path": config.push_path})
+    return config.model_copy(update={"name": f"{config.name}-{command}", "push": push})
+
+
+def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Question) -> "tfx.dsl.Pipeline":
+    """Wires the data part once, a Transform for each side, a Trainer for each network and seed, and the report.
+
+    Args:
+      config: as `own_config` gives it.
+      effort: how much is spent.
+      question: what is asked.
+    """
+    from tfx import v1 as tfx
+
+    from components.study_report.component import StudyReport
+    from pipeline.dag import assemble
+
+    data = data_steps(config)
+    inputs, transforms = {}, []
+    for side in sorted({entrant.side for entrant in question.entrants}):
+        stored = images_of(config, side)
+        transforms.append(transform_step(stored, data, side).with_id(f"Transform-{side}"))
+        inputs[side] = training_inputs(stored, data, transforms[-1])
+    # Outcomes and checkpoints lie together, as those of the local commands do.
+    state = {"checkpoint_root": str(config.run_root / "scale" / "trainings")}
+    trainers = [
+        tfx.components.Trainer(
+            run_fn="trainer.scaling_node.run_fn",
+            custom_config={**training_config(config, effort, entrant), **state, "seed": seed},
+            **inputs[entrant.side],
+        ).with_id(f"Trainer-{_identifier(entrant.name)}-seed-{seed}")
+        for entrant in question.entrants
+        for seed in question.seeds
+    ]
+    report = StudyReport(
+        question=question.model_dump_json(),
+        write_fn="pipeline.scale_pipeline.write_report",
+        source=source_hash(*(PROJECT / "pipeline").glob("scale_*.py"), TEMPLATE),
+        model_runs=[trainer.outputs["model_run"] for trainer in trainers],
+    )
+    return assemble(config, [*data, *transforms, *trainers, report])
+
+
+def write_report(folder: str, question_json: str, model_runs: Sequence[str]) -> None:
+    """Writes page, table and figures; what StudyReport calls.
+
+    Args:
+      folder: local.
+      question_json: a `Question`.
+      model_runs: what the trainings left: the first network's, seed by seed, then the next one's.
+
+    Raises:
+      NothingTrained: no training ended well.
+    """
+    from trainer.scaling_node import outcome_at
+
+    question = Question.model_validate_json(question_json)
+    outcomes = iter([outcome_at(place) for place in model_runs])
+    found = [[next(outcomes) for _ in question.seeds] for _ in question.entrants]
+    write_results(Path(folder), question, make_rows(question.entrants, question.epochs, found))
+
+
+def run_here(config: PipelineConfig, effort: Effort, question: Question, console: Console) -> Path:
+    """Runs the pipeline with TFX's local runner, one step after the other; returns the page.
+
+    Raises:
+      RunInProgress: another process runs it.
+      ConfigError: the images are not where the configuration says.
+    """
+    from pipeline.local_runner import check_images_are_there, prepare
+    from pipeline.progress import StepDisplay
+    from pipeline.run_lock import only_run
+    from pipeline.run_record import latest_run
+
+    config = own_config(config, question.command)
+    check_images_are_there(config)
+    with only_run(config.run_root):
+        with console.status("loading TFX"):
+            from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+            prepare(config)
+            pipeline = create_scale_pipeline(config, effort, question)
+        with StepDisplay(console, [component.id for component in pipeline.components]):
+            LocalDagRunner().run(pipeline)
+        page = Path(latest_run(config.metadata_path)[LAST_STEP].outputs["report"].uri) / PAGE_FILE
+    console.print(f"[bold]page[/]          {page}", highlight=False, soft_wrap=True)
+    return page
+
+
+def compile_pipeline(config: PipelineConfig, effort: Effort, question: Question, path: Path) -> str:
+    """Writes the pipeline for a cluster, .yaml for Kubeflow or .json for Vertex AI; returns its name.
+
+    Raises:
+      KubeflowError: the pipeline cannot run there; one line that says why.
+    """
+    from pipeline.dag import create_pipeline
+    from pipeline.kubeflow.checks import check_pipeline
+    from pipeline.kubeflow.compiler import KubeflowRunner, in_cluster
+
+    config = in_cluster(own_config(config, question.command))
+    check_pipeline(create_pipeline(config), config)  # for resources of a step that neither pipeline has
+    pipeline = create_scale_pipeline(config, effort, question)
+    KubeflowRunner(with_resources(config, pipeline), str(path.parent), path.name).run(pipeline)
+    return config.name
+
+
+def with_resources(config: PipelineConfig, pipeline: "tfx.dsl.Pipeline") -> PipelineConfig:
+    """The configuration in which each Transform and Trainer asks for what the pipeline's one asks for."""
+    kubeflow = config.runners.kubeflow
+    kinds = {node.id: node.id.partition("-")[0] for node in pipeline.components}
+    resources = {name: kubeflow.resources[kind] for name, kind in kinds.items() if kind in kubeflow.resources}
+    if "default" in kubeflow.resources:
+        resources["default"] = kubeflow.resources["default"]
+    kubeflow = kubeflow.model_copy(update={"resources": resources})
+    return config.model_copy(update={"runners": config.runners.model_copy(update={"kubeflow": kubeflow})})
+
+
+def run_on_kubeflow(config: PipelineConfig, effort: Effort, question: Question, console: Console) -> str:
+    """Uploads the pipeline, or a new version of it, and starts a run; returns the run's id.
+
+    Raises:
+      KubeflowError: the pipeline cannot run there, or the cluster does not answer; one line that says why.
+    """
+    from pipeline.kubeflow.connection import connect
+    from pipeline.kubeflow.service import Kubeflow
+
+    settings = config.runners.kubeflow
+    kubeflow = Kubeflow(connect(settings.endpoint), settings.service_account)  # before compiling, which takes a minute
+    with tempfile.TemporaryDirectory() as folder, console.status("compiling"):
+        package = Path(folder) / "pipeline.yaml"
+        name = compile_pipeline(config, effort, question, package)
+        known = [pipeline.display_name for pipeline in kubeflow.pipelines()]
+        (kubeflow.update if name in known else kubeflow.create)(name, package)
+    run: Any = kubeflow.start(name, {})
+    console.print(f"[bold]pipeline[/]      {name}, run {run.run_id}", highlight=False, soft_wrap=True)
+    return run.run_id
+
+
+def _identifier(name: str) -> str:
+    """The name in letters, digits and hyphens, which are all that Argo takes."""
+    return re.sub(r"[^a-zA-Z0-9]+", "-", name)

@@ -1,0 +1,235 @@
+"""What a study or a comparison asks, in plain values: which networks, trained how, for how long.
+
+The local commands and the pipelines of scale_pipeline.py answer the same questions.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.source_hash import source_hash
+from pipeline.config import ConfigError, PipelineConfig
+from pipeline.data_part import PROJECT
+from trainer.cost import network_cost
+from trainer.hyperparameters import published_rates
+from trainer.scaling import BASE_RESOLUTION, VARIANTS
+from trainer.scaling_ways import BASE, ScaledNetwork, scaled_networks
+from trainer.settings import ModelSettings, Settings
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on an answer.
+
+    Args:
+      epochs: of a training; the longest ones of a search.
+      seeds: trainings of each network.
+      data_fraction: of the images that are there to train on.
+      minutes: for all trainings of this call; None: no limit.
+    """
+
+    epochs: int
+    seeds: int
+    data_fraction: float
+    minutes: float | None
+
+    @property
+    def deadline(self) -> float | None:
+        """From now on."""
+        return None if self.minutes is None else time.time() + self.minutes * 60
+
+
+class Entrant(Settings):
+    """A network that takes part.
+
+    Args:
+      name: what it is called in tables; no two are called the same.
+      group: what it belongs to: a way of scaling, a family of networks.
+      model: the `model` section that builds it, or that a backbone takes side and weights from.
+      macs: multiply-adds of one image, for forecasts.
+      details: more columns for the table.
+      backbone: of keras.applications, to be trained instead; "" for none.
+    """
+
+    name: str
+    group: str
+    model: ModelSettings
+    macs: int
+    details: Mapping[str, int | float]
+    backbone: str = ""
+
+    @property
+    def side(self) -> int:
+        """Of its images, pixels."""
+        return self.model.chosen_variant.resolution
+
+
+class Question(Settings):
+    """A question, as it goes over to whoever writes the answer down.
+
+    Args:
+      command: study or compare.
+      title: of the page.
+      intro: what is compared.
+      recipe: how all are trained.
+      source: of the images.
+      epochs: of each training.
+      seeds: of the trainings of each network.
+      entrants: the networks.
+      base: the name of the network from which every line begins.
+    """
+
+    command: str
+    title: str
+    intro: str
+    recipe: str
+    source: str
+    epochs: int
+    seeds: tuple[int, ...]
+    entrants: tuple[Entrant, ...]
+    base: str | None = None
+
+
+def study_question(config: PipelineConfig, effort: Effort, levels: Sequence[float], classes: int | None) -> Question:
+    """The base, and what each way of scaling makes of it at each level.
+
+    Args:
+      config: of the pipeline; `model` is the base.
+      effort: how much is spent.
+      levels: times the base's multiply-adds.
+      classes: width of the classifier; None: the FLOPs are matched without it.
+
+    Raises:
+      ConfigError: a level cannot be reached.
+    """
+    refuse_head_phase(config)
+    model = config.model
+    try:
+        networks = scaled_networks(model, levels, classes)
+    except ValueError as error:
+        raise ConfigError(f"--level: {error}") from error
+    return Question(
+        command="study",
+        title="Ways of scaling, at matched FLOPs",
+        intro=f"Each network is the same base, made larger in one way to have {_listed(levels)} times its "
+        "multiply-adds: deeper, wider, on larger images, or all three by the compound coefficient phi "
+        f"(alpha {model.alpha:g}, beta {model.beta:g}, gamma {model.gamma:g}).",
+        entrants=tuple(_scaled(network, networks[0].macs) for network in networks),
+        base=BASE,
+        **_common(config, effort),
+    )
+
+
+def compare_question(
+    config: PipelineConfig, effort: Effort, variants: Sequence[str], backbones: Sequence[str]
+) -> Question:
+    """Our variants, the network of `model.phi` if there is one, and keras.applications' networks.
+
+    Raises:
+      ConfigError: a network is not known.
+    """
+    from trainer.backbones import BACKBONES
+
+    for option, names, valid in (("variant", variants, VARIANTS), ("backbone", backbones, BACKBONES)):
+        if unknown := [name for name in names if name not in valid]:
+            raise ConfigError(f"--{option} {unknown[0]}: expected one of {', '.join(valid)}")
+    if config.model.weights not in ("none", "imagenet"):
+        raise ConfigError("a comparison starts from model.weights none or imagenet, which all networks have")
+    if config.model.weights == "none":
+        refuse_head_phase(config)
+    side, weights = config.model.image_size, config.model.weights
+    common = {"image_size": side, "weights": weights}
+    ours = [ModelSettings.model_validate({"variant": variant, **common}) for variant in dict.fromkeys(variants)]
+    if config.model.phi is not None:
+        ours.append(config.model)
+    entrants = []
+    for model in ours:
+        variant = model.chosen_variant
+        macs, details = network_cost(variant, None).macs, {"side": variant.resolution}
+        entrants.append(Entrant(name=variant.name, group="EfficientNet", model=model, macs=macs, details=details))
+    others = ModelSettings(image_size=side or BASE_RESOLUTION, weights=weights)
+    resolution = others.chosen_variant.resolution
+    for name in dict.fromkeys(backbones):
+        macs = round(BACKBONES[name].gmacs * 1e9 * (resolution / BASE_RESOLUTION) ** 2)
+        family = name.removesuffix("Small").removesuffix("Large").rstrip("0123456789").removesuffix("V")
+        details = {"side": resolution}
+        entrants.append(Entrant(name=name, group=family, model=others, macs=macs, details=details, backbone=name))
+    return Question(
+        command="compare",
+        title="EfficientNet beside other networks",
+        intro="Our variants and networks of keras.applications, all trained by the same recipe on the same images"
+        + (", from their ImageNet weights." if weights == "imagenet" else ", from scratch."),
+        entrants=tuple(entrants),
+        **_common(config, effort),
+    )
+
+
+def refuse_head_phase(config: PipelineConfig) -> None:
+    """Raises ConfigError where the recipe trains the head of given weights first."""
+    if config.train.chosen_recipe.head_share:
+        raise ConfigError(
+            "these networks are trained from scratch, without a phase for the head; use --set train.recipe=quick"
+        )
+
+
+def training_config(config: PipelineConfig, effort: Effort, entrant: Entrant, latency: bool = True) -> dict[str, Any]:
+    """A TrainingJob's `config` for a network, by the recipe of the configuration.
+
+    The dropout is the same for all unless `train` sets it: they are to differ in nothing but their shape.
+    """
+    asked = config.train
+    rates = {
+        rate: getattr(asked, rate) if getattr(asked, rate) is not None else published
+        for rate, published in published_rates("b0").items()
+    }
+    train = asked.model_copy(update={"epochs": effort.epochs, "patience": None, **rates})
+    return {
+        "model": entrant.model.model_dump(),
+        "train": train.model_dump(),
+        "transform": images_of(config, entrant.side).transform.model_dump(),
+        "image_size": entrant.side,
+        "seed": config.seed,
+        "source": source_hash(PROJECT / "trainer"),
+        "data_fraction": effort.data_fraction,
+        "backbone": entrant.backbone,
+        "latency": latency,
+    }
+
+
+def images_of(config: PipelineConfig, side: int) -> PipelineConfig:
+    """The configuration whose Transform stores the images at a side."""
+    model = config.model.model_copy(update={"phi": None, "image_size": side})
+    transform = config.transform.model_copy(update={"materialize": True})
+    return config.model_copy(update={"model": model, "transform": transform})
+
+
+def _scaled(network: ScaledNetwork, base_macs: int) -> Entrant:
+    variant = network.model.chosen_variant
+    return Entrant(
+        name=BASE if network.way == BASE else f"{network.way} x{network.level:g}",
+        group=network.way,
+        model=network.model,
+        macs=network.macs,
+        details={
+            "level": network.level,
+            "true_level": round(network.macs / base_macs, 3),
+            "depth": round(variant.depth_coefficient, 3),
+            "width": round(variant.width_coefficient, 3),
+            "side": variant.resolution,
+        },
+    )
+
+
+def _common(config: PipelineConfig, effort: Effort) -> dict[str, Any]:
+    return {
+        "recipe": f"{config.train.recipe}, {effort.epochs} epochs, batches of {config.train.batch_size}",
+        "source": config.data.path,
+        "epochs": effort.epochs,
+        "seeds": tuple(config.seed + number for number in range(effort.seeds)),
+    }
+
+
+def _listed(levels: Sequence[float]) -> str:
+    *before, last = (f"{level:g}" for level in sorted(set(levels)))
+    return f"{', '.join(before)} and {last}" if before else last

@@ -1,0 +1,109 @@
+"""A study as a pipeline: data once, a Transform for each side, trainings that wait for nothing else, one report."""
+
+import csv
+import json
+from dataclasses import asdict
+
+import pytest
+
+from pipeline.config import ConfigError, load_config
+from pipeline.scale_pipeline import create_scale_pipeline, own_config, write_report
+from pipeline.scale_question import Effort, compare_question, study_question
+
+pytestmark = pytest.mark.tfx
+
+TINY = ("model.base_width=0.2", "model.base_depth=0.3", "model.image_size=32", "runners.local.root=/somewhere")
+EFFORT = Effort(epochs=3, seeds=2, data_fraction=0.5, minutes=None)
+
+
+def question():
+    return study_question(load_config(overrides=TINY), EFFORT, [2.0, 2.5], None)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    config = load_config(overrides=TINY)
+    return create_scale_pipeline(own_config(config, "study"), EFFORT, question())
+
+
+@pytest.fixture(scope="module")
+def nodes(pipeline) -> dict:
+    return {component.id: component for component in pipeline.components}
+
+
+def test_a_study_is_wired_once_for_data_each_side_and_each_training(pipeline, nodes):
+    asked = question()
+    data = ["ImageExampleGen", "CuratedSchema", "StatisticsGen", "ExampleValidator", "DataGate"]
+    sides = sorted({entrant.side for entrant in asked.entrants})
+    assert len(sides) > 2
+    transforms = [f"Transform-{side}" for side in sides]
+    trainers = [name for name in nodes if name.startswith("Trainer")]
+    assert set(nodes) == {*data, *transforms, *trainers, "StudyReport"}
+    assert len(trainers) == 9 * 2
+    assert {"Trainer-base-seed-42", "Trainer-depth-x2-5-seed-43", "Trainer-compound-x2-seed-42"} <= set(trainers)
+    assert pipeline.pipeline_info.pipeline_name == "quickstart-study"
+    assert pipeline.pipeline_info.pipeline_root == "/somewhere/quickstart-study/artifacts"
+    for name in transforms:
+        assert nodes["DataGate"] in nodes[name].upstream_nodes
+
+
+def test_a_training_waits_for_its_images_alone_and_is_told_what_the_local_command_tells(nodes):
+    for entrant in question().entrants:
+        for seed in (42, 43):
+            node = nodes[f"Trainer-{entrant.name.replace(' ', '-').replace('.', '-')}-seed-{seed}"]
+            assert {one.id for one in node.upstream_nodes} == {f"Transform-{entrant.side}", "CuratedSchema"}
+            told = json.loads(node.exec_properties["custom_config"])
+            assert (told["seed"], told["image_size"], told["train"]["epochs"]) == (seed, entrant.side, 3)
+            assert told["model"] == entrant.model.model_dump()
+            assert told["checkpoint_root"] == "/somewhere/quickstart-study/scale/trainings"
+
+
+def test_the_gate_looks_at_what_the_pipeline_itself_has_pushed(nodes):
+    assert nodes["DataGate"].exec_properties["push_path"] == "/somewhere/quickstart/served"
+
+
+def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged(tmp_path, nodes):
+    from trainer.contenders import Outcome
+    from trainer.scaling_node import OUTCOME_FILE
+
+    inputs = nodes["StudyReport"].inputs
+    trainers = [inputs[name].producer_component_id for name in sorted(inputs)]
+    assert trainers[:3] == ["Trainer-base-seed-42", "Trainer-base-seed-43", "Trainer-depth-x2-seed-42"]
+    places = []
+    for number, name in enumerate(trainers):
+        outcome = Outcome(number / 100, 1.0, 1_000, 1_000_000 + number, 2.0, 5.0, 100, 50)
+        failed = name.startswith("Trainer-width-x2-seed") or name == "Trainer-depth-x2-seed-43"
+        (tmp_path / name).mkdir()
+        (tmp_path / name / OUTCOME_FILE).write_text(json.dumps(None if failed else asdict(outcome)))
+        places.append(str(tmp_path / name))
+    folder = tmp_path / "report"
+    folder.mkdir()
+    write_report(str(folder), nodes["StudyReport"].exec_properties["question"], places)
+    rows = list(csv.DictReader((folder / "results.csv").open(encoding="utf-8")))
+    asked = question()
+    assert [row["network"] for row in rows] == [one.name for one in asked.entrants if one.name != "width x2"]
+    assert [(row["accuracy"], row["seeds"]) for row in rows[:2]] == [("0.005", "2"), ("0.02", "1")]
+    assert (rows[0]["side"], rows[0]["level"]) == ("32", "1.0")
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "15 of 18" in page
+    assert page.count("<svg") == 3
+
+
+def test_a_comparison_has_every_network_once():
+    config = load_config(overrides=["model.image_size=32"])
+    asked = compare_question(config, EFFORT, ["b0", "b0"], ["MobileNetV3Small"])
+    assert [(entrant.name, entrant.group) for entrant in asked.entrants] == [
+        ("b0", "EfficientNet"),
+        ("MobileNetV3Small", "MobileNet"),
+    ]
+    with pytest.raises(ConfigError, match="--backbone VGG: expected one of ResNet50"):
+        compare_question(config, EFFORT, ["b0"], ["VGG"])
+
+
+def test_images_are_stored_for_a_study_also_where_the_pipeline_stores_none():
+    config = load_config(overrides=[*TINY, "transform.materialize=false", "transform.format=png"])
+    pipeline = create_scale_pipeline(config, EFFORT, question())
+    nodes = {component.id: component for component in pipeline.components}
+    assert "transformed_examples" in nodes["Transform-32"].outputs
+    told = json.loads(nodes["Trainer-base-seed-42"].exec_properties["custom_config"])
+    assert (told["transform"]["format"], told["transform"]["materialize"]) == ("png", True)

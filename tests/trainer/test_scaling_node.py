@@ -1,0 +1,29 @@
+"""One training of a study as TFX's Trainer runs it: an outcome where the report looks for it, also of a bad end."""
+
+import pytest
+
+from tests.trainer.digits import make_job
+from trainer import scaling_node
+from trainer.callbacks import TrainingDiverged
+from trainer.contenders import Outcome
+
+OUTCOME = Outcome(0.9, 0.3, 1_000, 2_000, None, 5.0, 100, 50)
+
+
+@pytest.mark.parametrize("diverges", [False, True])
+def test_the_outcome_lies_in_the_model_run(tmp_path, monkeypatch, diverges):
+    asked = []
+
+    def outcome_of(job, folder):
+        asked.append((job, folder))
+        if diverges:
+            raise TrainingDiverged("the loss is nan")
+        return OUTCOME
+
+    monkeypatch.setattr(scaling_node, "outcome_of", outcome_of)
+    job = make_job(tmp_path / "data")
+    job.config["checkpoint_root"] = str(tmp_path / "state" / "trainings")
+    scaling_node.train(job)
+    assert asked == [(job, str(tmp_path / "state" / "trainings"))]
+    assert (tmp_path / "state" / "trainings").is_dir()
+    assert scaling_node.outcome_at(job.log_dir) == (None if diverges else OUTCOME)

@@ -1,0 +1,52 @@
+"""The Trainer component's module for one training of a study: it leaves what came of it, and no model."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from trainer.callbacks import TrainingDiverged
+from trainer.contenders import Outcome, outcome_of
+from trainer.fresh_process import call_in_fresh_process
+from trainer.job import TrainingJob
+from trainer.progress import PROGRESS
+
+if TYPE_CHECKING:
+    from tfx.components.trainer.fn_args_utils import FnArgs
+
+OUTCOME_FILE = "outcome.json"  # in the `model_run` artifact
+
+
+def run_fn(fn_args: "FnArgs") -> None:
+    """TFX's entry point: trains in a process of its own, see `train`."""
+    call_in_fresh_process(train, TrainingJob.from_fn_args(fn_args))
+
+
+def train(job: TrainingJob) -> None:
+    """Leaves the outcome of a training beside its logs, null where its loss is not finite.
+
+    The `config` is that of a `Contender`; in `checkpoint_root` a training that was killed goes on.
+
+    Raises:
+      TrainingDataError: a split is empty.
+    """
+    folder = job.config["checkpoint_root"]
+    tf.io.gfile.makedirs(folder)
+    outcome = None
+    try:
+        outcome = outcome_of(job, folder)
+    except TrainingDiverged as error:  # the others say how their networks do
+        PROGRESS.info("train: left out, %s", error)
+    # TFX's Trainer asks for this folder; the networks themselves are not kept.
+    tf.io.gfile.makedirs(job.model_dir)
+    tf.io.gfile.makedirs(job.log_dir)
+    with tf.io.gfile.GFile(f"{job.log_dir}/{OUTCOME_FILE}", "w") as file:
+        file.write(json.dumps(outcome and asdict(outcome)))
+
+
+def outcome_at(model_run: str) -> Outcome | None:
+    """What `train` has left in the `model_run` artifact that lies there."""
+    with tf.io.gfile.GFile(f"{model_run}/{OUTCOME_FILE}") as file:
+        found = json.loads(file.read())
+    return found and Outcome(**found)
