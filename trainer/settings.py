@@ -166,11 +166,14 @@ class Drifted(Settings):
     drift: Fraction
 
 
+TuneWhen = Literal["always", "first", "never", "drift"] | Every | Drifted
+
+
 class TuneSettings(Settings):
     """The search over dropout, drop-connect and, where a range is given, more."""
 
     enabled: bool = True
-    when: Literal["always", "first", "never", "drift"] | Every | Drifted = "always"
+    when: TuneWhen = "always"
     algorithm: Literal["random", "bayesian", "grid", "hyperband"] = "random"
     trials: Annotated[int, Field(ge=1)] = 3
     epochs: Annotated[int, Field(ge=1)] = 1
