@@ -109,5 +109,5 @@ def _send(urls: list[str], title: str, body: str, kind: str) -> str:
         )
         (told if sent else silent).append(name)
     if silent:
-        raise AlertError(f"{', '.join(silent)} did not take the alert; `effnet schedule alert` tries it again")
+        raise AlertError(f"{', '.join(silent)} did not take the alert; the next look at the schedule tries it again")
     return ", ".join(told)

@@ -19,7 +19,7 @@ from pipeline.scheduling.decision import Action, Decision, broken
 from pipeline.scheduling.images import Looked, look_at
 from pipeline.scheduling.outcome import count_runs, is_retried, outcome_of
 from pipeline.scheduling.settings import duration
-from pipeline.scheduling.store import BROKEN, FOLDER, JUDGED, Attempt, Kind, Store, Verdict
+from pipeline.scheduling.store import BROKEN, FOLDER, JUDGED, REPORT_FILE, Attempt, Kind, Store, Verdict
 from pipeline.scheduling.warm_start import served_weights
 
 ATTEMPT = "attempt"  # the lock of who attends to the schedule
@@ -28,7 +28,6 @@ NOT_SENT = "not sent: "
 PENDING_LOOKED_AT = 20  # newest attempts whose alert is sent if that failed before
 KEPT_LOGS = 50
 REPORTED = 30  # attempts that a run's report shows
-REPORT_FILE = "history.json"
 
 
 class Busy(RuntimeError):
