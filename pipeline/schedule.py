@@ -1,7 +1,7 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
 import json
-from datetime import date, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,6 +35,7 @@ COLOURS = {
 CODES = {
     "pushed": ExitCode.PUSHED,
     "unchanged": ExitCode.PUSHED,
+    "nothing new": ExitCode.PUSHED,
     "refused": ExitCode.GATE_REFUSED,
     "missing data": ExitCode.DATA_REFUSED,
 }
@@ -72,14 +73,30 @@ def start(config: ConfigOption = None, overrides: SetOption = None, debug: Debug
 
 
 @app.command()
-def tick(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+def tick(
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Deal with this time of the schedule alone (UTC): for who knows that it is due, as Airflow.",
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    debug: DebugOption = False,
+) -> None:
     """Deal with what is due now, and end: for a systemd timer or cron, see `install`."""
     from pipeline.scheduling.scheduler import need_cron, stop_when_signalled
+    from pipeline.scheduling.store import Kind
 
     attendant = _attendant(config, overrides)
     need_cron(attendant.config.schedule)
     with stop_when_signalled(attendant):
-        attendant.attend()
+        if at is None:
+            attendant.attend()
+            return
+        done = attendant.deal_with(Kind.SCHEDULED, at)
+    raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
 
 
 @app.command()
@@ -196,7 +213,7 @@ def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: Deb
 
     attendant = _attendant(config, overrides)
     with stop_when_signalled(attendant):
-        done = attendant.run_now(Kind.TRIGGERED, attendant.clock())
+        done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
 
 
@@ -223,7 +240,7 @@ def backfill(
                 print(f"{span}: {before.verdict} by attempt {before.id} already; --again runs it again")
                 continue
             slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
-            done = attendant.run_now(Kind.BACKFILL, slot, str(span))
+            done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
             codes.append(CODES.get(done.verdict, ExitCode.FAILED))
             if attendant.stop.is_set():
                 break

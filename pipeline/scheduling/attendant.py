@@ -105,10 +105,11 @@ class Attendant:
             while not self.stop.is_set() and self._attend_once():
                 pass
 
-    def run_now(self, kind: Kind, slot: datetime, span: str = "") -> Attempt:
-        """Runs the pipeline whatever the schedule says, again if it fails; returns the last attempt.
+    def deal_with(self, kind: Kind, slot: datetime, span: str = "") -> Attempt:
+        """Deals with one time to its end, retries and all; returns the last attempt.
 
-        One that was interrupted before is gone on with; a settled one is made anew.
+        What a person asks for is run whether or not it is worth it. One that was interrupted before is gone on with; a
+        settled one is made anew.
 
         Args:
           kind: who asks.
@@ -126,7 +127,7 @@ class Attendant:
                 made = self.store.of_slot(slot, kind)[over:]
                 if made and (made[-1].settled or self.stop.is_set()):
                     return made[-1]
-                self._deal_with(slot, kind, made, span, asked_for=True)
+                self._step(slot, kind, made, span)
 
     def judged_span(self, span: str) -> Attempt | None:
         """The newest attempt with that span as its newest which came to a verdict on its model."""
@@ -151,7 +152,7 @@ class Attendant:
         if queue.next is None:
             return False
         of_slot = made if queue.next == unfinished else []
-        self._deal_with(queue.next, Kind.SCHEDULED, of_slot, "", asked_for=False)
+        self._step(queue.next, Kind.SCHEDULED, of_slot)
         return True
 
     def _pass_over(self, missed: list[datetime], unfinished: list[Attempt], newer: datetime | None) -> None:
@@ -166,13 +167,13 @@ class Attendant:
             why = f"{times} while nothing ran; catch_up is {self.config.schedule.catch_up}"
             self._settle(self._note_of(missed[-1], Kind.SCHEDULED, Verdict.MISSED, why))
 
-    def _deal_with(self, slot: datetime, kind: Kind, made: list[Attempt], span: str, asked_for: bool) -> None:
+    def _step(self, slot: datetime, kind: Kind, made: list[Attempt], span: str = "") -> None:
         """Comes one step further with a time: a run, a wait, or the note that there is none."""
         config = self.config
         span = made[0].span if made and made[0].span else span
         try:
             look = look_at(config, self.store, slot.astimezone(config.schedule.zone).date(), span)
-            if asked_for and not made and not look.missing:
+            if kind is not Kind.SCHEDULED and not made and not look.missing:
                 decided = Decision(Action.RUN, "asked for")
             else:
                 decided = decision.decide(config.schedule, made, look, self.clock())
@@ -181,17 +182,17 @@ class Attendant:
             return
         if decided.action is Action.WAIT:
             assert decided.until is not None
-            self._wait_for_retry(decided, asked_for)
+            self._wait_for_retry(decided, kind)
         elif decided.action is Action.SETTLE:
             assert decided.verdict is not None
             self._settle(self._note_of(slot, kind, decided.verdict, decided.reason, look))
         else:
             self._run(slot, kind, made, look, decided.reason)
 
-    def _wait_for_retry(self, decided: Decision, asked_for: bool) -> None:
+    def _wait_for_retry(self, decided: Decision, kind: Kind) -> None:
         assert decided.until is not None
         until = decided.until
-        if not asked_for:  # a newer time may take the place of the retry
+        if kind is Kind.SCHEDULED:  # a newer time may take the place of the retry
             until = min([until, *decision.next_times(self.config.schedule, self.clock(), 1)])
         self.say(f"{decided.reason} at {_local(self.config, decided.until)}")
         if self.wait:

@@ -10,13 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from cronsim import CronSim
 
 from pipeline.config import PipelineConfig
 
+OFTEN = "*/5 * * * *"
 UNITS = Path("~/.config/systemd/user")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SERVICE = """\
@@ -92,19 +93,21 @@ def calendar_times(config: PipelineConfig) -> list[str]:
 
 
 def cron_entry(config: PipelineConfig, config_path: Path, overrides: Sequence[str]) -> str:
-    """Lines for a crontab, between two that mark them as ours."""
+    """Lines for a crontab, between two that mark them as ours.
+
+    Not every cron knows CRON_TZ, Debian's does not: where the schedule counts in another time zone than this machine,
+    the entry looks often instead, and finds nothing due most of the time.
+    """
     start, end = _marks(config.name)
     # A % ends the command of a cron entry.
     command = tick_command(config_path, overrides).replace("%", r"\%")
     schedule = config.schedule
-    return f"{start}\nCRON_TZ={schedule.timezone}\n{schedule.cron} {command}\n{end}\n"
+    times = schedule.cron if _is_local(schedule.zone) else OFTEN
+    return f"{start}\n{times} {command}\n{end}\n"
 
 
 def with_entry(crontab: str, name: str, entry: str) -> str:
-    """The crontab with the entry instead of an earlier one.
-
-    It comes last, for CRON_TZ holds for all lines that follow it.
-    """
+    """The crontab with the entry instead of an earlier one."""
     start, end = _marks(name)
     without = re.sub(rf"^{re.escape(start)}$.*?^{re.escape(end)}$\n?", "", crontab, flags=re.MULTILINE | re.DOTALL)
     return f"{without.rstrip()}\n{entry}" if without.strip() else entry
@@ -133,6 +136,12 @@ def write_crontab(name: str, entry: str) -> None:
     done = subprocess.run([crontab, "-"], input=with_entry(before, name, entry), capture_output=True, text=True)
     if done.returncode:
         raise InstallError(f"crontab did not take the entry: {' '.join(done.stderr.split())}")
+
+
+def _is_local(zone: tzinfo) -> bool:
+    """Whether this machine's clock shows that zone's time, all year round."""
+    days = [datetime(2024, 1, 1, 12, tzinfo=UTC) + timedelta(days=number) for number in range(366)]
+    return all(day.astimezone(zone).utcoffset() == day.astimezone().utcoffset() for day in days)
 
 
 def _marks(name: str) -> tuple[str, str]:

@@ -1,8 +1,5 @@
 """Alerts as a receiver on this machine gets them, and never with a secret where it does not belong."""
 
-import http.server
-import json
-import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -10,44 +7,16 @@ import pytest
 from pipeline.scheduling.alerts import NOBODY, AlertError, tell
 from pipeline.scheduling.settings import Alerts
 from pipeline.scheduling.store import Attempt, Kind, Verdict
+from tests.scheduling.receiver import listening
 
 PASSWORD = "hunter2"
 NOW = datetime(2026, 3, 5, 2, 0, tzinfo=UTC)
 
 
-class Receiver(http.server.ThreadingHTTPServer):
-    """Keeps what is posted to it; answers with `status`."""
-
-    def __init__(self):
-        self.posts: list[dict] = []
-        self.status = 200
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            server: Receiver
-
-            def do_POST(self):
-                self.server.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(self.server.status)
-                self.end_headers()
-
-            def log_message(self, *arguments):
-                """Says nothing."""
-
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"json://user:{PASSWORD}@127.0.0.1:{self.server_port}/scheduled"
-
-
 @pytest.fixture
 def receiver():
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with listening(PASSWORD) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def attempt(verdict: Verdict, why: str = "accuracy 0.41 is below 0.9") -> Attempt:

@@ -222,7 +222,7 @@ def test_whoever_attends_is_alone(stand_in):
     try:
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(Busy, match=f"process {holder.pid} since"):
-            attendant.run_now(Kind.TRIGGERED, stand_in.clock())
+            attendant.deal_with(Kind.TRIGGERED, stand_in.clock())
     finally:
         holder.kill()
         holder.wait()
@@ -233,7 +233,7 @@ def test_a_backfilled_span_is_read_as_its_newest_and_found_again(stand_in):
     stand_in.add_day("2026-03-09")
     stand_in.plan(REFUSED)
     attendant = stand_in.attendant()
-    done = attendant.run_now(Kind.BACKFILL, stand_in.clock.now.replace(day=2, hour=0), "2026-03-02")
+    done = attendant.deal_with(Kind.BACKFILL, stand_in.clock.now.replace(day=2, hour=0), "2026-03-02")
     assert (done.verdict, done.spans, done.kind) == (Verdict.REFUSED, ("2026-03-02",), Kind.BACKFILL)
     assert attendant.judged_span("2026-03-02").id == done.id
     assert attendant.judged_span("2026-03-09") is None

@@ -184,17 +184,30 @@ def test_days_that_systemd_does_not_know_are_told(folder):
 
 def test_the_cron_entry_takes_the_place_of_an_earlier_one_and_leaves_the_rest(folder):
     entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", ("train.epochs=3",))
-    assert "CRON_TZ=Europe/Berlin\n0 2 * * * " in entry
-    assert entry.splitlines()[2].endswith(f"schedule tick --config {folder}/pipeline.yaml --set train.epochs=3")
+    assert entry.splitlines()[1].endswith(f"schedule tick --config {folder}/pipeline.yaml --set train.epochs=3")
     other = "# mine\n5 5 * * * backup\n"
     once = with_entry(other, "flowers", entry)
     assert with_entry(once, "flowers", entry) == once == other + entry
     assert with_entry("", "flowers", entry) == entry
 
 
+@pytest.mark.parametrize(
+    ("machine", "times"), [("Europe/Berlin", "0 2 * * *"), ("Europe/Paris", "0 2 * * *"), ("UTC", "*/5 * * * *")]
+)
+def test_a_cron_entry_counts_in_the_machine_s_time_or_looks_often(folder, monkeypatch, machine, times):
+    monkeypatch.setenv("TZ", machine)
+    time.tzset()
+    try:
+        entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", ())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert entry.splitlines()[1].startswith(f"{times} /")
+
+
 def test_printing_writes_nothing(folder):
     shown = schedule(folder, "install", "--print").stdout
     for text in systemd_units(load_config(folder / "pipeline.yaml"), folder / "pipeline.yaml", ()).values():
         assert text in shown
-    assert "CRON_TZ" in schedule(folder, "install", "--as", "cron", "--print").stdout
+    assert "schedule tick" in schedule(folder, "install", "--as", "cron", "--print").stdout
     assert not (folder / ".config").exists() and not (folder / "build").exists()
