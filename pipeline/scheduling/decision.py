@@ -152,7 +152,7 @@ def _again(retries: Retries, made: Sequence[Attempt], now: datetime) -> Decision
     until = (last.ended or last.started) + retries.wait_before(failures)
     if now < until:
         return Decision(Action.WAIT, f"retry {failures} of {retries.times}", until=until)
-    return Decision(Action.RUN, f"retry {failures} of {retries.times}, for the one before it {last.verdict}")
+    return Decision(Action.RUN, f"retry {failures} of {retries.times}; the attempt before it: {last.verdict}")
 
 
 def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:

@@ -62,9 +62,7 @@ def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int
         limit = config.schedule.time_limit
         return Outcome(Verdict.TIMED_OUT, f"took longer than schedule.time_limit, {limit}; see {log}", run=run)
     if ended.code is None:
-        return Outcome(
-            Verdict.KILLED, f"was killed by {ended.by}, by someone or for want of memory; see {log}", run=run
-        )
+        return Outcome(Verdict.KILLED, f"by {ended.by}: somebody ended it, or memory ran out; see {log}", run=run)
     error = _last_error(log)
     if ended.code == ExitCode.DATA_REFUSED:
         return Outcome(Verdict.REFUSED, error or f"refused for its data; see {log}", run=run)

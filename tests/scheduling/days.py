@@ -22,6 +22,7 @@ from tests.scheduling.receiver import Receiver
 
 CLASSES = 4
 A_DAY = 90  # images
+MOST_WORSE = 0.1  # than the served model, on the same images
 FIRST = date(2026, 3, 1)
 # A small network, which learns four digits in seconds; the gate's floor is above what it can reach where half of the
 # labels are guesses.

@@ -11,7 +11,7 @@ import pytest
 from components.atomic_pusher.store import INCOMING
 from pipeline.report import find_report
 from pipeline.scheduling.store import Verdict
-from tests.scheduling.days import CLASSES, Days
+from tests.scheduling.days import CLASSES, MOST_WORSE, Days
 from tests.scheduling.receiver import listening
 
 pytestmark = pytest.mark.tfx
@@ -45,6 +45,9 @@ class Ledger:
         assert (served != self.served) == (verdict is Verdict.PUSHED)
         assert (attempts[0].served_before, last.served_after) == (self.served, served)
         assert self.days.trainings() - self.trainings == trained
+        if compared := re.search(r"accuracy ([\d.]+); version \d+ had ([\d.]+)", last.why):
+            accuracy, before = map(float, compared.groups())
+            assert accuracy >= before - MOST_WORSE
         self.served, self.told, self.trainings = served, self.told + len(told), self.days.trainings()
         return last.why
 
