@@ -1,6 +1,5 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
-import json
 from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import schedule_kubeflow
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import ConfigError, find_config, load_config
 from pipeline.exit_codes import ExitCode
 
@@ -164,7 +163,7 @@ def show(
         "last": attempts[-1].as_json() if attempts else None,
     }
     if as_json:
-        print(json.dumps(state, indent=2, ensure_ascii=False))
+        print_json(state)
         return
     table = Table(show_header=False, box=None)
     table.add_row(
@@ -261,7 +260,7 @@ def history(
     settings = load_config(config, overrides or ())
     attempts = Store(settings.run_root).attempts(last)
     if as_json:
-        print(json.dumps([attempt.as_json() for attempt in attempts], indent=2, ensure_ascii=False))
+        print_json([attempt.as_json() for attempt in attempts])
         return
     if not attempts:
         print(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")

@@ -42,7 +42,7 @@ class Outcome:
 
 def count_runs(config: PipelineConfig) -> int:
     """How many runs there have been."""
-    return len(all_runs(config.run_root / "metadata.sqlite"))
+    return len(all_runs(config.metadata_path))
 
 
 def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int) -> Outcome:
@@ -54,7 +54,7 @@ def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int
       log: what it printed.
       runs_before: how many runs there were before it.
     """
-    records = all_runs(config.run_root / "metadata.sqlite")[runs_before:]
+    records = all_runs(config.metadata_path)[runs_before:]
     run = records[-1].number if records else None
     if ended.by == "stop":
         return Outcome(Verdict.INTERRUPTED, "the scheduler was stopped", run=run)
