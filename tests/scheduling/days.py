@@ -54,8 +54,8 @@ runners: {local: {root: build}}
 class Days:
     """A project's folder, its schedule and who is told."""
 
-    def __init__(self, folder: Path, receiver: Receiver | None):
-        self.folder, self.receiver = folder, receiver
+    def __init__(self, folder: Path, receiver: Receiver | None, *overrides: str):
+        self.folder, self.receiver, self.overrides = folder, receiver, overrides
         self.clock = Clock(datetime(2026, 2, 28, 12, tzinfo=UTC))
         (folder / "pipeline.yaml").write_text(CONFIG)
         (folder / "photos").mkdir(exist_ok=True)
@@ -69,6 +69,7 @@ class Days:
         """A new one each day, as if the machine had been started anew."""
         return Attendant(
             self.folder / "pipeline.yaml",
+            self.overrides,
             clock=self.clock,
             wait=self.clock.wait,
             say=lambda line: print(line, flush=True),
