@@ -5,6 +5,10 @@ class DataError(ValueError):
     """The images cannot be used as they are."""
 
 
+class MissingData(DataError):
+    """The images are not there, or not yet."""
+
+
 class GateError(ValueError):
     """A gate cannot decide, so it refuses."""
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from pipeline.beam_options import check_form
 from pipeline.kubeflow.settings import KubeflowSettings
+from pipeline.scheduling.settings import ScheduleSettings
 from trainer.settings import (
     NO_FILE,
     Fraction,
@@ -178,6 +179,7 @@ class PipelineConfig(Settings):
     serving: ServingSettings = ServingSettings()
     push: PushSettings = PushSettings()
     export: ExportSettings = ExportSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     runners: Runners = Runners()
 
     @model_validator(mode="after")
@@ -194,6 +196,12 @@ class PipelineConfig(Settings):
                 "train.recipe finetune, or a train.head_share, keeps batch norm frozen and needs model.weights: "
                 "imagenet, or the path of a file"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_lies_here_is_a_warm_start(self) -> "PipelineConfig":
+        if self.schedule.warm_start and "://" in self.push_path:
+            raise ValueError(f"schedule.warm_start needs a push.path on this machine's disk, got {self.push_path}")
         return self
 
     @model_validator(mode="after")

@@ -39,6 +39,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.model_exporter.component import ModelExporter
     from components.run_report.component import RunReport
     from components.served_model.component import ServedModel
+    from components.served_model.versions import fingerprint
     from components.serving_check.component import ServingCheck
     from components.tuner.component import Tuner
     from pipeline.eval_config import make_budgets, make_eval_config, make_rules
@@ -59,8 +60,8 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
         "source": source_hash(PROJECT / "trainer"),
     }
-    if config.model.weights not in NO_FILE:
-        choices["weights_source"] = source_hash(config.model.weights)
+    if (weights := config.model.weights) not in NO_FILE:
+        choices["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else source_hash(weights)
     told = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
     # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
     resumable = {**choices, **told, "checkpoint_root": str(config.run_root / "checkpoints")}

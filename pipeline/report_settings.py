@@ -8,6 +8,7 @@ import yaml
 from components.run_report.sources import Settings
 from components.source_hash import source_hash
 from pipeline.config import DEFAULT_PATH, PipelineConfig
+from pipeline.scheduling.store import FOLDER, REPORT_FILE
 
 PROJECT = DEFAULT_PATH.parent
 # Options of engines may hold what nobody else should read.
@@ -26,6 +27,7 @@ def make_report_settings(config: PipelineConfig) -> Settings:
         configuration=yaml.safe_dump(
             without_secrets(config.model_dump(mode="json")), sort_keys=False, allow_unicode=True
         ),
+        schedule=str(config.run_root / FOLDER / REPORT_FILE) if config.schedule.cron else "",
         code={**code, **({"requirements.lock": source_hash(lock)} if lock.is_file() else {})},
     )
 

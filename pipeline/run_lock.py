@@ -1,4 +1,7 @@
-"""One run at a time in one folder: two would train the same model twice and write into each other's metadata."""
+"""One run at a time in one folder: two would train the same model twice and write into each other's metadata.
+
+The schedule's locks are of the same kind.
+"""
 
 import contextlib
 import os
@@ -8,42 +11,77 @@ from pathlib import Path
 
 from fasteners import InterProcessLock
 
-# Two files, for to close the locked file a second time would end the lock (fcntl(2), advisory record locking).
-LOCK_FILE, HOLDER_FILE = "run.lock", "run.holder"
+RUN = "run"
 
 
 class RunInProgress(RuntimeError):
     """Another process runs this pipeline."""
 
 
-def is_running(run_root: Path) -> bool:
-    """Whether a process holds the pipeline's folder."""
-    if not (run_root / LOCK_FILE).exists():
+class Held(RuntimeError):
+    """Another process holds a lock; the message says which, as "process 17 since 12:00:00"."""
+
+
+def is_held(folder: Path, name: str) -> bool:
+    """Whether a process holds the lock of that name."""
+    path = _lock_file(folder, name)
+    if not path.exists():
         return False
-    lock = InterProcessLock(run_root / LOCK_FILE)
+    lock = InterProcessLock(path)
     free = lock.acquire(blocking=False)
     if free:
         lock.release()
     return not free
 
 
+def holder_of(folder: Path, name: str) -> str:
+    """Who holds the lock, or held it last."""
+    path = folder / f"{name}.holder"
+    return path.read_text(encoding="utf-8") if path.exists() else "that has just started"
+
+
+@contextlib.contextmanager
+def hold(folder: Path, name: str) -> Iterator[None]:
+    """Holds a lock for this process; the kernel lets go of it when the process ends, however it ends.
+
+    Raises:
+      Held: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = InterProcessLock(_lock_file(folder, name))
+    if not lock.acquire(blocking=False):
+        raise Held(holder_of(folder, name))
+    try:
+        # Another file, for to close the locked one a second time would end the lock (fcntl(2), advisory locking).
+        since = f"process {os.getpid()} since {datetime.now():%H:%M:%S}"
+        (folder / f"{name}.holder").write_text(since, encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def is_running(run_root: Path) -> bool:
+    """Whether a process holds the pipeline's folder."""
+    return is_held(run_root, RUN)
+
+
 @contextlib.contextmanager
 def only_run(run_root: Path) -> Iterator[None]:
-    """Holds the pipeline's folder for this process; the kernel lets go of it when the process ends, however it ends.
+    """Holds the pipeline's folder for this process.
 
     Raises:
       RunInProgress: another process holds it; the message says which.
     """
-    run_root.mkdir(parents=True, exist_ok=True)
-    lock, holder_file = InterProcessLock(run_root / LOCK_FILE), run_root / HOLDER_FILE
-    if not lock.acquire(blocking=False):
-        holder = holder_file.read_text(encoding="utf-8") if holder_file.exists() else "that has just started"
-        raise RunInProgress(
-            f"another run of {run_root.name} is under way, {holder}; wait for its end, "
-            "or give this one another `name` or `runners.local.root`"
-        )
-    try:
-        holder_file.write_text(f"process {os.getpid()} since {datetime.now():%H:%M:%S}", encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold(run_root, RUN))
+        except Held as holder:
+            raise RunInProgress(
+                f"another run of {run_root.name} is under way, {holder}; wait for its end, "
+                "or give this one another `name` or `runners.local.root`"
+            ) from holder
         yield
-    finally:
-        lock.release()
+
+
+def _lock_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.lock"

@@ -1,89 +1,308 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
+from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from pipeline.cli_options import ConfigOption, DebugOption, SetOption
-from pipeline.config import PipelineConfig, load_config
+from pipeline import schedule_kubeflow
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.config import ConfigError, find_config, load_config
+from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.service import Kubeflow
+    from pipeline.scheduling.attendant import Attendant
+    from pipeline.scheduling.store import Attempt
 
 app = typer.Typer(no_args_is_help=True, help="Runs that start by themselves.")
+app.add_typer(schedule_kubeflow.app)
+
+SHOWN_TIMES = 5
+COLOURS = {
+    "pushed": "green",
+    "unchanged": "green",
+    "nothing new": "green",
+    "running": "yellow",
+    "interrupted": "yellow",
+    "missed": "yellow",
+}
+CODES = {
+    "pushed": ExitCode.PUSHED,
+    "unchanged": ExitCode.PUSHED,
+    "nothing new": ExitCode.PUSHED,
+    "refused": ExitCode.GATE_REFUSED,
+    "missing data": ExitCode.DATA_REFUSED,
+}
 
 
 class Engine(StrEnum):
     """Who starts the runs."""
 
+    LOCAL = "local"
     KUBEFLOW = "kubeflow"
+
+
+class Entry(StrEnum):
+    """What calls `effnet schedule tick`."""
+
+    SYSTEMD = "systemd"
+    CRON = "cron"
 
 
 EngineOption = Annotated[Engine, typer.Option("--engine", help="Who starts the runs.")]
 
 
-def _kubeflow(settings: PipelineConfig) -> "Kubeflow":
-    from pipeline.kubeflow.connection import connect
-    from pipeline.kubeflow.service import Kubeflow
+def _attendant(config: Path | None, overrides: list[str] | None) -> "Attendant":
+    from pipeline.scheduling.attendant import Attendant
 
-    kubeflow = settings.runners.kubeflow
-    return Kubeflow(connect(kubeflow.endpoint), kubeflow.service_account)
+    return Attendant(find_config(config), tuple(overrides or ()), say=lambda line: print(line, flush=True))
 
 
 @app.command()
-def create(
-    engine: EngineOption,
-    cron: Annotated[str, typer.Option(help="Minute, hour, day, month, weekday, as in '0 2 * * *'.")],
-    timezone: Annotated[str, typer.Option(help="In which the hours count, such as Europe/Berlin.")] = "UTC",
+def start(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+    """Run the pipeline whenever its schedule says so, until Ctrl-C or SIGTERM; one scheduler a pipeline."""
+    from pipeline.scheduling.scheduler import start as run_scheduler
+
+    run_scheduler(_attendant(config, overrides), debug)
+
+
+@app.command()
+def tick(
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Deal with this time of the schedule alone (UTC): for who knows that it is due, as Airflow.",
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
+        ),
+    ] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Run the newest uploaded version again and again: one run at a time, without catching up on missed ones."""
-    from pipeline.kubeflow.schedule import backend_cron
+    """Deal with what is due now, and end: for a systemd timer or cron, see `install`."""
+    from pipeline.scheduling.scheduler import need_cron, stop_when_signalled
+    from pipeline.scheduling.store import Kind
 
-    settings = load_config(config, overrides or ())
-    expression = backend_cron(cron, timezone)
-    schedule = _kubeflow(settings).schedule(settings.name, expression)
-    print(f"{settings.name} runs at '{expression}' from now on: schedule {schedule.recurring_run_id}")
+    attendant = _attendant(config, overrides)
+    need_cron(attendant.config.schedule)
+    with stop_when_signalled(attendant):
+        if at is None:
+            attendant.attend()
+            return
+        done = attendant.deal_with(Kind.SCHEDULED, at)
+    raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
+
+
+@app.command()
+def install(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    entry: Annotated[Entry, typer.Option("--as", help="What starts the runs.")] = Entry.SYSTEMD,
+    only_print: Annotated[bool, typer.Option("--print", help="Show it and write nothing.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Have systemd or cron start the runs, instead of a scheduler that waits."""
+    from pipeline.scheduling import install as entries
+    from pipeline.scheduling.scheduler import need_cron
+
+    attendant, path, own = _attendant(config, overrides), find_config(config), tuple(overrides or ())
+    settings = attendant.config
+    need_cron(settings.schedule)
+    if entry is Entry.CRON:
+        lines = entries.cron_entry(settings, path, own)
+        if not only_print:
+            entries.write_crontab(settings.name, lines)
+        print(lines, end="")
+    else:
+        units = entries.systemd_units(settings, path, own)
+        if only_print:
+            print("\n".join(f"# {name}\n{text}" for name, text in units.items()), end="")
+        else:
+            for written in entries.write_units(units):
+                print(f"wrote {written}")
+            timer = f"effnet-{settings.name}.timer"
+            print(f"now type: systemctl --user daemon-reload && systemctl --user enable --now {timer}")
+            print("and, for runs while you are logged out: loginctl enable-linger")
+    if not only_print:
+        attendant.begin(attendant.clock())
 
 
 @app.command(name="list")
 def show(
-    engine: EngineOption,
+    engine: EngineOption = Engine.LOCAL,
     config: ConfigOption = None,
     overrides: SetOption = None,
+    as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the schedules of this pipeline."""
-    settings = load_config(config, overrides or ())
-    table = Table("schedule", "when", "state", "version")
-    for one in _kubeflow(settings).schedules(settings.name):
-        trigger = one.trigger
-        when = (
-            trigger.cron_schedule.cron
-            if trigger.cron_schedule
-            else f"every {trigger.periodic_schedule.interval_second} s"
+    """Show the schedule, its next times, and what it last came to."""
+    if engine is Engine.KUBEFLOW:
+        schedule_kubeflow.show(load_config(config, overrides or ()))
+        return
+    from pipeline.scheduling.attendant import PAUSED
+    from pipeline.scheduling.decision import next_times
+    from pipeline.scheduling.scheduler import is_scheduled
+
+    attendant = _attendant(config, overrides)
+    settings, store = attendant.config, attendant.store
+    paused = store.get(PAUSED)
+    times = [] if paused else next_times(settings.schedule, attendant.clock(), SHOWN_TIMES)
+    attempts = store.attempts(1)
+    state = {
+        "name": settings.name,
+        "cron": settings.schedule.cron,
+        "timezone": settings.schedule.timezone,
+        "scheduler": is_scheduled(settings.run_root),
+        "paused": paused or None,
+        "next": [time.isoformat() for time in times],
+        "last": attempts[-1].as_json() if attempts else None,
+    }
+    if as_json:
+        print_json(state)
+        return
+    table = Table(show_header=False, box=None)
+    table.add_row(
+        "schedule", f"'{settings.schedule.cron}' {settings.schedule.timezone}" if settings.schedule.cron else "none"
+    )
+    table.add_row("scheduler", "runs" if state["scheduler"] else "does not run; `effnet schedule start` starts it")
+    if paused:
+        table.add_row("paused", f"since {paused}; `effnet schedule resume` ends it")
+    table.add_row("next", ", ".join(f"{time:%Y-%m-%d %H:%M %Z}" for time in times) or "-")
+    if attempts:
+        table.add_row(
+            "last", f"{attempts[-1].slot:%Y-%m-%d %H:%M} UTC {attempts[-1].verdict}: {escape(attempts[-1].why)}"
         )
-        version = one.pipeline_version_reference.pipeline_version_id
-        table.add_row(one.recurring_run_id, when, str(one.status), version)
     Console().print(table)
 
 
 @app.command()
-def delete(
-    engine: EngineOption,
+def pause(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+    """Start no runs until `resume`; one under way goes on."""
+    from pipeline.scheduling.attendant import PAUSED
+
+    attendant = _attendant(config, overrides)
+    attendant.store.keep(PAUSED, f"{attendant.clock():%Y-%m-%d %H:%M} UTC")
+    print(f"{attendant.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
+
+
+@app.command()
+def resume(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+    """Start runs again; the times in between are not made up for."""
+    from pipeline.scheduling.attendant import PAUSED, SINCE
+
+    attendant = _attendant(config, overrides)
+    if not attendant.store.get(PAUSED):
+        print(f"{attendant.config.name} was not paused")
+        return
+    attendant.store.keep(SINCE, attendant.clock().isoformat())
+    attendant.store.keep(PAUSED, "")
+    print(f"{attendant.config.name} goes on")
+
+
+@app.command()
+def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+    """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
+    from pipeline.scheduling.scheduler import stop_when_signalled
+    from pipeline.scheduling.store import Kind
+
+    attendant = _attendant(config, overrides)
+    with stop_when_signalled(attendant):
+        done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
+    raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="The first span: a date such as 2024-05-31, or a number.")],
+    last: Annotated[str, typer.Option("--to", help="The last one.")],
+    again: Annotated[bool, typer.Option("--again", help="Also those that a run has judged before.")] = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """End the schedules of this pipeline; runs under way go on."""
+    """Run once for each span of a range, the oldest first, such as for days whose images came late."""
+    from pipeline.scheduling.attendant import day_start
+    from pipeline.scheduling.scheduler import stop_when_signalled
+    from pipeline.scheduling.store import Kind
+
+    attendant = _attendant(config, overrides)
+    codes = []
+    with stop_when_signalled(attendant):
+        for span in _range(first, last):
+            before = attendant.judged_span(str(span))
+            if before and not again:
+                print(f"{span}: {before.verdict} by attempt {before.id} already; --again runs it again")
+                continue
+            slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
+            done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
+            codes.append(CODES.get(done.verdict, ExitCode.FAILED))
+            if attendant.stop.is_set():
+                break
+    raise typer.Exit(max(codes, default=ExitCode.PUSHED))
+
+
+@app.command()
+def history(
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what each attempt came to, and why."""
+    from pipeline.scheduling.store import Store
+
     settings = load_config(config, overrides or ())
-    kubeflow = _kubeflow(settings)
-    found = kubeflow.schedules(settings.name)
-    for one in found:
-        kubeflow.delete_schedule(one.recurring_run_id)
-    print(f"{len(found)} schedule(s) of {settings.name} ended")
+    attempts = Store(settings.run_root).attempts(last)
+    if as_json:
+        print_json([attempt.as_json() for attempt in attempts])
+        return
+    if not attempts:
+        print(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
+        return
+    Console().print(_table(attempts, settings.schedule.zone))
+
+
+def _table(attempts: "list[Attempt]", zone: tzinfo) -> Table:
+    table = Table("", "due", "spans", "images", "took", "result", "served")
+    for attempt in reversed(attempts):
+        seconds = attempt.seconds
+        new = f", {attempt.new_images:,} new" if attempt.new_images else ""
+        served = attempt.served_after or "-"
+        table.add_row(
+            str(attempt.id),
+            f"{attempt.slot.astimezone(zone):%Y-%m-%d %H:%M}\n{attempt.kind}",
+            f"{attempt.spans[0]} to {attempt.spans[-1]}" if len(attempt.spans) > 1 else attempt.span or "-",
+            "-" if attempt.images is None else f"{attempt.images:,}{new}",
+            "-" if seconds is None else str(timedelta(seconds=round(seconds))),
+            f"[{COLOURS.get(attempt.verdict, 'red')}]{attempt.verdict}[/]: {escape(attempt.why)}",
+            served if attempt.served_after == attempt.served_before else f"{attempt.served_before or '-'} -> {served}",
+        )
+    return table
+
+
+def _range(first: str, last: str) -> list[date] | list[int]:
+    """The spans from first to last.
+
+    Raises:
+      ConfigError: they are neither two dates nor two numbers, or the wrong way round.
+    """
+    if first.isdecimal() and last.isdecimal() and len(first) != len("20240531"):
+        numbers = list(range(int(first), int(last) + 1))
+        if numbers:
+            return numbers
+    else:
+        try:
+            start, end = date.fromisoformat(first), date.fromisoformat(last)
+        except ValueError as error:
+            raise ConfigError(
+                f"got --from {first} --to {last}, expected dates such as 2024-05-31, or numbers"
+            ) from error
+        if start <= end:
+            return [start + timedelta(days=day) for day in range((end - start).days + 1)]
+    raise ConfigError(f"got --from {first} --to {last}, expected the earlier one first")

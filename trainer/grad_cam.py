@@ -19,6 +19,7 @@ import tensorflow as tf
 from trainer.efficientnet import build_efficientnet
 from trainer.kernels import Tensor
 from trainer.model_info import read_model_info
+from trainer.settings import FORMULA, ModelSettings
 
 # The paper takes the last convolution, 7 x 7 at 224 pixels. At 64 pixels that one is 2 x 2 and shows nothing: the last
 # activation that is not coarser than this stands in for it.
@@ -67,7 +68,9 @@ def rebuild(saved_model: str | Path) -> keras.Model:
       ValueError: the model's variables are not those of the network that its note names.
     """
     info = read_model_info(saved_model)
-    network = build_efficientnet(info["variant"], len(info["classes"]), image_size=info["image_size"], seed=0)
+    formula = {name: info[name] for name in FORMULA if name in info}
+    variant = ModelSettings(**formula).chosen_variant if formula else info["variant"]
+    network = build_efficientnet(variant, len(info["classes"]), image_size=info["image_size"], seed=0)
     stored = tf.train.load_checkpoint(str(Path(saved_model) / "variables" / "variables"))
     for number, variable in enumerate(network.variables):
         name = f"model_variables/{number}/.ATTRIBUTES/VARIABLE_VALUE"

@@ -20,6 +20,7 @@ Magnitude = Annotated[float, Field(ge=0, le=30)]
 
 # Every hyperparameter that the tuner can search, by its name in `tune` and in `train` or `train.augment`.
 TUNABLE = ("dropout_rate", "drop_connect_rate", "learning_rate", "label_smoothing", "randaugment_magnitude")
+FORMULA = ("phi", "alpha", "beta", "gamma", "base_width", "base_depth")  # what the compound formula is given
 HYPERBAND_LEAST_EPOCHS = 3
 # The reference evaluates on a central crop that leaves a margin: size / (size + 32) of the shorter side
 # (tensorflow/tpu, efficientnet/preprocessing.py, CROP_PADDING).
@@ -74,8 +75,7 @@ class ModelSettings(Settings):
     @property
     def formula(self) -> dict[str, float]:
         """The numbers that the compound formula was given; empty for a published variant."""
-        names = ("phi", "alpha", "beta", "gamma", "base_width", "base_depth")
-        return {} if self.phi is None else {name: getattr(self, name) for name in names}
+        return {} if self.phi is None else {name: getattr(self, name) for name in FORMULA}
 
     @model_validator(mode="after")
     def _the_formula_gives_a_network(self) -> "ModelSettings":
@@ -166,11 +166,14 @@ class Drifted(Settings):
     drift: Fraction
 
 
+TuneWhen = Literal["always", "first", "never", "drift"] | Every | Drifted
+
+
 class TuneSettings(Settings):
     """The search over dropout, drop-connect and, where a range is given, more."""
 
     enabled: bool = True
-    when: Literal["always", "first", "never", "drift"] | Every | Drifted = "always"
+    when: TuneWhen = "always"
     algorithm: Literal["random", "bayesian", "grid", "hyperband"] = "random"
     trials: Annotated[int, Field(ge=1)] = 3
     epochs: Annotated[int, Field(ge=1)] = 1

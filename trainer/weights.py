@@ -1,9 +1,9 @@
 """Initial weights: ImageNet's as published by Keras, a file of one's own, or none.
 
-Three layouts are read, all by layer name: the HDF5 of the published files (`efficientnetb0.h5`; also what Keras 2 and
-`model.save("x.h5")` write), Keras 3's `.weights.h5`, and the same inside a `.keras` archive. The file may come from
-this network or from keras.applications. Only the classifier may differ or be missing; it then keeps its initial
-weights, and the result says so.
+Four layouts are read, all by layer name: the HDF5 of the published files (`efficientnetb0.h5`; also what Keras 2 and
+`model.save("x.h5")` write), Keras 3's `.weights.h5`, the same inside a `.keras` archive, and the SavedModel of a pushed
+version. A file may come from this network or from keras.applications. Only the classifier may differ or be missing; it
+then keeps its initial weights, and the result says so.
 """
 
 import io
@@ -23,6 +23,7 @@ from keras.src.applications.efficientnet import BASE_WEIGHTS_PATH, WEIGHTS_HASHE
 from trainer.layers import IMAGENET_STDDEV
 
 CLASSIFIER = "predictions"
+_VARIABLE = "model_variables/{}/.ATTRIBUTES/VARIABLE_VALUE"  # of a SavedModel, as `trainer.export` names them
 NORMALIZATION = "normalization"
 
 Arrays = Mapping[str, list[np.ndarray]]
@@ -45,7 +46,7 @@ def load_weights(model: keras.Model, weights: str | Path, variant: str | None = 
 
     Args:
         model: the model; with a classifier of any width, or without one.
-        weights: "imagenet", "none", or the path of an .h5, .weights.h5 or .keras file.
+        weights: "imagenet", "none", or the path of an .h5, .weights.h5 or .keras file, or of a pushed SavedModel.
         variant: "b0" to "b7"; needed for "imagenet", of which all but the classifier is loaded.
 
     Returns:
@@ -59,9 +60,13 @@ def load_weights(model: keras.Model, weights: str | Path, variant: str | None = 
     if str(weights) == "none":
         return LoadedWeights("none")
     path = published_file(variant) if str(weights) == "imagenet" else Path(weights).expanduser()
-    if not path.is_file():
+    if path.is_dir():
+        arrays = _read_saved_model(model, path)
+    elif path.is_file():
+        arrays = _read(path)
+    else:
         raise FileNotFoundError(f"There is no weight file {path}: expected imagenet, none, or the path of a file.")
-    layers, skipped = _assign(model, _read(path), path)
+    layers, skipped = _assign(model, arrays, path)
     if skipped:
         logger.warning("%s", skipped)
     return LoadedWeights(str(path), layers, skipped)
@@ -109,6 +114,25 @@ def _read(path: Path) -> Arrays:
             return _read_legacy(group) if "layer_names" in group.attrs else _read_keras3(file)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a weight file of Keras (.h5, .weights.h5, .keras): {error}") from error
+
+
+def _read_saved_model(model: keras.Model, path: Path) -> Arrays:
+    """Read what `export_model` wrote: the variables in the order of the network's, and of no other's."""
+    import tensorflow as tf  # a SavedModel is TensorFlow's, whatever Keras' backend
+
+    variables = path / "variables" / "variables"
+    if not variables.with_suffix(".index").is_file():
+        raise ValueError(f"{path} is no SavedModel: expected a pushed version, or the path of a weight file.")
+    stored = tf.train.load_checkpoint(str(variables))
+    names = {id(variable): _VARIABLE.format(number) for number, variable in enumerate(model.variables)}
+    exported = sum(name.startswith(_VARIABLE.partition("{")[0]) for name in stored.get_variable_to_shape_map())
+    if exported != len(names):
+        raise ValueError(f"{path} does not fit {model.name}: it has {exported} variables, the model {len(names)}.")
+    return {
+        layer.name: [stored.get_tensor(names[id(weight)]) for weight in layer.weights]
+        for layer in model.layers
+        if layer.weights
+    }
 
 
 def _read_legacy(group: h5py.Group) -> Arrays:

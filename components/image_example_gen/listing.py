@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components import files
-from components.errors import DataError
+from components.errors import DataError, MissingData
 
 # What operating systems, file managers and notebooks leave behind; it is named in the report and never read.
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"})
@@ -68,18 +68,19 @@ def list_folder(root: str) -> Listing:
     Links are followed, but not into a folder that they lie in. Hidden folders are not entered.
 
     Raises:
-        DataError: if there is no folder `root` or it holds nothing.
+        MissingData: if there is no folder `root` or it holds nothing.
+        DataError: if a storage cannot be listed.
     """
     listing = Listing()
     if files.is_remote(root):
         _list_remote(root, listing)
     elif not Path(root).is_dir():
         got = "a file" if Path(root).exists() else "nothing"
-        raise DataError(f"got {got} at {root}, expected the folder of images: correct the path (data.path)")
+        raise MissingData(f"got {got} at {root}, expected the folder of images: correct the path (data.path)")
     else:
         _walk(Path(root), "", frozenset(), listing)
     if not listing.files and not listing.folders and not listing.rejected:
-        raise DataError(f"got an empty folder {root}, expected a folder per class: correct the path (data.path)")
+        raise MissingData(f"got an empty folder {root}, expected a folder per class: correct the path (data.path)")
     listing.files.sort()
     listing.folders.sort()
     listing.rejected.sort()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components import files
-from components.errors import DataError
+from components.errors import DataError, MissingData
 from components.image_example_gen.layout import Plan, combine, plan_folders
 from components.image_example_gen.listing import Listing, Rejected, fingerprint, list_folder
 from components.image_example_gen.manifest import SUFFIXES, plan_manifest
@@ -114,13 +114,7 @@ def find_source(path: str, spans: SpanRule) -> Source:
     if PLACEHOLDER not in path:
         folder, manifest = _split_manifest(path)
         return Source(folder, [_part("", folder, manifest)])
-    head, _, tail = path.partition(PLACEHOLDER)
-    if PLACEHOLDER in tail:
-        raise DataError(f"got {PLACEHOLDER} twice in {path}: expected it once in data.path")
-    root, before = posixpath.split(head)
-    after, _, rest = tail.partition("/")
-    named = re.compile(f"{re.escape(before)}(.+){re.escape(after)}")
-    names = {match[1]: name for name in _folders(root) if (match := named.fullmatch(name))}
+    root, rest, names = span_folders(path)
     chosen = spans.choose(names, datetime.datetime.now(datetime.UTC).date())
     parts = []
     for name in chosen:
@@ -128,6 +122,23 @@ def find_source(path: str, spans: SpanRule) -> Source:
         prefix = folder.removeprefix(root).strip("/") + "/"
         parts.append(_part(prefix, folder, manifest))
     return Source(root, parts)
+
+
+def span_folders(path: str) -> tuple[str, str, dict[str, str]]:
+    """Returns what a path with {SPAN} leads to: the folder of the spans, what follows below one, and the spans.
+
+    Of these it is what stands for {SPAN} -> the folder's name.
+
+    Raises:
+        DataError: if the path has the placeholder twice, or there is no such folder.
+    """
+    head, _, tail = path.partition(PLACEHOLDER)
+    if PLACEHOLDER in tail:
+        raise DataError(f"got {PLACEHOLDER} twice in {path}: expected it once in data.path")
+    root, before = posixpath.split(head)
+    after, _, rest = tail.partition("/")
+    named = re.compile(f"{re.escape(before)}(.+){re.escape(after)}")
+    return root, rest, {match[1]: name for name in _folders(root) if (match := named.fullmatch(name))}
 
 
 def _split_manifest(path: str) -> tuple[str, str]:
@@ -149,5 +160,5 @@ def _folders(root: str) -> list[str]:
     if files.is_remote(root):
         return [folder for folder in list_folder(root).folders if "/" not in folder]
     if not Path(root).is_dir():
-        raise DataError(f"got no folder {root}, expected the one that holds the spans: correct data.path")
+        raise MissingData(f"got no folder {root}, expected the one that holds the spans: correct data.path")
     return [entry.name for entry in Path(root).iterdir() if entry.is_dir()]

@@ -3,9 +3,9 @@
 import datetime
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from components.errors import DataError
+from components.errors import DataError, MissingData
 
 PLACEHOLDER = "{SPAN}"
 _DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
@@ -35,9 +35,10 @@ class SpanRule:
             today: for "today" and "yesterday".
 
         Raises:
-            DataError: if a span of the window is missing, and names it.
+            MissingData: if a span of the window is missing, and names it.
+            DataError: if dates and numbers lie side by side.
         """
-        there = {key: name for name in names if (key := _key(name)) is not None}
+        there = _keys(names)
         dates = {key: name for key, name in there.items() if isinstance(key, datetime.date)}
         if dates and len(dates) < len(there):
             raise DataError(f"got dates and numbers side by side for {PLACEHOLDER}: {_some(there.values())}; keep one")
@@ -46,11 +47,27 @@ class SpanRule:
         wanted = [last - step * back for back in range(self.window - 1, -1, -1)]
         missing = [str(key) for key in wanted if key not in there]
         if missing and (not self.allow_missing or len(missing) == len(wanted)):
-            raise DataError(
+            raise MissingData(
                 f"got no folder for the span {_some(missing)} (there are {_some(sorted(there.values())) or 'none'}): "
                 "add it, or set data.span.allow_missing=true to go on without"
             )
         return [there[key] for key in wanted if key in there]
+
+    def as_of(self, names: Iterable[str], day: datetime.date) -> "SpanRule":
+        """Returns the rule that names its newest span, as it was meant on that day: "latest" is none from after it.
+
+        Raises:
+            MissingData: if there is no such span.
+        """
+        there = _keys(names)
+        if self.last == "latest" and not (there := {key: name for key, name in there.items() if _is_by(key, day)}):
+            raise MissingData(f"got no folder for {PLACEHOLDER} from {day} or before: add it, or correct data.path")
+        last = self._last(there, day)
+        if last not in there:
+            raise MissingData(
+                f"got no folder for the span {last} (there are {_some(sorted(there.values())) or 'none'})"
+            )
+        return replace(self, last=str(last))
 
     def _last(self, there: dict, today: datetime.date):
         if self.last in _NAMED_DAYS:
@@ -63,8 +80,16 @@ class SpanRule:
                 )
             return key
         if not there:
-            raise DataError(f"got no folder whose name has a number or a date for {PLACEHOLDER}: correct data.path")
+            raise MissingData(f"got no folder whose name has a number or a date for {PLACEHOLDER}: correct data.path")
         return max(there)
+
+
+def _keys(names: Iterable[str]) -> dict[datetime.date | int, str]:
+    return {key: name for name in names if (key := _key(name)) is not None}
+
+
+def _is_by(key: datetime.date | int, day: datetime.date) -> bool:
+    return not isinstance(key, datetime.date) or key <= day
 
 
 def _key(name: str) -> datetime.date | int | None:

@@ -175,6 +175,17 @@ class Lineage:
 
 
 @dataclass(frozen=True)
+class ScheduledAttempt:
+    """An earlier attempt of the schedule: when it was due (UTC), on which spans, what it came to and served then."""
+
+    due: str
+    spans: str
+    verdict: str
+    why: str
+    served: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole report."""
 
@@ -188,4 +199,5 @@ class Report:
     evaluation: Evaluation | None = None
     mistakes: list[Mistake] = field(default_factory=list)
     serving: Serving | None = None
+    schedule: list[ScheduledAttempt] = field(default_factory=list)
     lineage: Lineage | None = None

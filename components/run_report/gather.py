@@ -27,6 +27,7 @@ from components.run_report.gather_model import (
     read_info,
 )
 from components.run_report.pictures import as_seen, overlay
+from components.run_report.schedule import read_schedule
 from components.run_report.sources import CONFIGURATION_FILE, Push, Settings, Sources
 from components.serving_check.report import Report as ServingReport
 from components.serving_check.report import read_report
@@ -107,6 +108,7 @@ def gather(
         evaluation=gather_evaluation(sources.evaluation, verdict, baseline, names, answers) if verdict else None,
         mistakes=_mistakes(models.candidate, open_split("eval"), answers, names, explain) if answers else [],
         serving=gather_serving(serving) if serving else None,
+        schedule=read_schedule(settings.schedule),
         lineage=_lineage(sources, settings, info, destination),
     )
 

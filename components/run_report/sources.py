@@ -57,7 +57,8 @@ class Settings:
         drift: feature -> largest divergence allowed.
         configuration: the whole of it, as YAML; "" if it is not known.
         code: name -> hash of what ran.
-        most_images: eval images to ask the model about once more.
+        schedule: file with what the schedule came to before, see `read_schedule`; "" without a schedule.
+      most_images: eval images to ask the model about once more.
     """
 
     name: str
@@ -65,4 +66,5 @@ class Settings:
     drift: dict[str, float] = field(default_factory=dict)
     configuration: str = ""
     code: dict[str, str] = field(default_factory=dict)
+    schedule: str = ""
     most_images: int = 2000

@@ -1,8 +1,9 @@
 """Mends the stock `tfx` command line in this environment; `tfx_efficientnet.pth` imports it at every start of Python.
 
-TFX's own handler for `--engine kubeflow` imports modules that TFX 1.16 removed (tensorflow/tfx#6922), and there is no
-entry point to name another. This finder puts ours in its place, and does nothing until that module is asked for. It can
-go when TFX ships a handler that works with KFP 2.
+TFX's own handler for `--engine kubeflow` imports modules that TFX 1.16 removed (tensorflow/tfx#6922), that for Airflow
+asks for Airflow among this environment's packages, and there is no entry point to name others. This finder puts ours in
+their places, and does nothing until one of those modules is asked for. It can go when TFX ships handlers that work with
+KFP 2 and with an Airflow elsewhere.
 """
 
 import importlib.abc
@@ -10,17 +11,47 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 COMMAND_LINE = "tfx.tools.cli"
-BROKEN = f"{COMMAND_LINE}.handler.kubeflow_handler"
-OURS = Path(__file__).with_name("handler.py")
+FACTORY = f"{COMMAND_LINE}.handler.handler_factory"
+HERE = Path(__file__)
+OURS = {
+    f"{COMMAND_LINE}.handler.kubeflow_handler": HERE.with_name("handler.py"),
+    f"{COMMAND_LINE}.handler.airflow_handler": HERE.parent.with_name("airflow_handler.py"),
+}
+
+
+class FactoryLoader(importlib.abc.Loader):
+    """Loads TFX's factory of handlers, and lets it make the one for Airflow without looking for Airflow here."""
+
+    def __init__(self, stock: importlib.abc.Loader):
+        self._stock = stock
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """The usual module."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Runs TFX's code, and puts a function before its own."""
+        self._stock.exec_module(module)
+        stock: Callable[[dict[str, Any]], Any] = module.create_handler
+
+        def create_handler(flags: dict[str, Any]) -> Any:
+            if flags["engine"] != "airflow":
+                return stock(flags)
+            from tfx.tools.cli.handler.airflow_handler import AirflowHandler
+
+            return AirflowHandler(flags)
+
+        module.create_handler = create_handler  # type: ignore[attr-defined]
 
 
 class HandlerFinder(importlib.abc.MetaPathFinder):
-    """Finds our handler under the name of TFX's."""
+    """Finds our handlers under the names of TFX's."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -29,7 +60,12 @@ class HandlerFinder(importlib.abc.MetaPathFinder):
         if fullname == COMMAND_LINE:
             # TFX calls `pip freeze`, and means this environment's pip, which need not be activated.
             os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        return importlib.util.spec_from_file_location(fullname, OURS) if fullname == BROKEN else None
+        if fullname == FACTORY:
+            spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+            if spec and spec.loader:
+                spec.loader = FactoryLoader(spec.loader)
+            return spec
+        return importlib.util.spec_from_file_location(fullname, OURS[fullname]) if fullname in OURS else None
 
 
 if not any(isinstance(finder, HandlerFinder) for finder in sys.meta_path):

@@ -1,6 +1,7 @@
 """The report as a person gets it: everything said, everything escaped, nothing fetched."""
 
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -24,15 +25,28 @@ from components.run_report.content import (
     Outcome,
     Picture,
     Report,
+    ScheduledAttempt,
     Serving,
     Training,
     Tuning,
 )
 from components.run_report.pictures import as_seen, overlay, thumbnail
 from components.run_report.render import render
+from components.run_report.schedule import read_schedule
 
 NAMES = ["<script>alert(1)</script>", "菊花", "زهرة", '🌼 & "quoted"', "$x_1^2$"]
-SECTIONS = ("verdict", "comparison", "data", "training", "tuner", "evaluation", "mistakes", "serving", "lineage")
+SECTIONS = (
+    "verdict",
+    "comparison",
+    "data",
+    "training",
+    "tuner",
+    "evaluation",
+    "mistakes",
+    "serving",
+    "schedule",
+    "lineage",
+)
 
 
 class Page(HTMLParser):
@@ -83,6 +97,7 @@ def full_report(names=NAMES, draw: bool = True) -> Report:
         ),
         mistakes=[Mistake(names[0], names[1], names[2], 0.99, picture.source, picture.source)],
         serving=Serving([("memory", "700 MB")], names),
+        schedule=[ScheduledAttempt("2024-05-31 02:00", names[0], "refused", names[1], "17")],
         lineage=Lineage([("code", names[0])], [("model", names[0])], [(names[0], names[1])], names[0]),
     )
 
@@ -197,3 +212,18 @@ def test_the_overlay_is_brightest_where_the_heat_is():
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))), int).sum(axis=2)
     quarter = len(shown) // 2
     assert shown[: quarter - 20, : quarter - 20].mean() > shown[quarter + 20 :, quarter + 20 :].mean() + 100
+
+
+def test_the_schedule_s_earlier_attempts_are_read_the_newest_first(tmp_path):
+    row = {"slot": "2024-05-31T02:00:00+00:00", "kind": "scheduled", "spans": [], "span": "", "served_after": "17"}
+    rows = [
+        {**row, "verdict": "missing data", "why": "got no folder", "span": "2024-05-31"},
+        {**row, "verdict": "refused", "why": "drifted", "spans": ["2024-05-30", "2024-05-31"], "kind": "backfill"},
+        {**row, "verdict": "running", "why": "300 new images"},
+    ]
+    (tmp_path / "history.json").write_text(json.dumps(rows))
+    assert read_schedule(str(tmp_path / "history.json")) == [
+        ScheduledAttempt("2024-05-31 02:00, backfill", "2024-05-30 to 2024-05-31", "refused", "drifted", "17"),
+        ScheduledAttempt("2024-05-31 02:00", "2024-05-31", "missing data", "got no folder", "17"),
+    ]
+    assert read_schedule(str(tmp_path / "nothing yet.json")) == read_schedule("") == []

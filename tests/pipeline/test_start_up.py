@@ -12,8 +12,19 @@ HEAVY = ("tensorflow", "keras", "tfx", "apache_beam", "matplotlib")
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["config"], ["models"], ["runs"], ["report"], ["lineage"], ["compare", "1", "2"], ["init", "nowhere"]],
-    ids=lambda arguments: arguments[0],
+    [
+        ["--help"],
+        ["config"],
+        ["models"],
+        ["runs"],
+        ["report"],
+        ["lineage"],
+        ["compare", "1", "2"],
+        ["init", "nowhere"],
+        ["schedule", "list"],
+        ["schedule", "history"],
+    ],
+    ids=" ".join,
 )
 def test_nothing_heavy_is_imported(arguments, tmp_path):
     settings = ["--set", f"runners.local.root={tmp_path}"] if arguments[0] not in ("--help", "init") else []

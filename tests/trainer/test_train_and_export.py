@@ -130,6 +130,21 @@ def test_the_export_tells_its_classes_and_rates(job, trained):
 
 
 @pytest.mark.tfx
+def test_a_pushed_model_is_a_start_for_the_next_one(job, trained, raw_images):
+    from trainer.efficientnet import build_efficientnet
+    from trainer.weights import load_weights
+
+    network = build_efficientnet("b0", len(CLASSES), image_size=SIZE)
+    loaded = load_weights(network, job.model_dir)
+    images = tf.constant([image for image, _ in raw_images[:4]])
+    logits = network(tf.cast(trained.pixels(images), tf.float32), training=False)
+    np.testing.assert_allclose(tf.nn.softmax(logits), trained.classify(images)["probabilities"], atol=1e-5)
+    assert loaded.skipped is None
+    with pytest.raises(ValueError, match="does not fit"):
+        load_weights(build_efficientnet("b1", len(CLASSES), image_size=SIZE), job.model_dir)
+
+
+@pytest.mark.tfx
 def test_a_process_without_this_project_gives_the_trainers_answers(job, trained, raw_images):
     images = [image for image, _ in raw_images[:4]]
     report = check(job.model_dir, images, Budgets(), requests=3)

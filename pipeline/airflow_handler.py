@@ -1,0 +1,124 @@
+"""The handler of the stock `tfx` command line for `--engine airflow`; cli_hook puts it in the place of TFX's.
+
+TFX's own asks for Airflow in its own environment, see `airflow_runner`. This one needs only Airflow's folder of DAGs:
+AIRFLOW_HOME, else ~/airflow.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from tfx.tools.cli import labels
+from tfx.tools.cli.handler import base_handler
+
+from pipeline.config import ConfigError, find_config
+from pipeline.local_runner import config_from_environment
+
+SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
+
+
+class AirflowHandler(base_handler.BaseHandler):
+    """`tfx pipeline` and `tfx run`, through Airflow's folder of DAGs and its command line."""
+
+    @property
+    def _dags(self) -> Path:
+        return Path(os.environ.get("AIRFLOW_HOME") or Path("~/airflow").expanduser()) / "dags"
+
+    @property
+    def _name(self) -> str:
+        return self.flags_dict[labels.PIPELINE_NAME]
+
+    def create_pipeline(self) -> None:
+        """Writes a DAG; fails if there is one of that name."""
+        self._write("created", there=False)
+
+    def update_pipeline(self) -> None:
+        """Writes a DAG again, with the schedule as it is now."""
+        self._write("updated", there=True)
+
+    def _write(self, done: str, there: bool) -> None:
+        runner = Path(self.flags_dict[labels.PIPELINE_DSL_PATH])
+        if not runner.is_file():
+            raise click.ClickException(f"got no file {runner}, expected pipeline/{DAG_FILE}")
+        try:
+            config = config_from_environment()
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from error
+        folder = self._dags / config.name
+        if folder.exists() != there:
+            other, is_there = ("create", "no") if there else ("update", "a")
+            raise click.ClickException(f"there is {is_there} DAG {config.name} in {self._dags}; `tfx pipeline {other}`")
+        config_path = find_config(os.environ.get("EFFNET_CONFIG"))
+        overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
+        schedule = config.schedule
+        settings = {
+            "name": config.name,
+            "cron": schedule.cron,
+            "timezone": schedule.timezone,
+            "catch_up": schedule.catch_up,
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "folder": str(config_path.parent),
+            "effnet": [sys.executable, "-m", "pipeline.cli"],
+            "options": ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))],
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        shutil.copyfile(runner, folder / DAG_FILE)
+        click.echo(f'Pipeline "{config.name}" {done} successfully: {folder}')
+
+    def list_pipelines(self) -> None:
+        """Prints the pipelines that have a DAG."""
+        names = sorted(path.parent.name for path in self._dags.glob(f"*/{SETTINGS_FILE}"))
+        click.echo("\n".join(names) if names else "No pipelines.")
+
+    def delete_pipeline(self) -> None:
+        """Deletes the DAG; what it trained and pushed stays."""
+        folder = self._dags / self._name
+        if not (folder / SETTINGS_FILE).is_file():
+            raise click.ClickException(f"there is no DAG {self._name} in {self._dags}")
+        shutil.rmtree(folder)
+        click.echo(f"Pipeline {self._name} deleted successfully.")
+
+    def compile_pipeline(self) -> None:
+        """Says that there is nothing to compile."""
+        raise click.ClickException(f"{DAG_FILE} is a DAG as it is; `tfx pipeline create --engine airflow` installs it")
+
+    def create_run(self) -> None:
+        """Starts a run now."""
+        self._airflow("unpause", self._name)
+        self._airflow("trigger", self._name)
+        click.echo(f"Run created for pipeline: {self._name}")
+
+    def list_runs(self) -> None:
+        """Prints the runs of a pipeline."""
+        self._airflow("list-runs", self._name)
+
+    def get_run(self) -> None:
+        """Prints the state of a run."""
+        self._airflow("state", self._name, self.flags_dict[labels.RUN_ID])
+
+    def terminate_run(self) -> None:
+        """Says how a run is stopped."""
+        raise click.ClickException("Airflow's page stops a run: mark it as failed there; the next one goes on with it")
+
+    def delete_run(self) -> None:
+        """Says how a run is deleted."""
+        raise click.ClickException("Airflow's page deletes a run from its list")
+
+    def get_schema(self) -> None:
+        """Says where the schema is: it is curated here, and not inferred by a run."""
+        raise click.ClickException("the schema is data/schema.pbtxt, and the classes of a run are in its CuratedSchema")
+
+    def _airflow(self, *arguments: str) -> None:
+        airflow = shutil.which("airflow")
+        if not airflow:
+            raise click.ClickException("got no airflow command on the PATH, expected that of Airflow's environment")
+        done = subprocess.run([airflow, "dags", *arguments])
+        if done.returncode:
+            raise click.ClickException(f"airflow dags {' '.join(arguments)} ended with status {done.returncode}")

@@ -1,0 +1,89 @@
+"""The commands of `effnet schedule` that are about Kubeflow's recurring runs."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli_options import ConfigOption, DebugOption, SetOption
+from pipeline.config import ConfigError, PipelineConfig, load_config
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.service import Kubeflow
+
+app = typer.Typer()
+
+
+class Cluster(StrEnum):
+    """Who starts the runs."""
+
+    KUBEFLOW = "kubeflow"
+
+
+ClusterOption = Annotated[Cluster, typer.Option("--engine", help="Who starts the runs.")]
+
+
+def _kubeflow(settings: PipelineConfig) -> "Kubeflow":
+    from pipeline.kubeflow.connection import connect
+    from pipeline.kubeflow.service import Kubeflow
+
+    kubeflow = settings.runners.kubeflow
+    return Kubeflow(connect(kubeflow.endpoint), kubeflow.service_account)
+
+
+@app.command()
+def create(
+    engine: ClusterOption,
+    cron: Annotated[
+        str | None, typer.Option(help="Minute, hour, day, month, weekday, as in '0 2 * * *'; else schedule.cron.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="In which the hours count, such as Europe/Berlin; else schedule.timezone.")
+    ] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """On Kubeflow: run the newest uploaded version again and again, without catching up on missed times."""
+    from pipeline.kubeflow.schedule import backend_cron
+
+    settings = load_config(config, overrides or ())
+    when = cron or settings.schedule.cron
+    if when is None:
+        raise ConfigError("schedule.cron: is null; set it, or give --cron, such as '0 2 * * *'")
+    expression = backend_cron(when, timezone or settings.schedule.timezone)
+    schedule = _kubeflow(settings).schedule(settings.name, expression)
+    print(f"{settings.name} runs at '{expression}' from now on: schedule {schedule.recurring_run_id}")
+
+
+@app.command()
+def delete(
+    engine: ClusterOption,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """On Kubeflow: end the schedules of this pipeline; runs under way go on."""
+    settings = load_config(config, overrides or ())
+    kubeflow = _kubeflow(settings)
+    found = kubeflow.schedules(settings.name)
+    for one in found:
+        kubeflow.delete_schedule(one.recurring_run_id)
+    print(f"{len(found)} schedule(s) of {settings.name} ended")
+
+
+def show(settings: PipelineConfig) -> None:
+    """Lists the schedules of this pipeline."""
+    table = Table("schedule", "when", "state", "version")
+    for one in _kubeflow(settings).schedules(settings.name):
+        trigger = one.trigger
+        when = (
+            trigger.cron_schedule.cron
+            if trigger.cron_schedule
+            else f"every {trigger.periodic_schedule.interval_second} s"
+        )
+        version = one.pipeline_version_reference.pipeline_version_id
+        table.add_row(one.recurring_run_id, when, str(one.status), version)
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""Runs that start by themselves: when one is due, whether it is worth it, and what came of it."""

@@ -1,0 +1,84 @@
+"""Runs a command in a process group of its own, with a time limit; when it ends, all its children are gone too."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+
+TO_CLEAN_UP = 15.0  # seconds between the request to end and the kill
+POLL = 0.2  # seconds
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended.
+
+    Attributes:
+      code: its exit status; None if it was killed.
+      by: "itself", "time limit", "stop" (asked for by who waits) or "signal N".
+    """
+
+    code: int | None
+    by: str
+
+
+def run_child(
+    command: Sequence[str], log: Path, limit: timedelta, stop: Event, started: Callable[[int], None]
+) -> Ended:
+    """Runs a command to its end, its output in a file.
+
+    Args:
+      command: with arguments.
+      log: what it prints goes here.
+      limit: after this it is ended.
+      stop: when this is set it is ended.
+      started: told the process id, which is its group's as well.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        started(child.pid)
+        until = time.monotonic() + limit.total_seconds()
+        while child.poll() is None:
+            if stop.is_set() or time.monotonic() >= until:
+                by = "stop" if stop.is_set() else "time limit"
+                end_group(child.pid, child)
+                return Ended(None, by)
+            stop.wait(POLL)
+        code = child.returncode
+        return Ended(code, "itself") if code >= 0 else Ended(None, f"signal {signal.Signals(-code).name}")
+    finally:
+        end_group(child.pid, child)  # what it may have left behind, and itself where `started` failed
+
+
+def end_group(group: int, child: subprocess.Popen | None = None) -> None:
+    """Ends all processes of a group: by request, and if they do not follow by force."""
+    if not _signal(group, signal.SIGTERM):
+        return
+    until = time.monotonic() + TO_CLEAN_UP
+    while time.monotonic() < until:
+        if child is not None:
+            child.poll()  # or it stays in the group, as a zombie
+        if not _signal(group, 0):
+            return
+        time.sleep(POLL / 4)
+    _signal(group, signal.SIGKILL)
+    if child is not None:
+        child.wait()
+
+
+def _signal(group: int, number: int) -> bool:
+    """Whether there was such a group to send it to."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True

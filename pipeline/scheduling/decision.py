@@ -1,0 +1,185 @@
+"""What is to be done now: pure, from the settings, the clock, the history and what images there are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from cronsim import CronSim
+
+from pipeline.scheduling.settings import CatchUp, OnlyIf, Retries, ScheduleSettings, duration
+from pipeline.scheduling.store import BROKEN, Attempt, Verdict
+
+GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed: a timer may be late, a machine slow to start
+# Of the times that passed in a long absence no more are looked at; a schedule by the minute passes as many in a month.
+MOST_MISSED = 50_000
+
+
+class Action(StrEnum):
+    """What is to be done."""
+
+    RUN = "run"
+    WAIT = "wait"
+    SETTLE = "settle"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done.
+
+    Attributes:
+      action: run the pipeline, wait until `until`, or note a verdict without a run.
+      reason: in a line.
+      verdict: to note.
+      until: the moment to wait for.
+    """
+
+    action: Action
+    reason: str
+    verdict: Verdict | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Which times are to be dealt with.
+
+    Attributes:
+      missed: are passed over, the oldest first.
+      next: is dealt with now; None: nothing is.
+      later: after that.
+    """
+
+    missed: list[datetime]
+    next: datetime | None
+    later: list[datetime]
+
+
+class Look(Protocol):
+    """What a run would find."""
+
+    @property
+    def missing(self) -> str:
+        """Which images are not there, in a line; "" if all are."""
+
+    @property
+    def images(self) -> int:
+        """Files that a run would read."""
+
+    @property
+    def new_images(self) -> int:
+        """Of these, not seen by a run that came to a verdict."""
+
+    @property
+    def served_since(self) -> datetime | None:
+        """When the served model was pushed; None if there is none."""
+
+    def drift(self) -> Mapping[str, float]:
+        """Feature -> divergence from the served model's images; opens a sample of the files."""
+
+
+def due_times(settings: ScheduleSettings, since: datetime, now: datetime) -> list[datetime]:
+    """The times of the schedule after `since`, up to and with `now`, the oldest first.
+
+    A time that a daylight-saving change leaves out comes at its end; one that comes twice counts once.
+    """
+    if settings.cron is None:
+        return []
+    due: list[datetime] = []
+    for time in CronSim(settings.cron, since.astimezone(settings.zone)):
+        if time > now or len(due) == MOST_MISSED:
+            return due
+        due.append(time)
+    return due
+
+
+def next_times(settings: ScheduleSettings, now: datetime, count: int) -> list[datetime]:
+    """The next times of the schedule."""
+    if settings.cron is None:
+        return []
+    times = CronSim(settings.cron, now.astimezone(settings.zone))
+    return [time for _, time in zip(range(count), times, strict=False)]
+
+
+def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[datetime], now: datetime) -> Queue:
+    """Chooses among the times that have passed.
+
+    Args:
+      catch_up: the policy.
+      unfinished: a time whose run failed and is to be tried again; None: there is none.
+      due: those that nobody has dealt with, the oldest first.
+      now: the moment.
+    """
+    waiting = [*([unfinished] if unfinished else []), *due]
+    if not waiting:
+        return Queue([], None, [])
+    if catch_up == "all":
+        return Queue([], waiting[0], waiting[1:])
+    *older, newest = waiting
+    if catch_up == "none" and newest != unfinished and now - newest > GRACE:
+        return Queue(waiting, None, [])
+    return Queue(older, newest, [])
+
+
+def decide(settings: ScheduleSettings, made: Sequence[Attempt], look: Look, now: datetime) -> Decision:
+    """Decides about one time of the schedule.
+
+    Args:
+      settings: of the schedule.
+      made: the attempts made for this time, the oldest first.
+      look: what a run would find now; asked only if there was no attempt.
+      now: the moment.
+    """
+    if made:
+        return _again(settings.retries, made, now)
+    if look.missing:
+        return Decision(Action.SETTLE, look.missing, Verdict.MISSING_DATA)
+    return _worth_it(settings.only_if, look, now)
+
+
+def broken(made: Sequence[Attempt]) -> int:
+    """How many of the attempts count against `retries`."""
+    return sum(attempt.verdict in BROKEN for attempt in made)
+
+
+def _again(retries: Retries, made: Sequence[Attempt], now: datetime) -> Decision:
+    last, failures = made[-1], broken(made)
+    if last.verdict is Verdict.INTERRUPTED:
+        return Decision(Action.RUN, "goes on where the scheduler was stopped")
+    if failures > retries.times:
+        return Decision(Action.SETTLE, f"gave up after {failures} attempts; the last: {last.why}", last.verdict)
+    until = (last.ended or last.started) + retries.wait_before(failures)
+    if now < until:
+        return Decision(Action.WAIT, f"retry {failures} of {retries.times}", until=until)
+    return Decision(Action.RUN, f"retry {failures} of {retries.times}; the attempt before it: {last.verdict}")
+
+
+def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:
+    if look.served_since is None:
+        return Decision(Action.RUN, "no model is served yet")
+    conditions: list[str] = []
+    if only_if.new_images is not None:
+        if look.new_images >= only_if.new_images:
+            return Decision(Action.RUN, f"{look.new_images:,} new images")
+        conditions.append(f"{look.new_images:,} new images, {only_if.new_images:,} start a run")
+    if only_if.max_age is not None:
+        age = now - look.served_since
+        if age >= duration(only_if.max_age):
+            return Decision(Action.RUN, f"the served model is {_days(age)} old")
+        conditions.append(f"the served model is {_days(age)} old, {only_if.max_age} start a run")
+    if only_if.drift_limit is not None:
+        drift = look.drift()
+        if beyond := {feature: by for feature, by in drift.items() if by > only_if.drift_limit}:
+            told = ", ".join(f"{feature} by {by:.2f}" for feature, by in beyond.items())
+            return Decision(Action.RUN, f"the images drifted: {told}")
+        conditions.append(
+            f"drift of {max(drift.values(), default=0.0):.2f}, more than {only_if.drift_limit:g} starts a run"
+        )
+    if not conditions:
+        return Decision(Action.RUN, "it is time")
+    return Decision(Action.SETTLE, "; ".join(conditions), Verdict.NOTHING_NEW)
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.days} d" if age.days else f"{age.seconds // 3600} h"

@@ -1,0 +1,183 @@
+"""What images a scheduled run would find: which spans, which files are new, how far they are from the served ones.
+
+A file is new if no run that came to a verdict has read its bytes with its class: a copy under another name, or on
+another day, is not new, and the same image in another class folder is. Bytes are read of files whose name, size or time
+are unknown, once. In shards, and in remote storage, a file is told by name, size and time alone.
+"""
+
+import datetime
+import hashlib
+import posixpath
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from components import files
+from components.data_profile.profile import FEATURES, divergence, kinds, read_profile
+from components.errors import MissingData
+from components.image_example_gen.image_codec import normalise_image
+from components.image_example_gen.integrity import ImageError
+from components.image_example_gen.layout import Plan
+from components.image_example_gen.source import Source, find_source, span_folders
+from components.image_example_gen.spans import PLACEHOLDER, SpanRule
+from components.served_model.record import read_record
+from components.served_model.versions import served_path
+from pipeline.config import PipelineConfig
+from pipeline.scheduling.store import Store
+
+MOST_OPENED = 1000  # images that are opened to tell their drift
+THREADS = 4  # Pillow and the disk work beside each other
+
+
+@dataclass(frozen=True)
+class FileId:
+    """A file: hashes of how it is listed, and of what it holds."""
+
+    listing: int
+    part: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a run would find; see `decision.Look`.
+
+    Attributes:
+      config: of the pipeline.
+      missing: why there is nothing to run on; "" if there is.
+      spans: that are read, the oldest first; empty where data.path has none.
+      span: the newest of them.
+      source: the files; None if they are missing.
+      store: the history.
+    """
+
+    config: PipelineConfig
+    store: Store
+    missing: str = ""
+    spans: tuple[str, ...] = ()
+    span: str = ""
+    source: Source | None = None
+    ids: list[FileId] = field(default_factory=list)
+
+    @property
+    def images(self) -> int:
+        """Files that a run would read."""
+        return len(self.ids)
+
+    @property
+    def new_images(self) -> int:
+        """Of these, not seen by a run that came to a verdict, and not copies of each other."""
+        return len(self.store.unseen_contents(self.contents.values()))
+
+    @cached_property
+    def contents(self) -> dict[int, int]:
+        """Listing -> content, of the files whose listing no judged run knows."""
+        unknown = self.store.unseen(entry.listing for entry in self.ids)
+        read = [entry for entry in self.ids if entry.listing in unknown]
+        with ThreadPoolExecutor(THREADS) as pool:
+            return dict(zip((entry.listing for entry in read), pool.map(self._content, read), strict=True))
+
+    @property
+    def served_since(self) -> datetime.datetime | None:
+        """When the served model was pushed; None if there is none."""
+        served = served_path(self.config.push_path)
+        if not served:
+            return None
+        pushed_at = read_record(served).pushed_at
+        # A model that another program pushed: its version is a Unix time, as with every pusher of TFX.
+        version = posixpath.basename(served)
+        return (
+            datetime.datetime.fromisoformat(pushed_at)
+            if pushed_at
+            else datetime.datetime.fromtimestamp(int(version), datetime.UTC)
+        )
+
+    def drift(self) -> Mapping[str, float]:
+        """Feature -> divergence from the served model's images, 0 to 1, from a sample.
+
+        Raises:
+          DataError: the served model tells nothing of its images.
+        """
+        served = read_profile(served_path(self.config.push_path))
+        profile = self._profile()
+        return {name: divergence(profile[name], served[name]) for name in FEATURES if profile[name] and name in served}
+
+    def note_seen(self) -> None:
+        """Notes that the files were read by a run that came to a verdict."""
+        self.store.add_seen(self.contents.items())
+
+    def _content(self, entry: FileId) -> int:
+        assert self.source is not None
+        part = self.source.parts[entry.part]
+        if part.shards or files.is_remote(self.source.root):
+            return entry.listing
+        try:
+            data = files.read_bytes(files.join(self.source.root, part.prefix + entry.path))
+        except OSError:
+            return entry.listing  # the run will name the file that cannot be read
+        return _hash(posixpath.dirname(entry.path).encode(), hashlib.sha256(data).digest())
+
+    def _profile(self) -> dict[str, Counter[str]]:
+        assert self.source is not None
+        counts: dict[str, Counter[str]] = {name: Counter() for name in FEATURES}
+        if self.source.shards:
+            return counts  # their images are known only once a run has read them
+        plan = self.source.plan(self.config.data.classes)
+        step = max(len(plan.images) / MOST_OPENED, 1.0)
+        chosen = [int(number * step) for number in range(min(len(plan.images), MOST_OPENED))]
+        with ThreadPoolExecutor(THREADS) as pool:
+            for found in pool.map(lambda number: self._kinds(plan, number), chosen):
+                for name, kind in found:
+                    counts[name][kind] += 1
+        return counts
+
+    def _kinds(self, plan: Plan, number: int) -> list[tuple[str, str]]:
+        assert self.source is not None
+        file = plan.images[number]
+        try:
+            image = normalise_image(
+                files.read_bytes(files.join(self.source.root, file.path)), self.config.data.max_pixels
+            )
+        except (ImageError, OSError):
+            return []  # is quarantined by the run
+        return list(kinds(plan.classes[file.label], image.brightness, image.width, image.height, image.format))
+
+
+def look_at(config: PipelineConfig, store: Store, day: datetime.date, span: str = "") -> Looked:
+    """Looks at the images of a run, without opening one.
+
+    Args:
+      config: of the pipeline.
+      store: the history, which knows what was seen.
+      day: that the run is for: what "today" and "yesterday" mean, and after which nothing is taken as the latest.
+      span: to be read as the newest one; "": as data.span.last says.
+
+    Raises:
+      DataError: the files are not laid out as a data set.
+    """
+    settings = config.data.span
+    rule = SpanRule(span or settings.last, config.schedule.window or settings.window, settings.allow_missing)
+    spans: tuple[str, ...] = ()
+    newest = ""
+    try:
+        if PLACEHOLDER in config.data.path:
+            _, _, names = span_folders(config.data.path)
+            rule = rule.as_of(names, day)
+            spans, newest = tuple(rule.choose(names, day)), rule.last
+        source = find_source(config.data.path, rule)
+    except MissingData as error:
+        return Looked(config, store, missing=str(error), span=newest)
+    ids = [
+        FileId(_hash(f"{part.prefix}{entry.path}\0{entry.size}\0{entry.modified}".encode()), number, entry.path)
+        for number, part in enumerate(source.parts)
+        for entry in part.listing.files
+    ]
+    return Looked(config, store, spans=spans, span=newest, source=source, ids=ids)
+
+
+def _hash(*parts: bytes) -> int:
+    """63 bits, as SQLite's integers hold."""
+    digest = hashlib.blake2b(b"\0".join(parts), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1

@@ -1,0 +1,95 @@
+"""What a run came to, from its exit status, its last words and ML Metadata."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components.serving_check.report import read_report
+from pipeline.config import PipelineConfig
+from pipeline.exit_codes import ExitCode
+from pipeline.history import list_runs, verdict_of
+from pipeline.run_record import all_runs
+from pipeline.scheduling.child import Ended
+from pipeline.scheduling.store import Verdict
+
+_ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
+MOST_REASONS = 5
+SHOWN = (
+    "sparse_categorical_accuracy",
+    "top_k_accuracy",
+    "auc",
+    "sparse_categorical_crossentropy",
+    "expected_calibration_error",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+      verdict: in a word.
+      why: in a line.
+      metrics: on the eval split; empty if the model was not judged.
+      run: its number; None if it never came to a step.
+    """
+
+    verdict: Verdict
+    why: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    run: int | None = None
+
+
+def count_runs(config: PipelineConfig) -> int:
+    """How many runs there have been."""
+    return len(all_runs(config.metadata_path))
+
+
+def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int) -> Outcome:
+    """Says how `effnet run` ended and why.
+
+    Args:
+      config: of the pipeline.
+      ended: how the process ended.
+      log: what it printed.
+      runs_before: how many runs there were before it.
+    """
+    records = all_runs(config.metadata_path)[runs_before:]
+    run = records[-1].number if records else None
+    if ended.by == "stop":
+        return Outcome(Verdict.INTERRUPTED, "the scheduler was stopped", run=run)
+    if ended.by == "time limit":
+        limit = config.schedule.time_limit
+        return Outcome(Verdict.TIMED_OUT, f"took longer than schedule.time_limit, {limit}; see {log}", run=run)
+    if ended.code is None:
+        return Outcome(Verdict.KILLED, f"by {ended.by}: somebody ended it, or memory ran out; see {log}", run=run)
+    error = _last_error(log)
+    if ended.code == ExitCode.DATA_REFUSED:
+        return Outcome(Verdict.REFUSED, error or f"refused for its data; see {log}", run=run)
+    if ended.code not in (ExitCode.PUSHED, ExitCode.GATE_REFUSED) or not records:
+        return Outcome(Verdict.FAILED, error or f"ended with status {ended.code}; see {log}", run=run)
+    line = list_runs(config)[records[-1].number - 1]
+    verdict = verdict_of(records[-1])
+    found = {name: verdict.metrics[name] for name in SHOWN if name in verdict.metrics} if verdict else {}
+    if ended.code == ExitCode.GATE_REFUSED:
+        problems = list(verdict.problems) if verdict else []
+        if serving := records[-1].output("ServingCheck", "blessing"):
+            problems += read_report(serving).problems
+        return Outcome(Verdict.REFUSED, "; ".join(problems[:MOST_REASONS]) or line.why or error, found, run)
+    if line.result == "unchanged":
+        return Outcome(Verdict.UNCHANGED, f"version {line.version} is served already", found, run)
+    accuracy = f", accuracy {line.accuracy:.4f}" if line.accuracy is not None else ""
+    before = ""
+    if verdict and verdict.baseline_accuracy is not None:
+        before = f"; version {verdict.baseline_version} had {verdict.baseline_accuracy:.4f} on the same images"
+    return Outcome(Verdict.PUSHED, f"version {line.version}{accuracy}{before}", found, run)
+
+
+def is_retried(verdict: Verdict, ended: Ended) -> bool:
+    """Whether another attempt may end otherwise; a wrong setting stays wrong."""
+    return verdict in (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.KILLED) and ended.code != ExitCode.USAGE
+
+
+def _last_error(log: Path) -> str:
+    found = _ERROR.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
+    return found[-1].strip() if found else ""

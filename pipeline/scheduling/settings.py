@@ -1,0 +1,129 @@
+"""The `schedule` section of pipeline.yaml."""
+
+import re
+import zoneinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Annotated, Literal
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, Field, field_validator
+
+from trainer.settings import DRIFT_LIMIT, Fraction, Settings, TuneWhen
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(\d+)\s*([smhd])")
+# A reference to an environment variable, as a shell has it.
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+CatchUp = Literal["none", "latest", "all"]
+Told = Literal["pushed", "refused", "failed", "missing_data", "nothing_new", "missed"]
+
+
+def duration(text: str) -> timedelta:
+    """The time that `30s`, `5m`, `12h` or `7d` stands for.
+
+    Raises:
+      ValueError: it is none of these.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"got {text!r}, expected a whole number of s, m, h or d, such as 30m")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def _is_duration(text: str) -> str:
+    duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_is_duration)]
+
+
+class OnlyIf(Settings):
+    """What makes a run worth it; any one is enough, and with none of them set every one is."""
+
+    new_images: Annotated[int, Field(ge=1)] | None = 1
+    drift: bool | Fraction = False
+    max_age: Duration | None = None
+
+    @property
+    def drift_limit(self) -> float | None:
+        """How far the images may be from the served model's before a run is due; None where that is not asked."""
+        if isinstance(self.drift, bool):
+            return DRIFT_LIMIT if self.drift else None
+        return self.drift
+
+
+class Retries(Settings):
+    """How often a run that failed is tried again: after `wait`, then each time after `factor` times as long."""
+
+    times: Annotated[int, Field(ge=0, le=20)] = 2
+    wait: Duration = "5m"
+    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    longest: Duration = "1h"
+
+    def wait_before(self, retry: int) -> timedelta:
+        """How long to wait before the retry of that number, counted from 1."""
+        # In seconds, for the longest of 20 waits would be more than a timedelta holds.
+        seconds = duration(self.wait).total_seconds() * self.factor ** (retry - 1)
+        return timedelta(seconds=min(seconds, duration(self.longest).total_seconds()))
+
+
+class Alerts(Settings):
+    """Whom to tell, as Apprise URLs whose secrets are `${VARIABLES}` of the environment, and of what."""
+
+    urls: tuple[str, ...] = ()
+    about: tuple[Told, ...] = ("pushed", "refused", "failed", "missing_data", "nothing_new")
+
+    @field_validator("urls")
+    @classmethod
+    def _no_secret_in_plain_text(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for number, url in enumerate(urls, start=1):
+            if not VARIABLE.search(url):
+                # The URL itself is not shown: it may hold what nobody else should read.
+                raise ValueError(
+                    f"entry {number} names no environment variable; URLs hold secrets: export it, such as "
+                    "ALERT_URL=mailto://..., and write ${ALERT_URL} here"
+                )
+        return urls
+
+
+class ScheduleSettings(Settings):
+    """When the pipeline runs by itself, on what, and who is told. One run at a time."""
+
+    cron: str | None = None
+    timezone: str = "UTC"
+    window: Annotated[int, Field(ge=1)] | None = None
+    only_if: OnlyIf = OnlyIf()
+    catch_up: CatchUp = "latest"
+    retries: Retries = Retries()
+    time_limit: Duration = "12h"
+    warm_start: bool = False
+    tune_when: TuneWhen | None = None
+    alerts: Alerts = Alerts()
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            raise ValueError(f"got {name!r}, expected a name such as Europe/Berlin or UTC")
+        return name
+
+    @field_validator("cron")
+    @classmethod
+    def _comes_round(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            fields = len(cron.split())
+            if fields != 5:
+                raise ValueError(f"got {fields} field(s) in {cron!r}, expected five: minute, hour, day, month, weekday")
+            try:
+                next(CronSim(cron, datetime(2024, 1, 1, tzinfo=UTC)))
+            except (CronSimError, StopIteration) as error:
+                why = str(error) or "such a day never comes"
+                raise ValueError(f"got {cron!r} ({why}), expected such as '0 2 * * *' for two at night") from error
+        return cron
+
+    @property
+    def zone(self) -> tzinfo:
+        """In which the hours count."""
+        return zoneinfo.ZoneInfo(self.timezone)

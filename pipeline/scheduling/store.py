@@ -1,0 +1,244 @@
+"""The history of scheduled runs: one SQLite file in the run's folder, with a row for each attempt.
+
+The history is also what the scheduler remembers: which times are settled, which attempt was under way when the machine
+stopped, which images were looked at. There is no second store beside it that could say something else.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+FOLDER = "schedule"  # below the run's folder: history, logs, lock
+STORE_FILE = "history.sqlite"
+REPORT_FILE = "history.json"  # the newest attempts, for the reports of runs
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS attempts (
+  id INTEGER PRIMARY KEY, slot TEXT NOT NULL, kind TEXT NOT NULL, attempt INTEGER NOT NULL, verdict TEXT NOT NULL,
+  why TEXT NOT NULL, settled INTEGER NOT NULL, started TEXT NOT NULL, fields TEXT NOT NULL, alert TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_slot ON attempts (slot, kind);
+CREATE TABLE IF NOT EXISTS seen (listing INTEGER PRIMARY KEY, content INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_content ON seen (content);
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+_COLUMNS = ("slot", "kind", "attempt", "verdict", "why", "settled", "started", "alert")
+BATCH = 500  # values in one query; SQLite allows 999 where it is old
+
+
+class Verdict(StrEnum):
+    """What an attempt came to."""
+
+    RUNNING = "running"
+    PUSHED = "pushed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    KILLED = "killed"
+    INTERRUPTED = "interrupted"
+    MISSING_DATA = "missing data"
+    NOTHING_NEW = "nothing new"
+    MISSED = "missed"
+
+
+# The model of these was judged: their images are not new any more.
+JUDGED = (Verdict.PUSHED, Verdict.UNCHANGED, Verdict.REFUSED)
+# Without an end of their own: another attempt follows, as often as `retries` says; a stop on request does not count.
+BROKEN = (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.KILLED)
+
+
+class Kind(StrEnum):
+    """Who asked for an attempt."""
+
+    SCHEDULED = "scheduled"
+    TRIGGERED = "triggered"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt, or the note that there was none.
+
+    Attributes:
+      slot: the time that it was due at, in UTC; of a backfill the start of its day.
+      kind: who asked for it.
+      attempt: counted from 1 for its slot; 0 where nothing was run.
+      verdict: what it came to.
+      why: in a line.
+      settled: whether nothing more will be tried for this slot.
+      started: UTC.
+      ended: UTC; None while it runs.
+      spans: that it read; empty where data.path has none.
+      span: the newest of them, "" without any.
+      images: files that it read; None where nobody looked.
+      new_images: of these, not seen by a run that came to a verdict.
+      metrics: on the eval split.
+      run: its number among `effnet runs`; None if it never came to a step.
+      served_before: version that was served when it started; "" for none.
+      served_after: when it ended.
+      weights: what it started from; "" for pipeline.yaml's model.weights.
+      process: id of `effnet run`'s process, and of its group.
+      log: file with all that it printed.
+      alert: "" before anybody was told, then when (UTC), or why nobody was.
+      id: counted from 1; None before it is noted.
+    """
+
+    slot: datetime
+    kind: Kind
+    attempt: int
+    verdict: Verdict
+    why: str
+    settled: bool
+    started: datetime
+    ended: datetime | None = None
+    spans: tuple[str, ...] = ()
+    span: str = ""
+    images: int | None = None
+    new_images: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    run: int | None = None
+    served_before: str = ""
+    served_after: str = ""
+    weights: str = ""
+    process: int | None = None
+    log: str = ""
+    alert: str = ""
+    id: int | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        return (self.ended - self.started).total_seconds() if self.ended else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        values = {
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(self).items()
+        }
+        return {"id": values.pop("id"), **values, "spans": list(self.spans), "seconds": self.seconds}
+
+
+class Store:
+    """The history of one pipeline.
+
+    Args:
+      run_root: the pipeline's folder; the file in it is made when something is noted.
+    """
+
+    def __init__(self, run_root: Path):
+        self.folder = run_root / FOLDER
+        self.path = self.folder / STORE_FILE
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as connection:
+            # Readers and the one writer do not wait for each other, and a kill leaves the last whole transaction.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(_SCHEMA)
+            with connection:
+                yield connection
+
+    def attempts(self, last: int | None = None) -> list[Attempt]:
+        """Returns the attempts, the oldest first; `last`: so many of the newest."""
+        if not self.path.exists():
+            return []
+        with self._open() as connection:
+            rows = connection.execute(
+                f"SELECT id, {', '.join(_COLUMNS)}, fields FROM attempts ORDER BY id DESC LIMIT ?",
+                (-1 if last is None else last,),
+            ).fetchall()
+        return [_attempt(row) for row in reversed(rows)]
+
+    def of_slot(self, slot: datetime, kind: Kind) -> list[Attempt]:
+        """Returns the attempts that were made for a slot, the oldest first."""
+        with self._open() as connection:
+            rows = connection.execute(
+                f"SELECT id, {', '.join(_COLUMNS)}, fields FROM attempts WHERE slot = ? AND kind = ? ORDER BY id",
+                (_text(slot), kind),
+            ).fetchall()
+        return [_attempt(row) for row in rows]
+
+    def newest_slot(self) -> datetime | None:
+        """Returns the newest time that the schedule has dealt with, settled or not; None before the first."""
+        with self._open() as connection:
+            (slot,) = connection.execute("SELECT max(slot) FROM attempts WHERE kind = ?", (Kind.SCHEDULED,)).fetchone()
+        return datetime.fromisoformat(slot) if slot else None
+
+    def note(self, attempt: Attempt) -> Attempt:
+        """Adds the attempt, or replaces it if it has an id; returns it with one."""
+        rest = {key: value for key, value in attempt.as_json().items() if key not in (*_COLUMNS, "id", "seconds")}
+        values = [_text(getattr(attempt, name)) for name in _COLUMNS] + [json.dumps(rest, ensure_ascii=False)]
+        columns = (*_COLUMNS, "fields")
+        with self._open() as connection:
+            cursor = connection.execute(
+                f"INSERT OR REPLACE INTO attempts (id, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})",
+                [attempt.id, *values],
+            )
+        return Attempt(**{**vars(attempt), "id": attempt.id or cursor.lastrowid})
+
+    def unseen(self, listings: Iterable[int]) -> set[int]:
+        """Returns those of the files that no judged run has read."""
+        wanted = set(listings)
+        return wanted - self._known("listing", wanted)
+
+    def unseen_contents(self, contents: Iterable[int]) -> set[int]:
+        """Returns those of the contents that no judged run has read under any name."""
+        wanted = set(contents)
+        return wanted - self._known("content", wanted)
+
+    def add_seen(self, files: Iterable[tuple[int, int]]) -> None:
+        """Notes (listing, content) of files that a judged run has read."""
+        with self._open() as connection:
+            connection.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", files)
+
+    def get(self, name: str) -> str:
+        """Returns a value that was set; "" if none was."""
+        if not self.path.exists():
+            return ""
+        with self._open() as connection:
+            row = connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else ""
+
+    def keep(self, name: str, value: str) -> None:
+        """Keeps a value."""
+        with self._open() as connection:
+            connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
+
+    def _known(self, column: str, values: set[int]) -> set[int]:
+        ordered: list[int] = sorted(values)
+        known: set[int] = set()
+        with self._open() as connection:
+            for start in range(0, len(ordered), BATCH):
+                batch = ordered[start : start + BATCH]
+                marks = ", ".join("?" * len(batch))
+                rows = connection.execute(f"SELECT {column} FROM seen WHERE {column} IN ({marks})", batch)
+                known.update(value for (value,) in rows)
+        return known
+
+
+def _text(value: Any) -> Any:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+def _attempt(row: tuple) -> Attempt:
+    identity, *columns, rest = row
+    values = {**json.loads(rest), **dict(zip(_COLUMNS, columns, strict=True)), "id": identity}
+    times = {name: datetime.fromisoformat(values[name]) for name in ("slot", "started", "ended") if values.get(name)}
+    known = {spec.name for spec in fields(Attempt)}
+    return Attempt(
+        **{
+            **{name: value for name, value in values.items() if name in known},
+            **times,
+            "kind": Kind(values["kind"]),
+            "verdict": Verdict(values["verdict"]),
+            "settled": bool(values["settled"]),
+            "spans": tuple(values["spans"]),
+        }
+    )

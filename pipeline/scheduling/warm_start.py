@@ -1,0 +1,18 @@
+"""The served model's weights as a start for the next one."""
+
+from components.model_info import read_model_info
+from components.served_model.versions import served_path
+from pipeline.config import PipelineConfig
+
+
+def served_weights(config: PipelineConfig) -> str:
+    """The SavedModel to start from, as `model.weights` takes it; "" to start as pipeline.yaml says.
+
+    That is so where no warm start is asked for, nothing is served, or the served network is another one.
+    """
+    if not config.schedule.warm_start:
+        return ""
+    served = served_path(config.push_path)
+    info = read_model_info(served) if served else {}
+    wanted = {"variant": config.model.chosen_variant.name, **config.model.formula}
+    return served if wanted.items() <= info.items() else ""

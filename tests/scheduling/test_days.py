@@ -1,0 +1,161 @@
+"""Nights of a project that retrains by itself, with real runs: what is served, what is told, and why."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.atomic_pusher.store import INCOMING
+from pipeline.report import find_report
+from pipeline.scheduling.store import Verdict
+from tests.scheduling.days import CLASSES, MOST_WORSE, Days
+from tests.scheduling.receiver import listening
+
+pytestmark = pytest.mark.tfx
+
+PASSWORD = "hunter2"
+
+
+@pytest.fixture
+def receiver(monkeypatch):
+    with listening(PASSWORD) as server:
+        monkeypatch.setenv("ALERT_URL", server.url)
+        yield server
+
+
+class Ledger:
+    """What was served and told before, to see what a day has changed."""
+
+    def __init__(self, days: Days):
+        self.days, self.served, self.told, self.trainings = days, "", 0, 0
+
+    def check(self, attempts, verdict: Verdict, title: str, trained: bool = False) -> str:
+        """The day ended so, one alert said it, and only a model that passed is served; returns why."""
+        *before, last = attempts
+        told = self.days.receiver.posts[self.told :]
+        assert last.verdict is verdict, last
+        assert [post["title"] for post in told] == [f"digits: {title}"]
+        assert last.why in told[0]["message"]
+        assert [one.settled for one in attempts] == [False] * len(before) + [True]
+        served = self.days.served()
+        assert (served != self.served) == (verdict is Verdict.PUSHED)
+        assert (attempts[0].served_before, last.served_after) == (self.served, served)
+        assert self.days.trainings() - self.trainings == trained
+        if compared := re.search(r"accuracy ([\d.]+); version \d+ had ([\d.]+)", last.why):
+            accuracy, before = map(float, compared.groups())
+            assert accuracy >= before - MOST_WORSE
+        self.served, self.told, self.trainings = served, self.told + len(told), self.days.trainings()
+        return last.why
+
+
+def darker(scan: np.ndarray) -> np.ndarray:
+    return scan / 2
+
+
+def test_three_nights(tmp_path, receiver):
+    days = Days(tmp_path, receiver, "train.epochs=5", "evaluate.min_accuracy=0.2")
+    ledger = Ledger(days)
+    days.bring(1, batch=0)
+    why = ledger.check(days.night(1), Verdict.PUSHED, "a new model is served", trained=True)
+    assert re.match(r"version \d+, accuracy [01]\.\d+", why)
+
+    why = ledger.check(days.night(2), Verdict.MISSING_DATA, "no data")
+    assert why == "got no folder for the span 2026-03-02 (there are 2026-03-01)"
+
+    # The same images once more.
+    shutil.copytree(days.images_of(1), days.images_of(3))
+    why = ledger.check(days.night(3), Verdict.NOTHING_NEW, "nothing new")
+    assert why == "0 new images, 1 start a run"
+
+
+@pytest.mark.slow
+def test_ten_days(tmp_path, receiver):
+    days = Days(tmp_path, receiver)
+    ledger = Ledger(days)
+    pushed, refused = "a new model is served", "refused, what was served stays"
+
+    days.bring(1, batch=0)
+    ledger.check(days.night(1), Verdict.PUSHED, pushed, trained=True)
+    days.bring(2, batch=1)
+    ledger.check(days.night(2), Verdict.PUSHED, pushed, trained=True)
+
+    # Day 3: nobody brought any.
+    why = ledger.check(days.night(3), Verdict.MISSING_DATA, "no data")
+    assert "2026-03-03" in why
+
+    days.bring(4, batch=2)
+    ledger.check(days.night(4), Verdict.PUSHED, pushed, trained=True)
+
+    # Day 5: the labels are anybody's guess. The alert says so, and somebody moves the images away.
+    guess = np.random.default_rng(5)
+    days.bring(5, batch=3, relabel=lambda label: int(guess.integers(CLASSES)))
+    why = ledger.check(days.night(5), Verdict.REFUSED, refused, trained=True)
+    assert "sparse_categorical_accuracy" in why
+    shutil.rmtree(days.images_of(5))
+
+    # Day 6: what came on day 4 once more.
+    shutil.copytree(days.images_of(4), days.images_of(6))
+    why = ledger.check(days.night(6), Verdict.NOTHING_NEW, "nothing new")
+    assert why == "0 new images, 1 start a run"
+
+    # Day 7: the lamp is broken.
+    days.bring(7, batch=4, change=darker)
+    why = ledger.check(days.night(7), Verdict.REFUSED, refused)
+    assert "brightness drifted" in why
+    shutil.rmtree(days.images_of(7))
+
+    # Day 8: the first attempt is killed while it trains, the second while it pushes.
+    days.bring(8, batch=5)
+
+    def while_it_trains(output: str) -> bool:
+        return any((days.root / "checkpoints").glob("*/state.npz"))
+
+    def while_it_pushes(output: str) -> bool:
+        if "GatedEvaluator" not in output:
+            return False
+        until = time.monotonic() + 60
+        served = days.served()
+        while time.monotonic() < until:
+            if list((days.root / "served").glob(f"{INCOMING}*")) or days.served() != served:
+                return True
+            time.sleep(0.001)
+        return False
+
+    with days.killer(while_it_trains, while_it_pushes) as killed:
+        attempts = days.night(8)
+    assert len(killed) == 2
+    assert [one.verdict for one in attempts] == [Verdict.KILLED, Verdict.KILLED, Verdict.PUSHED]
+    assert [one.attempt for one in attempts] == [1, 2, 3]
+    assert len({one.weights for one in attempts}) == 1
+    assert "train: resuming" in Path(attempts[1].log).read_text()
+    assert re.search(r"Trainer +from cache", Path(attempts[2].log).read_text())
+    ledger.check(attempts, Verdict.PUSHED, pushed, trained=True)
+
+    # Day 9: digits that lie on their side as well, which only a new model knows.
+    days.bring(9, batch=6)
+    days.bring(9, batch=7, change=np.rot90)
+    attempts = days.night(9)
+    why = ledger.check(attempts, Verdict.PUSHED, pushed, trained=True)
+    accuracy, served = re.search(r"accuracy ([\d.]+); version \d+ had ([\d.]+)", why).groups()
+    assert float(accuracy) > float(served) + 0.05
+    nightly = len(days.attendant().store.attempts())
+
+    # Day 10: the images of day 3 have turned up.
+    days.bring(3, batch=3)
+    (attempt,) = days.backfill(3)
+    assert attempt.spans == ("2026-03-02", "2026-03-03")
+    ledger.check([attempt], attempt.verdict, pushed if attempt.verdict is Verdict.PUSHED else refused, trained=True)
+    assert days.attendant().judged_span("2026-03-03") == attempt
+
+    # Every day's last word is in the history, and in the report of the newest run.
+    history = days.attendant().store.attempts()
+    assert len(history) == nightly + 1
+    html = find_report(days.attendant().config, days.runs()[-1]).read_text(encoding="utf-8")
+    section = html.partition('<section id="schedule">')[2].partition("</section>")[0]
+    for verdict in ("pushed", "missing data", "refused", "nothing new", "killed"):
+        assert f"<strong>{verdict}</strong>" in section
+    everything = [path.read_text(errors="replace") for path in (days.root / "schedule").rglob("*.*")]
+    assert not any(PASSWORD in text for text in [html, *everything])
