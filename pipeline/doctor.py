@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import PipelineConfig
+from pipeline.stack import Version, explain_choice, explain_newer, find_obstacle, glibc_version, stack_of
 
 LEAST_FREE_BYTES = 5 * 1024**3
-STACK = (
+PACKAGES = (
     "tfx",
     "tensorflow",
     "keras",
@@ -20,8 +21,6 @@ STACK = (
     "tensorflow-data-validation",
     "tensorflow-model-analysis",
 )
-# TFX 1.21's ml-metadata and TFDV wheels need glibc 2.38 (shared objects linked against GLIBCXX 3.4.32).
-GLIBC_OF_MODERN_STACK = (2, 38)
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,9 @@ class Verdict:
 
 
 def examine(config: PipelineConfig) -> Iterator[Verdict]:
-    """Yields a verdict on interpreter, C library, stack, GPU, disk and write access."""
-    version = sys.version_info
-    yield Verdict(
-        "Python",
-        (3, 11) <= version[:2] <= (3, 13),
-        f"{platform.python_version()} (3.11 to 3.13 are supported)",
-    )
-    yield _glibc_verdict(modern=version >= (3, 12))
-    for package in STACK:
+    """Yields a verdict on interpreter, C library, stack, packages, GPU, disk and write access."""
+    yield from _stack_verdicts(sys.version_info[:2], glibc_version())
+    for package in PACKAGES:
         yield _package_verdict(package)
     yield _gpu_verdict()
     yield from _disk_verdicts(config.run_root)
@@ -50,15 +43,15 @@ def examine(config: PipelineConfig) -> Iterator[Verdict]:
     yield Verdict("images", images.is_dir(), str(images) if images.is_dir() else f"{images} is missing: set data.path")
 
 
-def _glibc_verdict(modern: bool) -> Verdict:
-    name, text = platform.libc_ver()
-    if name != "glibc":
-        return Verdict("C library", False, "not glibc, and TFX has wheels for glibc only: use Debian or Ubuntu")
-    found = tuple(int(part) for part in text.split(".")[:2])
-    if modern and found < GLIBC_OF_MODERN_STACK:
-        return Verdict("C library", False, f"glibc {text}: TFX 1.21 needs 2.38; run `make setup` with Python 3.11")
-    hint = "" if modern else " (2.38 and newer could run TFX 1.21 on Python 3.12)"
-    return Verdict("C library", True, f"glibc {text}{hint}")
+def _stack_verdicts(python: Version, glibc: Version | None) -> Iterator[Verdict]:
+    yield Verdict("Python", stack_of(python) is not None, f"{platform.python_version()} (3.11 to 3.13 are supported)")
+    yield Verdict("C library", glibc is not None, " ".join(platform.libc_ver()) or "not glibc")
+    if obstacle := find_obstacle(python, glibc, platform.machine()):
+        yield Verdict("stack", False, obstacle)
+        return
+    yield Verdict("stack", True, f"{stack_of(python)}: {explain_choice(python, glibc)}")
+    if newer := explain_newer(python, glibc):
+        yield Verdict("newer stack", None, newer)
 
 
 def _package_verdict(package: str) -> Verdict:

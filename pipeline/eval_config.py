@@ -2,7 +2,7 @@
 
 import json
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.gated_evaluator import calibration
 from components.gated_evaluator.results import AUC, BASELINE, CANDIDATE, CLASS_FEATURE
@@ -21,7 +21,7 @@ MODEL = {
 }
 
 
-def make_eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
+def make_eval_config(settings: EvaluateSettings) -> config_pb2.EvalConfig:
     """Metrics over all eval images, by class, size and brightness; thresholds hold for all images together."""
     confident = settings.compare == "confident"
     # With confidence the rules judge the change: TFMA itself looks at the measured value alone.
@@ -43,25 +43,25 @@ def make_eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
         _metric("ExampleCount"),
         _metric("MultiClassConfusionMatrixPlot", thresholds=EVERY_PREDICTION),
     ]
-    options = tfma.Options()
+    options = config_pb2.Options()
     if confident:
         options.compute_confidence_intervals.value = True
-        options.confidence_intervals.method = tfma.ConfidenceIntervalOptions.JACKKNIFE
-    return tfma.EvalConfig(
+        options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.JACKKNIFE
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(name=CANDIDATE, **MODEL),
-            tfma.ModelSpec(name=BASELINE, is_baseline=True, **MODEL),
+            config_pb2.ModelSpec(name=CANDIDATE, **MODEL),
+            config_pb2.ModelSpec(name=BASELINE, is_baseline=True, **MODEL),
         ],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[key]) for key in (CLASS_FEATURE, SIZE_FEATURE, BRIGHTNESS_FEATURE)),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[key]) for key in (CLASS_FEATURE, SIZE_FEATURE, BRIGHTNESS_FEATURE)),
         ],
         metrics_specs=[
-            tfma.MetricsSpec(metrics=metrics),
+            config_pb2.MetricsSpec(metrics=metrics),
             # A metric of two classes: each class against the others, the pairs of all classes pooled.
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[_metric("AUC", _threshold(floor=settings.min_auc), name=AUC)],
-                aggregate=tfma.AggregationOptions(micro_average=True),
+                aggregate=config_pb2.AggregationOptions(micro_average=True),
             ),
         ],
         options=options,
@@ -93,24 +93,24 @@ def make_budgets(settings: ServingSettings) -> Budgets:
 
 def _threshold(
     floor: float | None = None, ceiling: float | None = None, allowed_drop: float | None = None
-) -> tfma.MetricThreshold:
-    threshold = tfma.MetricThreshold()
+) -> config_pb2.MetricThreshold:
+    threshold = config_pb2.MetricThreshold()
     if floor is not None:
         threshold.value_threshold.lower_bound.value = floor
     if ceiling is not None:
         threshold.value_threshold.upper_bound.value = ceiling
     if allowed_drop is not None:
-        threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+        threshold.change_threshold.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
         threshold.change_threshold.absolute.value = -allowed_drop - EQUAL_IS_ENOUGH
     return threshold
 
 
 def _metric(
-    class_name: str, threshold: tfma.MetricThreshold | None = None, module: str = "", **config: object
-) -> tfma.MetricConfig:
-    metric = tfma.MetricConfig(class_name=class_name, module=module, config=json.dumps(config) if config else "")
+    class_name: str, threshold: config_pb2.MetricThreshold | None = None, module: str = "", **config: object
+) -> config_pb2.MetricConfig:
+    metric = config_pb2.MetricConfig(class_name=class_name, module=module, config=json.dumps(config) if config else "")
     if threshold is not None and threshold.ByteSize():
         # A plain `threshold` would hold for every slice, so a floor for the whole would become a floor for each class.
-        overall = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+        overall = config_pb2.PerSliceMetricThreshold(slicing_specs=[config_pb2.SlicingSpec()], threshold=threshold)
         metric.per_slice_thresholds.append(overall)
     return metric

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.components import Evaluator
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import BaseChannel, standard_component_specs
@@ -34,7 +34,7 @@ class GatedEvaluator(Evaluator):
         examples: BaseChannel,
         model: BaseChannel,
         baseline_model: BaseChannel,
-        eval_config: tfma.EvalConfig,
+        eval_config: config_pb2.EvalConfig,
         example_splits: Sequence[str] = ("eval",),
         schema: BaseChannel | None = None,
         rules: Rules | None = None,

@@ -6,12 +6,13 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import slice_key_extractor
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.gated_evaluator.slices import BRIGHTNESS_FEATURE, SIZE_FEATURE, brightness_kind, size_kind
 
 
 def custom_extractors(
-    eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
+    eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
     """TFMA's own extractors, and before its slices are cut the features that it cannot cut by a range of."""
     extractors = tfma.default_extractors(

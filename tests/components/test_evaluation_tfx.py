@@ -190,7 +190,7 @@ def test_other_classes_are_refused_or_left_to_the_floors_and_never_compared(tmp_
 
 
 def test_a_config_that_cannot_refuse_a_first_model_is_refused(tmp_path):
-    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
     from tfx.types import Channel, standard_artifacts
 
     from components.gated_evaluator.component import GatedEvaluator
@@ -198,7 +198,7 @@ def test_a_config_that_cannot_refuse_a_first_model_is_refused(tmp_path):
 
     config = make_eval_config(settings())
     config.metrics_specs[0].metrics[0].per_slice_thresholds[0].threshold.ClearField("value_threshold")
-    assert isinstance(config, tfma.EvalConfig)
+    assert isinstance(config, config_pb2.EvalConfig)
     model = Channel(type=standard_artifacts.Model)
     with pytest.raises(GateError, match="no absolute threshold"):
         GatedEvaluator(Channel(type=standard_artifacts.Examples), model, model, config)

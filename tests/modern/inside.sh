@@ -1,0 +1,19 @@
+#!/bin/sh
+# What run.sh runs in the Debian 13: what a user of such a system types, and the Kubeflow compile.
+set -eu
+cd /project
+
+# A checkout's files are newer than the environment; whether it has to change, the lock's hash says.
+hash=$(cat pyproject.toml requirements.lock Makefile | sha256sum)
+if [ "$hash" = "$(cat .venv/lock-hash 2>/dev/null)" ]; then
+    touch .venv/.installed-requirements.lock
+else
+    rm -f .venv/.installed-*
+fi
+make --no-print-directory setup
+echo "$hash" >.venv/lock-hash
+[ $# = 0 ] || exec "$@" # one command of your own: run.sh COMMAND
+
+make --no-print-directory unit
+.venv/bin/effnet run
+.venv/bin/python -m pytest -q tests/kubeflow/test_compile.py

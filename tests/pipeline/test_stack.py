@@ -1,0 +1,75 @@
+"""Where each stack runs, and that the files which cannot ask `pipeline.stack` agree with it."""
+
+import re
+
+import farmhash
+import pytest
+
+from pipeline.config import DEFAULT_PATH
+from pipeline.stack import MACHINE, NEWER, OLDER, explain_choice, explain_newer, find_obstacle, stack_of
+
+PROJECT = DEFAULT_PATH.parent
+DEBIAN_12, UBUNTU_22, UBUNTU_24, DEBIAN_13 = (2, 36), (2, 35), (2, 39), (2, 41)
+
+
+@pytest.mark.parametrize("glibc", [UBUNTU_22, DEBIAN_12, UBUNTU_24, DEBIAN_13])
+def test_the_older_stack_runs_everywhere(glibc):
+    assert find_obstacle((3, 11), glibc, MACHINE) is None
+
+
+@pytest.mark.parametrize("python", NEWER.pythons)
+def test_the_newer_stack_runs_on_newer_systems_and_says_so_on_older_ones(python):
+    for glibc in (UBUNTU_24, DEBIAN_13):
+        assert find_obstacle(python, glibc, MACHINE) is None
+    for glibc in (UBUNTU_22, DEBIAN_12):
+        said = find_obstacle(python, glibc, MACHINE)
+        assert "needs glibc 2.39" in said
+        assert "make setup PYTHON=3.11" in said
+
+
+@pytest.mark.parametrize(
+    ("python", "glibc", "machine", "said"),
+    [
+        ((3, 14), DEBIAN_13, MACHINE, "Python 3.14 has no wheels"),
+        ((3, 10), DEBIAN_12, MACHINE, "Python 3.10 has no wheels"),
+        ((3, 13), None, MACHINE, "glibc only"),
+        ((3, 13), DEBIAN_13, "aarch64", "this is aarch64"),
+    ],
+)
+def test_no_stack_at_all_is_one_sentence(python, glibc, machine, said):
+    assert said in find_obstacle(python, glibc, machine)
+
+
+def test_the_choice_and_what_a_newer_system_brings_are_explained():
+    assert "glibc 2.36 is too old for TFX 1.21" in explain_choice((3, 11), DEBIAN_12)
+    assert "on Debian 13 or Ubuntu 24.04" in explain_newer((3, 11), DEBIAN_12)
+    assert "could run TFX 1.21" in explain_choice((3, 11), DEBIAN_13)
+    assert "make setup" in explain_newer((3, 11), DEBIAN_13)
+    assert explain_newer((3, 13), DEBIAN_13) is None
+
+
+def test_the_makefile_chooses_by_the_same_glibc():
+    makefile = (PROJECT / "Makefile").read_text()
+    assert f'-ge {NEWER.glibc[1]} ] && echo \'>=3.12,<3.14\' || echo 3.11' in makefile
+
+
+def test_the_lock_holds_both_stacks():
+    lock = (PROJECT / "requirements.lock").read_text()
+    for package, versions in {"tfx": (OLDER.tfx, NEWER.tfx), "tensorflow": (OLDER.tensorflow, NEWER.tensorflow)}.items():
+        older, newer = (
+            re.search(rf"^{package}==(\S+) ; python_full_version {sign} '3.12'", lock, re.M)[1] for sign in ("<", ">=")
+        )
+        assert (older.rsplit(".", 1)[0], newer.rsplit(".", 1)[0]) == versions
+
+
+def test_this_interpreter_has_the_stack_that_is_named():
+    import importlib.metadata
+    import sys
+
+    assert importlib.metadata.version("tfx").startswith(stack_of(sys.version_info[:2]).tfx)
+
+
+def test_pyfarmhash_hashes_as_the_version_that_tfdv_asks_for():
+    """Fingerprints by pyfarmhash 0.3.2."""
+    assert [farmhash.fingerprint32(text) for text in ("", "image")] == [3696677242, 1975711923]
+    assert [farmhash.fingerprint64(text) for text in ("", "image")] == [11160318154034397263, 15971349184263663217]
