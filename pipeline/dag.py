@@ -8,6 +8,7 @@ Importing this module does not load TFX; calling `create_pipeline` does (10 s or
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.source_hash import source_hash

@@ -50,12 +50,15 @@ def test_the_choice_and_what_a_newer_system_brings_are_explained():
 
 def test_the_makefile_chooses_by_the_same_glibc():
     makefile = (PROJECT / "Makefile").read_text()
-    assert f'-ge {NEWER.glibc[1]} ] && echo \'>=3.12,<3.14\' || echo 3.11' in makefile
+    assert f"-ge {NEWER.glibc[1]} ] && echo '>=3.12,<3.14' || echo 3.11" in makefile
 
 
 def test_the_lock_holds_both_stacks():
     lock = (PROJECT / "requirements.lock").read_text()
-    for package, versions in {"tfx": (OLDER.tfx, NEWER.tfx), "tensorflow": (OLDER.tensorflow, NEWER.tensorflow)}.items():
+    for package, versions in {
+        "tfx": (OLDER.tfx, NEWER.tfx),
+        "tensorflow": (OLDER.tensorflow, NEWER.tensorflow),
+    }.items():
         older, newer = (
             re.search(rf"^{package}==(\S+) ; python_full_version {sign} '3.12'", lock, re.M)[1] for sign in ("<", ">=")
         )
