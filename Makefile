@@ -1,8 +1,11 @@
 # make run      sets everything up and runs the whole pipeline on the quick-start images
 # make test     sets everything up and passes the tests; make test-all adds the slow ones
+# make test-modern  the newer stack (Python 3.13, TFX 1.21) in a Debian 13 of its own; CROSS=1 adds both on one store,
+#               SKIP=modern leaves it out
 # make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without)
-# make lock     renews requirements.lock and requirements-gpu.lock for both stacks
-.PHONY: setup run test test-all unit lint lock clean
+# make lock     brings the locks in line with pyproject.toml (UPGRADE=1: with the newest versions) and tries both stacks
+# make audit    the lock's known vulnerabilities, but those that docs/stacks.md explains
+.PHONY: setup run test test-all test-modern unit lint lock audit clean
 SHELL := /bin/sh
 # Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,6 +30,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml requirements.lock requirements-gpu.lock | $(filter .uv/bin/uv,$(UV))
 	@echo "setting up .venv with Python $(PYTHON) from $(LOCK)"
 	@$(UV) venv -q --allow-existing --python '$(PYTHON)' .venv
+	@.venv/bin/python -m pipeline.stack
 	@VIRTUAL_ENV=.venv $(UV) pip sync -q $(LOCK)
 	@VIRTUAL_ENV=.venv $(UV) pip install -q --no-deps --no-build-isolation -e .
 	@rm -f .venv/.installed-* && touch $@
@@ -48,9 +52,19 @@ test: lint
 test-all: lint
 	.venv/bin/python -m pytest
 
+# What no wheel's tag forbids may still not resolve: both stacks, on the oldest glibc that each is for.
 lock: | $(filter .uv/bin/uv,$(UV))
-	$(UV) $(COMPILE) pyproject.toml -o requirements.lock
-	$(UV) $(COMPILE) --extra gpu pyproject.toml -o requirements-gpu.lock
+	$(UV) $(COMPILE) $(if $(filter 1,$(UPGRADE)),--upgrade) pyproject.toml -o requirements.lock
+	$(UV) $(COMPILE) $(if $(filter 1,$(UPGRADE)),--upgrade) --extra gpu pyproject.toml -o requirements-gpu.lock
+	tests/stacks/installable.sh $(UV)
+
+# In an environment of its own: pip-audit's requirements are none of the project's.
+audit: | $(filter .uv/bin/uv,$(UV))
+	@sh tests/stacks/audit.sh $(UV)
+
+test-modern:
+	@sh tests/stacks/modern.sh
+	@if [ "$(CROSS)" = 1 ]; then sh tests/stacks/cross.sh; fi
 
 clean:
 	rm -rf build .venv .uv

@@ -55,10 +55,8 @@ def test_the_makefile_chooses_by_the_same_glibc():
 
 def test_the_lock_holds_both_stacks():
     lock = (PROJECT / "requirements.lock").read_text()
-    for package, versions in {
-        "tfx": (OLDER.tfx, NEWER.tfx),
-        "tensorflow": (OLDER.tensorflow, NEWER.tensorflow),
-    }.items():
+    named = {"tfx": (OLDER.tfx, NEWER.tfx), "tensorflow": (OLDER.tensorflow, NEWER.tensorflow)}
+    for package, versions in named.items():
         older, newer = (
             re.search(rf"^{package}==(\S+) ; python_full_version {sign} '3.12'", lock, re.M)[1] for sign in ("<", ">=")
         )

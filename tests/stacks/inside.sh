@@ -1,5 +1,5 @@
 #!/bin/sh
-# What run.sh runs in the Debian 13: what a user of such a system types, and the Kubeflow compile.
+# What modern.sh runs in the Debian 13: what a user of such a system types, and the Kubeflow compile.
 set -eu
 cd /project
 
@@ -12,7 +12,7 @@ else
 fi
 make --no-print-directory setup
 echo "$hash" >.venv/lock-hash
-[ $# = 0 ] || exec "$@" # one command of your own: run.sh COMMAND
+[ $# = 0 ] || exec "$@" # one command of your own: modern.sh COMMAND
 
 make --no-print-directory unit
 .venv/bin/effnet run

@@ -5,7 +5,7 @@ set -eu
 project=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tfx-efficientnet
 root=$cache/debian-13
-packages=ca-certificates,g++,git,make,python3,python3-dev,python3-venv
+packages=ca-certificates,git,make,python3,python3-venv
 # What the host's shell and make say of the host's own folders means nothing in the root.
 leave_out='-u PYTHONDONTWRITEBYTECODE -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u VIRTUAL_ENV -u XDG_CACHE_HOME -u TMPDIR'
 
@@ -57,4 +57,4 @@ unshare --mount --pid --fork --kill-child sh -euc '
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
     exec chroot "$root" "$@"
-' sh "$root" env $leave_out HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin sh /project/tests/modern/inside.sh "$@"
+' sh "$root" env $leave_out HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin sh /project/tests/stacks/inside.sh "$@"
