@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.quickstart import DEFAULT_DESTINATION
 from pipeline.config import PipelineConfig
 from pipeline.stack import Version, explain_choice, explain_newer, find_obstacle, glibc_version, stack_of
 
@@ -39,8 +40,7 @@ def examine(config: PipelineConfig) -> Iterator[Verdict]:
         yield _package_verdict(package)
     yield _gpu_verdict()
     yield from _disk_verdicts(config.run_root)
-    images = Path(config.data.path)
-    yield Verdict("images", images.is_dir(), str(images) if images.is_dir() else f"{images} is missing: set data.path")
+    yield _images_verdict(Path(config.data.path))
 
 
 def _stack_verdicts(python: Version, glibc: Version | None) -> Iterator[Verdict]:
@@ -52,6 +52,14 @@ def _stack_verdicts(python: Version, glibc: Version | None) -> Iterator[Verdict]
     yield Verdict("stack", True, f"{stack_of(python)}: {explain_choice(python, glibc)}")
     if newer := explain_newer(python, glibc):
         yield Verdict("newer stack", None, newer)
+
+
+def _images_verdict(images: Path) -> Verdict:
+    if images.exists():
+        return Verdict("images", True, str(images))
+    if images.resolve() == DEFAULT_DESTINATION:
+        return Verdict("images", None, "the quick start's, which the first run makes")
+    return Verdict("images", False, f"{images} is missing: set data.path")
 
 
 def _package_verdict(package: str) -> Verdict:

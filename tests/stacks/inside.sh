@@ -10,10 +10,10 @@ if [ "$hash" = "$(cat .venv/lock-hash 2>/dev/null)" ]; then
 else
     rm -f .venv/.installed-*
 fi
-make --no-print-directory setup
+make -s setup
 echo "$hash" >.venv/lock-hash
 [ $# = 0 ] || exec "$@" # one command of your own: modern.sh COMMAND
 
-make --no-print-directory unit
+make -s unit
 .venv/bin/effnet run
 .venv/bin/python -m pytest -q tests/kubeflow/test_compile.py
