@@ -166,7 +166,11 @@ def compare_question(
 
 
 def refuse_head_phase(config: PipelineConfig) -> None:
-    """Raises ConfigError where the recipe trains the head of given weights first."""
+    """Refuses a recipe that begins with the head alone.
+
+    Raises:
+      ConfigError: it is one.
+    """
     if config.train.chosen_recipe.head_share:
         raise ConfigError(
             "these networks are trained from scratch, without a phase for the head; use --set train.recipe=quick"

@@ -119,8 +119,8 @@ def test_a_comparison_of_networks_runs_there_and_takes_data_and_images_from_the_
     run = cluster.backend.run(package, ROOT)
     assert failures(run) == {}
     made = {"Trainer-b0-seed-42", "Trainer-MobileNetV3Small-seed-42", "StudyReport"}
-    # That a model was pushed is news to the gate, as above.
-    assert {name for name, task in run.items() if task.state == "COMPLETE"} - DRIVERS == made | {"DataGate"}
+    # That a model was pushed may be news to the gate, as above.
+    assert {name for name, task in run.items() if task.state == "COMPLETE"} - DRIVERS - {"DataGate"} == made
     report = cluster.backend.path_of(run["StudyReport"].artifacts["report"])
     rows = list(csv.DictReader((report / "results.csv").open(encoding="utf-8")))
     assert [row["network"] for row in rows] == ["b0", "MobileNetV3Small"]
