@@ -220,13 +220,13 @@ def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: Deb
 def backfill(
     first: Annotated[str, typer.Option("--from", help="The first span: a date such as 2024-05-31, or a number.")],
     last: Annotated[str, typer.Option("--to", help="The last one.")],
-    again: Annotated[bool, typer.Option("--again", help="Also those that a run has judged before.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also those whose images a run has judged before.")] = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
-    from pipeline.scheduling.attendant import day_start
+    from pipeline.scheduling.notes import day_start
     from pipeline.scheduling.scheduler import stop_when_signalled
     from pipeline.scheduling.store import Kind
 
@@ -234,11 +234,11 @@ def backfill(
     codes = []
     with stop_when_signalled(attendant):
         for span in _range(first, last):
-            before = attendant.judged_span(str(span))
-            if before and not again:
-                print(f"{span}: {before.verdict} by attempt {before.id} already; --again runs it again")
-                continue
             slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
+            before = attendant.judged_span(slot, str(span))
+            if before and not again:
+                print(f"{span}: {before.verdict} by attempt {before.id}, and no image is new; --again runs it again")
+                continue
             done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
             codes.append(CODES.get(done.verdict, ExitCode.FAILED))
             if attendant.stop.is_set():
