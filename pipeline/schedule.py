@@ -1,36 +1,24 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from pipeline import schedule_kubeflow
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
-from pipeline.config import ConfigError, find_config, load_config
+from pipeline import schedule_kubeflow, schedule_views
+from pipeline.cli_options import ConfigOption, DebugOption, SetOption
+from pipeline.config import ConfigError, find_config
 from pipeline.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipeline.scheduling.attendant import Attendant
-    from pipeline.scheduling.store import Attempt
 
 app = typer.Typer(no_args_is_help=True, help="Runs that start by themselves.")
+app.add_typer(schedule_views.app)
 app.add_typer(schedule_kubeflow.app)
 
-SHOWN_TIMES = 5
-COLOURS = {
-    "pushed": "green",
-    "unchanged": "green",
-    "nothing new": "green",
-    "running": "yellow",
-    "interrupted": "yellow",
-    "missed": "yellow",
-}
 CODES = {
     "pushed": ExitCode.PUSHED,
     "unchanged": ExitCode.PUSHED,
@@ -40,21 +28,11 @@ CODES = {
 }
 
 
-class Engine(StrEnum):
-    """Who starts the runs."""
-
-    LOCAL = "local"
-    KUBEFLOW = "kubeflow"
-
-
 class Entry(StrEnum):
     """What calls `effnet schedule tick`."""
 
     SYSTEMD = "systemd"
     CRON = "cron"
-
-
-EngineOption = Annotated[Engine, typer.Option("--engine", help="Who starts the runs.")]
 
 
 def _attendant(config: Path | None, overrides: list[str] | None) -> "Attendant":
@@ -132,54 +110,6 @@ def install(
         attendant.begin(attendant.clock())
 
 
-@app.command(name="list")
-def show(
-    engine: EngineOption = Engine.LOCAL,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Show the schedule, its next times, and what it last came to."""
-    if engine is Engine.KUBEFLOW:
-        schedule_kubeflow.show(load_config(config, overrides or ()))
-        return
-    from pipeline.scheduling.attendant import PAUSED
-    from pipeline.scheduling.decision import next_times
-    from pipeline.scheduling.scheduler import is_scheduled
-
-    attendant = _attendant(config, overrides)
-    settings, store = attendant.config, attendant.store
-    paused = store.get(PAUSED)
-    times = [] if paused else next_times(settings.schedule, attendant.clock(), SHOWN_TIMES)
-    attempts = store.attempts(1)
-    state = {
-        "name": settings.name,
-        "cron": settings.schedule.cron,
-        "timezone": settings.schedule.timezone,
-        "scheduler": is_scheduled(settings.run_root),
-        "paused": paused or None,
-        "next": [time.isoformat() for time in times],
-        "last": attempts[-1].as_json() if attempts else None,
-    }
-    if as_json:
-        print_json(state)
-        return
-    table = Table(show_header=False, box=None)
-    table.add_row(
-        "schedule", f"'{settings.schedule.cron}' {settings.schedule.timezone}" if settings.schedule.cron else "none"
-    )
-    table.add_row("scheduler", "runs" if state["scheduler"] else "does not run; `effnet schedule start` starts it")
-    if paused:
-        table.add_row("paused", f"since {paused}; `effnet schedule resume` ends it")
-    table.add_row("next", ", ".join(f"{time:%Y-%m-%d %H:%M %Z}" for time in times) or "-")
-    if attempts:
-        table.add_row(
-            "last", f"{attempts[-1].slot:%Y-%m-%d %H:%M} UTC {attempts[-1].verdict}: {escape(attempts[-1].why)}"
-        )
-    Console().print(table)
-
-
 @app.command()
 def pause(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Start no runs until `resume`; one under way goes on."""
@@ -220,13 +150,13 @@ def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: Deb
 def backfill(
     first: Annotated[str, typer.Option("--from", help="The first span: a date such as 2024-05-31, or a number.")],
     last: Annotated[str, typer.Option("--to", help="The last one.")],
-    again: Annotated[bool, typer.Option("--again", help="Also those that a run has judged before.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also those whose images a run has judged before.")] = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
-    from pipeline.scheduling.attendant import day_start
+    from pipeline.scheduling.notes import day_start
     from pipeline.scheduling.scheduler import stop_when_signalled
     from pipeline.scheduling.store import Kind
 
@@ -234,56 +164,16 @@ def backfill(
     codes = []
     with stop_when_signalled(attendant):
         for span in _range(first, last):
-            before = attendant.judged_span(str(span))
-            if before and not again:
-                print(f"{span}: {before.verdict} by attempt {before.id} already; --again runs it again")
-                continue
             slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
+            before = attendant.judged_span(slot, str(span))
+            if before and not again:
+                print(f"{span}: {before.verdict} by attempt {before.id}, and no image is new; --again runs it again")
+                continue
             done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
             codes.append(CODES.get(done.verdict, ExitCode.FAILED))
             if attendant.stop.is_set():
                 break
     raise typer.Exit(max(codes, default=ExitCode.PUSHED))
-
-
-@app.command()
-def history(
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Show what each attempt came to, and why."""
-    from pipeline.scheduling.store import Store
-
-    settings = load_config(config, overrides or ())
-    attempts = Store(settings.run_root).attempts(last)
-    if as_json:
-        print_json([attempt.as_json() for attempt in attempts])
-        return
-    if not attempts:
-        print(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
-        return
-    Console().print(_table(attempts, settings.schedule.zone))
-
-
-def _table(attempts: "list[Attempt]", zone: tzinfo) -> Table:
-    table = Table("", "due", "spans", "images", "took", "result", "served")
-    for attempt in reversed(attempts):
-        seconds = attempt.seconds
-        new = f", {attempt.new_images:,} new" if attempt.new_images else ""
-        served = attempt.served_after or "-"
-        table.add_row(
-            str(attempt.id),
-            f"{attempt.slot.astimezone(zone):%Y-%m-%d %H:%M}\n{attempt.kind}",
-            f"{attempt.spans[0]} to {attempt.spans[-1]}" if len(attempt.spans) > 1 else attempt.span or "-",
-            "-" if attempt.images is None else f"{attempt.images:,}{new}",
-            "-" if seconds is None else str(timedelta(seconds=round(seconds))),
-            f"[{COLOURS.get(attempt.verdict, 'red')}]{attempt.verdict}[/]: {escape(attempt.why)}",
-            served if attempt.served_after == attempt.served_before else f"{attempt.served_before or '-'} -> {served}",
-        )
-    return table
 
 
 def _range(first: str, last: str) -> list[date] | list[int]:

@@ -1,33 +1,31 @@
 """Does what the schedule asks for: decides, runs the pipeline, tries again, notes, tells."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
 from components.errors import DataError
-from components.served_model.versions import pushed_versions
 from pipeline.config import ConfigError, PipelineConfig, load_config
 from pipeline.run_lock import RUN, Held, hold, holder_of, is_running
-from pipeline.scheduling import alerts, decision
+from pipeline.scheduling import decision
 from pipeline.scheduling.child import end_group, run_child
 from pipeline.scheduling.decision import Action, Decision, broken
 from pipeline.scheduling.images import Looked, look_at
+from pipeline.scheduling.ledger import Ledger
+from pipeline.scheduling.notes import local, note_of, overrides_of, served
 from pipeline.scheduling.outcome import count_runs, is_retried, outcome_of
 from pipeline.scheduling.settings import duration
-from pipeline.scheduling.store import BROKEN, FOLDER, JUDGED, REPORT_FILE, Attempt, Kind, Store, Verdict
+from pipeline.scheduling.store import BROKEN, FOLDER, JUDGED, Attempt, Kind, Store, Verdict
 from pipeline.scheduling.warm_start import served_weights
 
 ATTEMPT = "attempt"  # the lock of who attends to the schedule
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
-NOT_SENT = "not sent: "
-PENDING_LOOKED_AT = 20  # newest attempts whose alert is sent if that failed before
+NEWEST = 20  # attempts among which one may be under way
 KEPT_LOGS = 50
-REPORTED = 30  # attempts that a run's report shows
 
 
 class Busy(RuntimeError):
@@ -59,6 +57,7 @@ class Attendant:
     def __post_init__(self) -> None:
         self.config = load_config(self.config_path, self.overrides)
         self.store = Store(self.config.run_root)
+        self._ledger = Ledger(self.store, self.clock, self.say)
 
     def reload(self) -> PipelineConfig:
         """Reads pipeline.yaml again. One that is broken changes nothing here; the next run fails with what is wrong."""
@@ -92,7 +91,7 @@ class Attendant:
                     "`effnet schedule list` shows it"
                 ) from holder
             self._recover()
-            self._tell_what_is_pending()
+            self._ledger.tell_what_is_pending(self.config)
             yield
 
     def attend(self) -> None:
@@ -129,10 +128,11 @@ class Attendant:
                     return made[-1]
                 self._step(slot, kind, made, span)
 
-    def judged_span(self, span: str) -> Attempt | None:
-        """The newest attempt with that span as its newest which came to a verdict on its model."""
+    def judged_span(self, slot: datetime, span: str) -> Attempt | None:
+        """The newest attempt on that span that came to a verdict, if no image has come to it since; else None."""
         found = [made for made in self.store.attempts() if made.span == span and made.verdict in JUDGED]
-        return found[-1] if found else None
+        look = look_at(self.config, self.store, slot.astimezone(self.config.schedule.zone).date(), span)
+        return found[-1] if found and not look.missing and not look.new_images else None
 
     def _attend_once(self) -> bool:
         """Deals with one time; whether there may be another."""
@@ -158,11 +158,11 @@ class Attendant:
     def _pass_over(self, missed: list[datetime], unfinished: list[Attempt], newer: datetime | None) -> None:
         if unfinished:
             last, *_ = unfinished[::-1]
-            why = f"gave up after {len(unfinished)} attempts, the last: {last.why}; {_local(self.config, newer)} is due"
+            why = f"gave up after attempt {last.attempt}: {last.why}; {local(self.config, newer)} is due"
             self._settle(replace(last, id=None, attempt=0, why=why, started=self.clock(), ended=self.clock(), alert=""))
             missed = missed[1:]
         if missed:
-            first, last_missed = (_local(self.config, slot) for slot in (missed[0], missed[-1]))
+            first, last_missed = (local(self.config, slot) for slot in (missed[0], missed[-1]))
             times = f"{len(missed)} times passed, {first} to {last_missed}," if len(missed) > 1 else f"{first} passed"
             why = f"{times} while nothing ran; catch_up is {self.config.schedule.catch_up}"
             self._settle(self._note_of(missed[-1], Kind.SCHEDULED, Verdict.MISSED, why))
@@ -178,7 +178,7 @@ class Attendant:
             else:
                 decided = decision.decide(config.schedule, made, look, self.clock())
         except DataError as error:
-            self._settle(self._note_of(slot, kind, Verdict.REFUSED, str(error), span=span))
+            self._settle(replace(self._note_of(slot, kind, Verdict.REFUSED, str(error)), span=span))
             return
         if decided.action is Action.WAIT:
             assert decided.until is not None
@@ -194,7 +194,7 @@ class Attendant:
         until = decided.until
         if kind is Kind.SCHEDULED:  # a newer time may take the place of the retry
             until = min([until, *decision.next_times(self.config.schedule, self.clock(), 1)])
-        self.say(f"{decided.reason} at {_local(self.config, decided.until)}")
+        self.say(f"{decided.reason} at {local(self.config, decided.until)}")
         if self.wait:
             self.wait(until)
         else:
@@ -204,7 +204,7 @@ class Attendant:
 
     def _run(self, slot: datetime, kind: Kind, made: list[Attempt], look: Looked, reason: str) -> None:
         config = self.config
-        served = _served(config)
+        version = served(config)
         # The same for every attempt at a slot: a retry goes on with the training, and finds in the cache what is done.
         weights = made[0].weights if made else served_weights(config)
         attempt = self.store.note(
@@ -213,28 +213,28 @@ class Attendant:
                 attempt=1 + sum(one.attempt > 0 for one in made),
                 settled=False,
                 ended=None,
-                served_before=made[0].served_before if made else served,
+                served_before=made[0].served_before if made else version,
                 weights=weights,
             )
         )
         log = self.store.folder / "logs" / f"{attempt.id}.log"
         attempt = self.store.note(replace(attempt, log=str(log)))
         self._clear_logs()
-        self._write_history()
-        self.say(f"{_local(config, slot)}: attempt {attempt.attempt}, {reason}")
+        self._ledger.write_report_file()
+        self.say(f"{local(config, slot)}: attempt {attempt.attempt}, {reason}")
         runs_before = count_runs(config)
 
         def started(process: int) -> None:
             self.store.note(replace(attempt, process=process))
 
         command = [*self.command, "--config", str(self.config_path)]
-        for setting in (*self.overrides, *self._overrides(look, weights)):
+        for setting in (*self.overrides, *overrides_of(config, look, weights)):
             command += ["--set", setting]
         ended = run_child(command, log, duration(config.schedule.time_limit), self.stop, started)
         outcome = outcome_of(config, ended, log, runs_before)
-        served = _served(config)
+        version = served(config)
         verdict = outcome.verdict
-        if verdict is Verdict.UNCHANGED and served != attempt.served_before:
+        if verdict is Verdict.UNCHANGED and version != attempt.served_before:
             verdict = Verdict.PUSHED  # by an attempt that was killed right after it
         if verdict in JUDGED:
             look.note_seen()
@@ -250,7 +250,7 @@ class Attendant:
             ended=self.clock(),
             metrics=outcome.metrics,
             run=outcome.run,
-            served_after=served,
+            served_after=version,
         )
         if again:
             self.store.note(done)
@@ -258,72 +258,9 @@ class Attendant:
         else:
             self._settle(done)
 
-    def _overrides(self, look: Looked, weights: str) -> Iterator[str]:
-        """What a scheduled run is told besides pipeline.yaml."""
-        schedule = self.config.schedule
-        if look.span:
-            yield f"data.span.last={json.dumps(look.span)}"
-        if schedule.window:
-            yield f"data.span.window={schedule.window}"
-        if schedule.tune_when is not None:
-            yield f"tune.when={json.dumps(schedule.model_dump(mode='json')['tune_when'])}"
-        if weights:
-            yield f"model.weights={json.dumps(weights)}"
-
-    def _note_of(
-        self,
-        slot: datetime,
-        kind: Kind,
-        verdict: Verdict,
-        why: str,
-        look: Looked | None = None,
-        span: str = "",
-    ) -> Attempt:
-        """A settled note without a run."""
-        now, served = self.clock(), _served(self.config)
-        there = look if look and not look.missing else None
-        return Attempt(
-            slot=slot.astimezone(UTC),
-            kind=kind,
-            attempt=0,
-            verdict=verdict,
-            why=why,
-            settled=True,
-            started=now,
-            ended=now,
-            spans=there.spans if there else (),
-            span=look.span if look else span,
-            images=there.images if there else None,
-            new_images=there.new_images if there else None,
-            served_before=served,
-            served_after=served,
-        )
-
-    def _settle(self, attempt: Attempt) -> None:
-        """Notes what a slot came to in the end, and tells whoever wants to hear it."""
-        noted = self.store.note(attempt)
-        self.say(f"{_local(self.config, noted.slot)}: {noted.verdict}: {noted.why}")
-        self._tell(noted)
-        self._write_history()
-
-    def _tell(self, attempt: Attempt) -> None:
-        try:
-            told = alerts.tell(self.config.schedule.alerts, self.config.name, attempt)
-        except alerts.AlertError as error:
-            self.say(f"error: {error}")
-            told = f"{NOT_SENT}{error}"
-        else:
-            told = told if told == alerts.NOBODY else f"{self.clock().astimezone(UTC).isoformat()} {told}"
-        self.store.note(replace(attempt, alert=told))
-
-    def _tell_what_is_pending(self) -> None:
-        for attempt in self.store.attempts(PENDING_LOOKED_AT):
-            if attempt.settled and (not attempt.alert or attempt.alert.startswith(NOT_SENT)):
-                self._tell(attempt)
-
     def _recover(self) -> None:
         """Closes the attempt that was under way when the process which attended to it died."""
-        for attempt in self.store.attempts(PENDING_LOOKED_AT):
+        for attempt in self.store.attempts(NEWEST):
             if attempt.verdict is not Verdict.RUNNING:
                 continue
             root = self.config.run_root
@@ -336,36 +273,20 @@ class Attendant:
                 why="the scheduler or the machine stopped while it ran",
                 settled=failures > self.config.schedule.retries.times,
                 ended=self.clock(),
-                served_after=_served(self.config),
+                served_after=served(self.config),
             )
             if closed.settled:
                 self._settle(closed)
             else:
                 self.store.note(closed)
 
-    def _write_history(self) -> None:
-        """For the reports of runs, which know nothing of the store."""
-        rows = [attempt.as_json() for attempt in self.store.attempts(REPORTED)]
-        path = self.store.folder / REPORT_FILE
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        new.replace(path)
-
     def _clear_logs(self) -> None:
         logs = sorted((self.store.folder / "logs").glob("*.log"), key=lambda path: int(path.stem))
         for old in logs[:-KEPT_LOGS]:
             old.unlink()
 
+    def _note_of(self, slot: datetime, kind: Kind, verdict: Verdict, why: str, look: Looked | None = None) -> Attempt:
+        return note_of(self.config, self.clock(), slot, kind, verdict, why, look)
 
-def day_start(config: PipelineConfig, day: date) -> datetime:
-    """The first moment of a day in the schedule's time zone."""
-    return datetime.combine(day, time(), config.schedule.zone)
-
-
-def _served(config: PipelineConfig) -> str:
-    """The served version; "" for none."""
-    return next(iter(pushed_versions(config.push_path)), "")
-
-
-def _local(config: PipelineConfig, moment: datetime | None) -> str:
-    return moment.astimezone(config.schedule.zone).strftime("%Y-%m-%d %H:%M") if moment else "none"
+    def _settle(self, attempt: Attempt) -> None:
+        self._ledger.settle(self.config, attempt)

@@ -15,7 +15,8 @@ from sklearn.datasets import load_digits
 
 from components.atomic_pusher.store import pushed_models
 from pipeline.run_record import RunRecord, all_runs
-from pipeline.scheduling.attendant import Attendant, day_start
+from pipeline.scheduling.attendant import Attendant
+from pipeline.scheduling.notes import day_start
 from pipeline.scheduling.store import Attempt, Kind
 from tests.scheduling.conftest import Clock
 from tests.scheduling.receiver import Receiver

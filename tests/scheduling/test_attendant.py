@@ -235,8 +235,10 @@ def test_a_backfilled_span_is_read_as_its_newest_and_found_again(stand_in):
     attendant = stand_in.attendant()
     done = attendant.deal_with(Kind.BACKFILL, stand_in.clock.now.replace(day=2, hour=0), "2026-03-02")
     assert (done.verdict, done.spans, done.kind) == (Verdict.REFUSED, ("2026-03-02",), Kind.BACKFILL)
-    assert attendant.judged_span("2026-03-02").id == done.id
-    assert attendant.judged_span("2026-03-09") is None
+    assert attendant.judged_span(done.slot, "2026-03-02").id == done.id
+    assert attendant.judged_span(done.slot, "2026-03-09") is None
+    (stand_in.folder / "photos" / "2026-03-02" / "rose" / "0.jpg").write_text("a corrected one")
+    assert attendant.judged_span(done.slot, "2026-03-02") is None
 
 
 def test_the_report_s_copy_of_the_history_is_plain_json(stand_in):

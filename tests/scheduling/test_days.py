@@ -2,7 +2,9 @@
 
 import re
 import shutil
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 
 from components.atomic_pusher.store import INCOMING
 from pipeline.report import find_report
-from pipeline.scheduling.store import Verdict
+from pipeline.scheduling.store import Attempt, Verdict
+from tests.e2e.user_project import BIN
 from tests.scheduling.days import CLASSES, MOST_WORSE, Days
 from tests.scheduling.receiver import listening
 
@@ -148,7 +151,7 @@ def test_ten_days(tmp_path, receiver):
     (attempt,) = days.backfill(3)
     assert attempt.spans == ("2026-03-02", "2026-03-03")
     ledger.check([attempt], attempt.verdict, pushed if attempt.verdict is Verdict.PUSHED else refused, trained=True)
-    assert days.attendant().judged_span("2026-03-03") == attempt
+    assert days.attendant().judged_span(attempt.slot, "2026-03-03") == attempt
 
     # Every day's last word is in the history, and in the report of the newest run.
     history = days.attendant().store.attempts()
@@ -159,3 +162,77 @@ def test_ten_days(tmp_path, receiver):
         assert f"<strong>{verdict}</strong>" in section
     everything = [path.read_text(errors="replace") for path in (days.root / "schedule").rglob("*.*")]
     assert not any(PASSWORD in text for text in [html, *everything])
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group is left."""
+    stats = (path.read_text() for path in Path("/proc").glob("[0-9]*/stat"))
+    fields = [text.rpartition(")")[2].split() for text in stats]
+    return any(int(each[2]) == group and each[0] != "Z" for each in fields)
+
+
+@pytest.mark.slow
+def test_what_a_killed_and_a_stopped_scheduler_leave_the_next_one_brings_to_its_end(tmp_path, receiver):
+    days = Days(tmp_path, receiver)
+    days.bring(1, batch=0)
+    settings = (
+        "schedule.cron='* * * * *'",
+        "schedule.catch_up=all",
+        "schedule.retries.wait=1s",
+        "data.span.last=latest",
+        "train.epochs=100",
+    )
+    command = [BIN / "effnet", "schedule", "start", *(part for setting in settings for part in ("--set", setting))]
+    store = days.attendant().store
+
+    def start() -> subprocess.Popen:
+        with (tmp_path / "scheduler.log").open("ab") as log:
+            return subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+
+    def newest(scheduler: subprocess.Popen, wanted: Callable[[Attempt], bool]) -> Attempt:
+        until = time.monotonic() + 900
+        while time.monotonic() < until:
+            assert scheduler.poll() is None, (tmp_path / "scheduler.log").read_text()
+            attempts = store.attempts()
+            if attempts and wanted(attempts[-1]):
+                return attempts[-1]
+            time.sleep(0.2)
+        raise TimeoutError((tmp_path / "scheduler.log").read_text())
+
+    def trains(number: int) -> Callable[[Attempt], bool]:
+        """Attempt `number` runs, and has saved what it trained."""
+        return lambda attempt: (
+            attempt.process is not None
+            and attempt.attempt == number
+            and attempt.verdict is Verdict.RUNNING
+            and "train: epoch" in Path(attempt.log).read_text()
+            and any((days.root / "checkpoints").glob("*/state.npz"))
+        )
+
+    scheduler = start()
+    try:
+        first = newest(scheduler, trains(1))
+        scheduler.kill()
+        scheduler.wait()
+        assert alive(first.process)  # nobody was left to end it
+
+        scheduler = start()
+        second = newest(scheduler, trains(2))
+        assert not alive(first.process)
+        scheduler.terminate()
+        assert scheduler.wait(timeout=60) == 0
+        assert not alive(second.process)
+
+        scheduler = start()
+        newest(scheduler, lambda attempt: attempt.verdict is Verdict.PUSHED)
+        scheduler.terminate()
+        assert scheduler.wait(timeout=60) == 0
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    made = [attempt for attempt in store.attempts() if attempt.attempt]
+    assert [attempt.verdict for attempt in made] == [Verdict.KILLED, Verdict.INTERRUPTED, Verdict.PUSHED]
+    assert len({attempt.slot for attempt in made}) == 1
+    assert all("train: resuming" in Path(attempt.log).read_text() for attempt in made[1:])
+    assert days.trainings() == 1
+    assert [post["title"] for post in receiver.posts[:1]] == ["digits: a new model is served"]

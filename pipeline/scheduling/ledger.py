@@ -1,0 +1,61 @@
+"""Settles attempts: notes what they came to, tells whoever wants to hear it, and keeps the reports' copy."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pipeline.config import PipelineConfig
+from pipeline.scheduling import alerts
+from pipeline.scheduling.notes import local
+from pipeline.scheduling.store import REPORT_FILE, Attempt, Store
+
+NOT_SENT = "not sent: "
+PENDING_LOOKED_AT = 20  # newest attempts whose alert is sent if that failed before
+REPORTED = 30  # attempts that a run's report shows
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The history with its consequences.
+
+    Attributes:
+      store: the history.
+      clock: the time, with a zone.
+      say: told what happens, in lines.
+    """
+
+    store: Store
+    clock: Callable[[], datetime]
+    say: Callable[[str], None]
+
+    def settle(self, config: PipelineConfig, attempt: Attempt) -> None:
+        """Notes what a slot came to in the end, and tells whoever wants to hear it."""
+        noted = self.store.note(attempt)
+        self.say(f"{local(config, noted.slot)}: {noted.verdict}: {noted.why}")
+        self._tell(config, noted)
+        self.write_report_file()
+
+    def tell_what_is_pending(self, config: PipelineConfig) -> None:
+        """Sends the alerts that were not sent, or not taken."""
+        for attempt in self.store.attempts(PENDING_LOOKED_AT):
+            if attempt.settled and (not attempt.alert or attempt.alert.startswith(NOT_SENT)):
+                self._tell(config, attempt)
+
+    def write_report_file(self) -> None:
+        """For the reports of runs, which know nothing of the store."""
+        rows = [attempt.as_json() for attempt in self.store.attempts(REPORTED)]
+        path = self.store.folder / REPORT_FILE
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        new.replace(path)
+
+    def _tell(self, config: PipelineConfig, attempt: Attempt) -> None:
+        try:
+            told = alerts.tell(config.schedule.alerts, config.name, attempt)
+        except alerts.AlertError as error:
+            self.say(f"error: {error}")
+            told = f"{NOT_SENT}{error}"
+        else:
+            told = told if told == alerts.NOBODY else f"{self.clock().astimezone(UTC).isoformat()} {told}"
+        self.store.note(replace(attempt, alert=told))

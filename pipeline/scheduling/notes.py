@@ -1,0 +1,69 @@
+"""What is noted of an attempt, and what its run is told."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+
+from components.served_model.versions import pushed_versions
+from pipeline.config import PipelineConfig
+from pipeline.scheduling.images import Looked
+from pipeline.scheduling.store import Attempt, Kind, Verdict
+
+
+def note_of(
+    config: PipelineConfig,
+    now: datetime,
+    slot: datetime,
+    kind: Kind,
+    verdict: Verdict,
+    why: str,
+    look: Looked | None = None,
+    span: str = "",
+) -> Attempt:
+    """A settled note without a run; the arguments are `Attempt`'s, `look` is what there was to run on."""
+    version = served(config)
+    there = look if look and not look.missing else None
+    return Attempt(
+        slot=slot.astimezone(UTC),
+        kind=kind,
+        attempt=0,
+        verdict=verdict,
+        why=why,
+        settled=True,
+        started=now,
+        ended=now,
+        spans=there.spans if there else (),
+        span=look.span if look else span,
+        images=there.images if there else None,
+        new_images=there.new_images if there else None,
+        served_before=version,
+        served_after=version,
+    )
+
+
+def overrides_of(config: PipelineConfig, look: Looked, weights: str) -> Iterator[str]:
+    """What a scheduled run is told besides pipeline.yaml."""
+    schedule = config.schedule
+    if look.span:
+        yield f"data.span.last={json.dumps(look.span)}"
+    if schedule.window:
+        yield f"data.span.window={schedule.window}"
+    if schedule.tune_when is not None:
+        yield f"tune.when={json.dumps(schedule.model_dump(mode='json')['tune_when'])}"
+    if weights:
+        yield f"model.weights={json.dumps(weights)}"
+
+
+def served(config: PipelineConfig) -> str:
+    """The served version; "" for none."""
+    return next(iter(pushed_versions(config.push_path)), "")
+
+
+def local(config: PipelineConfig, moment: datetime | None) -> str:
+    """A moment in the schedule's time zone, for people."""
+    return moment.astimezone(config.schedule.zone).strftime("%Y-%m-%d %H:%M") if moment else "none"
+
+
+def day_start(config: PipelineConfig, day: date) -> datetime:
+    """The first moment of a day in the schedule's time zone."""
+    return datetime.combine(day, time(), config.schedule.zone)
