@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 import keras
 import tensorflow as tf
 
+from trainer.atomic_file import write_atomically
 from trainer.backbones import BACKBONES, BackboneSetup, built_macs
 from trainer.callbacks import StepTimer, TrainingDiverged
 from trainer.fitting import Training
@@ -115,7 +116,7 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
     try:
         model = training.run()
     except TrainingDiverged as error:
-        _replace(f"{folder}/{key}.failed", str(error))
+        write_atomically(f"{folder}/{key}.failed", str(error))
         raise
     outcome = Outcome(
         val_accuracy=float(training.result["val_accuracy"]),
@@ -127,7 +128,7 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
         images=training.setup.train_split.num_examples,
         val_images=training.setup.val_split.num_examples,
     )
-    _replace(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
+    write_atomically(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
     training.finish()
     del training, model
     _forget_networks()
@@ -173,12 +174,6 @@ def _setup(job: TrainingJob) -> Setup:
 
 def _rates(job: TrainingJob) -> dict[str, float]:
     return choose_rates(job.model_settings, job.settings, None)
-
-
-def _replace(path: str, text: str) -> None:
-    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
-        file.write(text)
-    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
 
 
 def _forget_networks() -> None:

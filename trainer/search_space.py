@@ -10,8 +10,8 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
-import tensorflow as tf
 
+from trainer.atomic_file import write_atomically
 from trainer.settings import TuneSettings
 
 INTERNAL_PREFIX = "tuner/"  # of Hyperband's own keys among a trial's values
@@ -123,10 +123,10 @@ class SearchOracle(keras_tuner.Oracle):
 
     def save(self) -> None:
         """Replaces the oracle's file in one go; Keras Tuner's own writing may be killed half-way."""
-        _replace(self._get_oracle_fname(), self.get_state())
+        write_atomically(self._get_oracle_fname(), json.dumps(self.get_state()))
 
     def _save_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        _replace(f"{self._get_trial_dir(trial.trial_id)}/trial.json", trial.get_state())
+        write_atomically(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
 
     def reload(self) -> None:
         """Goes on from the files: unfinished trials are run again, finished ones never.
@@ -197,9 +197,3 @@ class HyperbandOracle(SearchOracle, keras_tuner.oracles.HyperbandOracle):
 
 
 ORACLES = {"random": RandomOracle, "bayesian": BayesianOracle, "grid": GridOracle}
-
-
-def _replace(path: str, state: Mapping[str, Any]) -> None:
-    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
-        file.write(json.dumps(state))
-    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)

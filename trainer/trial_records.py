@@ -11,6 +11,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from trainer.atomic_file import write_atomically
+
 RECORD_FILE = "record.json"
 
 Status = Literal["running", "completed", "stopped", "failed"]
@@ -45,11 +47,7 @@ class TrialRecord:
 
 def write_record(folder: str, record: TrialRecord) -> None:
     """Replaces the record in a trial's folder."""
-    path = f"{folder}/{RECORD_FILE}"
-    tf.io.gfile.makedirs(folder)
-    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
-        file.write(json.dumps(asdict(record)))
-    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
+    write_atomically(f"{folder}/{RECORD_FILE}", json.dumps(asdict(record)))
 
 
 def read_record(folder: str) -> TrialRecord | None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 import tensorflow as tf
 
+from trainer.atomic_file import write_atomically
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
 
@@ -91,9 +92,5 @@ def read_history(root: str) -> list[TunerRun]:
 
 def add_to_history(root: str, run: TunerRun) -> None:
     """Appends a run; a kill leaves either the old or the new file."""
-    path = f"{root}/{HISTORY_FILE}"
     entries = [asdict(entry) for entry in (*read_history(root), run)]
-    tf.io.gfile.makedirs(root)
-    with tf.io.gfile.GFile(f"{path}.new", "w") as file:
-        file.write(json.dumps(entries, indent=1))
-    tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
+    write_atomically(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))

@@ -91,8 +91,9 @@ def refused_for_data(project, *overrides):
 
 
 def test_a_missing_folder_is_one_clear_line(project):
-    code, error = refused_for_data(project, f"data.path={project.folder / 'nowhere'}")
-    assert code == 4
+    done = project.effnet("run", overrides=(f"data.path={project.folder / 'nowhere'}",))
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "nowhere" in error and "data.path" in error
 
 
