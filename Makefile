@@ -4,8 +4,9 @@
 #               SKIP=modern leaves it out
 # make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without)
 # make lock     brings the locks in line with pyproject.toml (UPGRADE=1: with the newest versions) and tries both stacks
+# make docs/report.png  the picture in the README, anew: of the quick start's last report, with Chromium
 # make audit    the lock's known vulnerabilities, but those that docs/stacks.md explains
-.PHONY: setup run test test-all test-modern unit lint lock audit clean
+.PHONY: setup run test test-all test-modern unit lint lock audit clean docs/report.png
 SHELL := /bin/sh
 # Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -61,6 +62,10 @@ lock: | $(filter .uv/bin/uv,$(UV))
 # In an environment of its own: pip-audit's requirements are none of the project's.
 audit: | $(filter .uv/bin/uv,$(UV))
 	@sh tests/stacks/audit.sh $(UV)
+
+docs/report.png: setup
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1100,1250 --screenshot=$@ \
+		"file://$$(.venv/bin/effnet report)"
 
 test-modern:
 	@sh tests/stacks/modern.sh

@@ -99,7 +99,7 @@ def gather(
     samples = open_split("train").read_samples(MOST_SAMPLES_READ) if sources.examples else iter(())
     return Report(
         name=settings.name,
-        created=datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
+        created=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
         outcome=outcome_of(verdict, serving, push, sources.error),
         comparison=compare(verdict, baseline, settings.limits, info, served_info) if verdict else None,
         data=gather_data(sources, settings, models.served, samples),

@@ -35,6 +35,7 @@ METRIC_NAMES = {
     "top_k_accuracy": "top-k accuracy",
     "sparse_categorical_crossentropy": "cross entropy",
     "expected_calibration_error": "calibration error",
+    "auc": "AUC",
     "example_count": "eval images",
 }
 TOLD_APART = ("classes",)  # of the model's note
