@@ -64,7 +64,7 @@ audit: | $(filter .uv/bin/uv,$(UV))
 	@sh tests/stacks/audit.sh $(UV)
 
 docs/report.png: setup
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1100,1250 --screenshot=$@ \
+	chromium --headless --no-sandbox --disable-gpu --log-level=3 --hide-scrollbars --window-size=1100,1250 --screenshot=$@ \
 		"file://$$(.venv/bin/effnet report)"
 
 test-modern:
