@@ -11,12 +11,11 @@ ARG BEAM=2.72.0
 
 FROM python:${PYTHON}-slim-${DEBIAN} AS build
 ARG LOCK=requirements.lock
-ARG UV_VERSION=0.13.9
-RUN pip install --no-cache-dir uv==${UV_VERSION}
 ENV VIRTUAL_ENV=/opt/effnet UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
-RUN uv venv --python "$(command -v python)" ${VIRTUAL_ENV}
 WORKDIR /build
 COPY pyproject.toml ${LOCK} ./
+RUN sed -n '/^uv==/,/[^\\]$/p' ${LOCK} >uv.txt && pip install --no-cache-dir --require-hashes -r uv.txt \
+    && uv venv --python "$(command -v python)" ${VIRTUAL_ENV}
 RUN uv pip sync --no-cache --require-hashes ${LOCK}
 COPY README.md pipeline.yaml ./
 COPY pipeline ./pipeline

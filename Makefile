@@ -2,15 +2,15 @@
 # make test     sets everything up and passes the tests; make test-all adds the slow ones
 # make test-modern  the newer stack (Python 3.13, TFX 1.21) in a Debian 13 of its own; CROSS=1 adds both on one store,
 #               SKIP=modern leaves it out
-# make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without)
+# make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without; PYTHON=3.11:
+#               of that Python)
 # make lock     brings the locks in line with pyproject.toml (UPGRADE=1: with the newest versions) and tries both stacks
 # make docs/report.png  the picture in the README, anew: of the quick start's last report, with Chromium
 # make audit    the lock's known vulnerabilities, but those that docs/stacks.md explains
-.PHONY: setup run test test-all test-modern unit lint lock audit clean docs/report.png
+.PHONY: setup run test test-all test-modern unit lint lock audit clean docs/report.png anew
 SHELL := /bin/sh
 # Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
 unexport PYTHONDONTWRITEBYTECODE
-UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # Without GPU=1 or GPU=0, what was installed before stays.
 INSTALLED := $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*.lock)))
@@ -18,21 +18,26 @@ LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,$(if $(GPU),requirements.l
 # TFX 1.21 (Python 3.12, 3.13) needs glibc 2.39 or newer; older systems get Python 3.11 with TFX 1.16.
 GLIBC_MINOR := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* 2\.//; s/\..*//')
 PYTHON ?= $(shell [ "$(or $(GLIBC_MINOR),0)" -ge 39 ] && echo '>=3.12,<3.14' || echo 3.11)
+# PYTHON=3.11 with an environment of another Python makes that anew.
+HAS := $(shell .venv/bin/python -ISc 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+OTHER_PYTHON := $(and $(HAS),$(filter-out $(HAS),$(filter 3.%,$(PYTHON))))
 STAMP := .venv/.installed-$(LOCK)
-COMPILE := pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 --extra dev
+COMPILE := pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev
 
 setup: $(STAMP)
 
-# Debian's pip refuses to install outside a virtual environment, so uv gets a private one.
+# Debian's pip refuses to install outside a virtual environment, so uv gets a private one, of the lock's version and hash.
 .uv/bin/uv:
 	@python3 -m venv .uv || { echo "error: python3 cannot make a virtual environment; install python3-venv (apt-get install python3-venv) or uv"; exit 1; }
-	@.uv/bin/pip install -q uv==$(UV_VERSION)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock >.uv/requirements.txt
+	@.uv/bin/pip install -q --require-hashes -r .uv/requirements.txt
 
-$(STAMP): pyproject.toml requirements.lock requirements-gpu.lock | $(filter .uv/bin/uv,$(UV))
+$(STAMP): pyproject.toml requirements.lock requirements-gpu.lock $(if $(OTHER_PYTHON),anew) | $(filter .uv/bin/uv,$(UV))
 	@echo "setting up .venv with Python $(PYTHON) from $(LOCK)"
-	@$(UV) venv -q --allow-existing --python '$(PYTHON)' .venv
+	@$(UV) venv -q $(if $(OTHER_PYTHON),--clear,--allow-existing) --python '$(PYTHON)' .venv || \
+		{ echo "error: no Python $(PYTHON) was found, nor could it be downloaded: install it (apt-get install python3.11), or name another, PYTHON=3.12"; exit 1; }
 	@.venv/bin/python -m pipeline.stack
-	@VIRTUAL_ENV=.venv $(UV) pip sync -q $(LOCK)
+	@VIRTUAL_ENV=.venv $(UV) pip sync -q --require-hashes $(LOCK)
 	@VIRTUAL_ENV=.venv $(UV) pip install -q --no-deps --no-build-isolation -e .
 	@rm -f .venv/.installed-* && touch $@
 
@@ -46,6 +51,7 @@ lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/shellcheck --shell=sh .ci/run tests/stacks/*.sh
 
 test: lint
 	.venv/bin/python -m pytest -m "not slow"

@@ -25,9 +25,9 @@ class Stack:
         return f"TFX {self.tfx} with TensorFlow {self.tensorflow}"
 
 
-# TFX 1.16 has its last wheels for CPython 3.11; ml-metadata and TFDV 1.21 are built for manylinux_2_39, TFX's other
-# wheels for older ones.
-OLDER = Stack("1.16", "2.16", ((3, 11),), (2, 17), "Debian 12 or Ubuntu 22.04")
+# TFX 1.16 has its last wheels for CPython 3.11, and onnxruntime's are for manylinux_2_28; ml-metadata and TFDV 1.21 are
+# built for manylinux_2_39. `make lock` tries that both locks can be installed there (tests/stacks/installable.sh).
+OLDER = Stack("1.16", "2.16", ((3, 11),), (2, 28), "Debian 12 or Ubuntu 22.04")
 NEWER = Stack("1.21", "2.21", ((3, 12), (3, 13)), (2, 39), "Debian 13 or Ubuntu 24.04")
 MACHINE = "x86_64"  # the only one on Linux that ml-metadata and TFDV have wheels for
 
@@ -56,9 +56,11 @@ def find_obstacle(python: Version, glibc: Version | None, machine: str) -> str |
     if glibc is None:
         return f"TFX has wheels for glibc only: use {NEWER.systems}, or a container of these"
     if glibc < stack.glibc:
+        older_will_do = stack is NEWER and glibc >= OLDER.glibc
         return (
             f"{stack} (Python {_dotted(python)}) needs glibc {_dotted(stack.glibc)} ({stack.systems}), "
-            f"and this system has {_dotted(glibc)}: install Python 3.11 and run `make setup PYTHON=3.11`"
+            f"and this system has {_dotted(glibc)}: "
+            + ("install Python 3.11 and run `make setup PYTHON=3.11`" if older_will_do else "use a container of these")
         )
     return None
 

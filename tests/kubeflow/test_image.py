@@ -1,7 +1,10 @@
 """The Dockerfile, as far as it can be read: no machine here builds it."""
 
 import re
+import subprocess
 import tomllib
+
+import pytest
 
 from pipeline.dag import PROJECT
 
@@ -28,10 +31,17 @@ def test_it_pins_beam_as_the_lock_does():
     assert f"--build-arg BEAM={newer}" in DOCKERFILE
 
 
-def test_both_locks_are_there_and_uv_is_the_makefile_s():
-    assert (PROJECT / argument("LOCK")).is_file()
-    assert (PROJECT / "requirements-gpu.lock").is_file()
-    assert f"UV_VERSION := {argument('UV_VERSION')}" in (PROJECT / "Makefile").read_text()
+@pytest.mark.parametrize("lock", [argument("LOCK"), "requirements-gpu.lock"])
+def test_both_locks_hold_the_uv_that_installs_them_with_its_hashes(lock):
+    expression = re.search(r"RUN (sed -n '[^']+')", DOCKERFILE)[1]
+    assert f"@{expression.replace('$/p', '$$/p')} requirements.lock" in (PROJECT / "Makefile").read_text()
+    cut = subprocess.run(
+        f"{expression} {lock}", shell=True, cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
+    first, *hashes = cut.splitlines()
+    assert re.fullmatch(r"uv==[\d.]+ \\", first)
+    assert hashes and all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in hashes)
+    assert [line.endswith("\\") for line in hashes] == [True] * (len(hashes) - 1) + [False]
 
 
 def test_it_does_not_run_as_root():

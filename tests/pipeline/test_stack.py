@@ -10,11 +10,19 @@ from pipeline.stack import MACHINE, NEWER, OLDER, explain_choice, explain_newer,
 
 PROJECT = DEFAULT_PATH.parent
 DEBIAN_12, UBUNTU_22, UBUNTU_24, DEBIAN_13 = (2, 36), (2, 35), (2, 39), (2, 41)
+CENTOS_7, DEBIAN_10 = (2, 17), (2, 28)
 
 
-@pytest.mark.parametrize("glibc", [UBUNTU_22, DEBIAN_12, UBUNTU_24, DEBIAN_13])
-def test_the_older_stack_runs_everywhere(glibc):
+@pytest.mark.parametrize("glibc", [DEBIAN_10, UBUNTU_22, DEBIAN_12, UBUNTU_24, DEBIAN_13])
+def test_the_older_stack_runs_on_all_systems_that_are_maintained(glibc):
     assert find_obstacle((3, 11), glibc, MACHINE) is None
+
+
+@pytest.mark.parametrize("python", [(3, 11), (3, 13)])
+def test_a_system_that_is_too_old_for_both_is_not_sent_to_the_other(python):
+    said = find_obstacle(python, CENTOS_7, MACHINE)
+    assert "this system has 2.17: use a container of these" in said
+    assert "make setup" not in said
 
 
 @pytest.mark.parametrize("python", NEWER.pythons)
@@ -51,6 +59,12 @@ def test_the_choice_and_what_a_newer_system_brings_are_explained():
 def test_the_makefile_chooses_by_the_same_glibc():
     makefile = (PROJECT / "Makefile").read_text()
     assert f"-ge {NEWER.glibc[1]} ] && echo '>=3.12,<3.14' || echo 3.11" in makefile
+
+
+def test_the_locks_are_tried_on_the_oldest_systems_that_are_named():
+    script = (PROJECT / "tests/stacks/installable.sh").read_text()
+    systems = [f"3.{minor}:manylinux_2_{stack.glibc[1]}" for stack in (OLDER, NEWER) for _, minor in stack.pythons]
+    assert f"for system in {' '.join(systems)}; do" in script
 
 
 def test_the_lock_holds_both_stacks():

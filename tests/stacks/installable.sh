@@ -1,11 +1,12 @@
 #!/bin/sh
-# Whether every Python finds a package for each line of the locks on the oldest system that its stack is for; UV as $1.
+# Whether every Python finds a package for each line of the locks on the oldest system that pipeline/stack.py names for its
+# stack; UV as $1.
 set -eu
 uv=$1
 empty=$(mktemp -d)
 trap 'rm -rf "$empty"' EXIT
 for lock in requirements.lock requirements-gpu.lock; do
-    for system in 3.11:manylinux_2_35 3.12:manylinux_2_39 3.13:manylinux_2_39; do
+    for system in 3.11:manylinux_2_28 3.12:manylinux_2_39 3.13:manylinux_2_39; do
         python=${system%:*} platform=x86_64-${system#*:}
         "$uv" pip install -q --dry-run --no-deps --require-hashes --target "$empty" \
             --python-version "$python" --python-platform "$platform" -r "$lock" ||
