@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.quickstart import DEFAULT_DESTINATION
-from pipeline.config import PipelineConfig
+from pipeline.config import ConfigError, PipelineConfig
+from pipeline.local_runner import check_images_are_there
 from pipeline.stack import Version, explain_choice, explain_newer, find_obstacle, glibc_version, stack_of
 
 LEAST_FREE_BYTES = 5 * 1024**3
@@ -40,7 +41,7 @@ def examine(config: PipelineConfig) -> Iterator[Verdict]:
         yield _package_verdict(package)
     yield _gpu_verdict()
     yield from _disk_verdicts(config.run_root)
-    yield _images_verdict(Path(config.data.path))
+    yield _images_verdict(config)
 
 
 def _stack_verdicts(python: Version, glibc: Version | None) -> Iterator[Verdict]:
@@ -54,12 +55,17 @@ def _stack_verdicts(python: Version, glibc: Version | None) -> Iterator[Verdict]
         yield Verdict("newer stack", None, newer)
 
 
-def _images_verdict(images: Path) -> Verdict:
-    if images.exists():
-        return Verdict("images", True, str(images))
-    if images.resolve() == DEFAULT_DESTINATION:
+def _images_verdict(config: PipelineConfig) -> Verdict:
+    images = config.data.path
+    try:
+        check_images_are_there(config)
+    except ConfigError as error:
+        return Verdict("images", False, str(error))
+    if Path(images).exists():
+        return Verdict("images", True, images)
+    if images == str(DEFAULT_DESTINATION):
         return Verdict("images", None, "the quick start's, which the first run makes")
-    return Verdict("images", False, f"{images} is missing: set data.path")
+    return Verdict("images", None, f"{images}, where only a run looks")
 
 
 def _package_verdict(package: str) -> Verdict:
@@ -70,8 +76,11 @@ def _package_verdict(package: str) -> Verdict:
 
 
 def _gpu_verdict() -> Verdict:
-    import tensorflow as tf
-
+    try:
+        import tensorflow as tf
+    except ImportError as error:  # not installed, or of libraries that do not load here
+        reason = str(error).splitlines()[0]
+        return Verdict("GPU", False, f"TensorFlow cannot be imported ({reason}): run `rm -rf .venv && make setup`")
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
