@@ -1,6 +1,9 @@
 """Where each stack runs, and that the files which cannot ask `pipeline.stack` agree with it."""
 
+import os
 import re
+import shutil
+import subprocess
 
 import farmhash
 import pytest
@@ -59,6 +62,25 @@ def test_the_choice_and_what_a_newer_system_brings_are_explained():
 def test_the_makefile_chooses_by_the_same_glibc():
     makefile = (PROJECT / "Makefile").read_text()
     assert f"-ge {NEWER.glibc[1]} ] && echo '>=3.12,<3.14' || echo 3.11" in makefile
+
+
+@pytest.mark.parametrize(("asked", "anew"), [("3.11", True), ("3.12", False), (None, False)])
+def test_setup_makes_the_environment_anew_for_another_python_only(tmp_path, asked, anew):
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    for name in ("pyproject.toml", "requirements.lock", "requirements-gpu.lock", ".venv/.installed-requirements.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\necho 3.12\n")
+    python.chmod(0o755)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))
+    }
+    command = ["make", "-n", "setup", "GLIBC_MINOR=41", *([f"PYTHON={asked}"] if asked else [])]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert ("venv -q --clear --python '3.11' .venv" in said) == anew
+    assert (" pip sync " in said) == anew
 
 
 def test_the_locks_are_tried_on_the_oldest_systems_that_are_named():
