@@ -6,7 +6,7 @@ The local commands and the pipelines of scale_pipeline.py answer the same questi
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.source_hash import source_hash
 from pipeline.config import ConfigError, PipelineConfig
@@ -16,6 +16,9 @@ from trainer.hyperparameters import published_rates
 from trainer.scaling import BASE_RESOLUTION, VARIANTS
 from trainer.scaling_ways import BASE, ScaledNetwork, scaled_networks
 from trainer.settings import ModelSettings, Settings
+
+if TYPE_CHECKING:
+    from trainer.backbones import Backbone
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Entrant(Settings):
       name: what it is called in tables; no two are called the same.
       group: what it belongs to: a way of scaling, a family of networks.
       model: the `model` section that builds it, or that a backbone takes side and weights from.
-      macs: multiply-adds of one image, for forecasts.
+      layers: how many it has; with the next one, for forecasts.
+      macs: multiply-adds of one image.
       details: more columns for the table.
       backbone: of keras.applications, to be trained instead; "" for none.
     """
@@ -55,6 +59,7 @@ class Entrant(Settings):
     name: str
     group: str
     model: ModelSettings
+    layers: int
     macs: int
     details: Mapping[str, int | float]
     backbone: str = ""
@@ -143,18 +148,9 @@ def compare_question(
     ours = [ModelSettings.model_validate({"variant": variant, **common}) for variant in dict.fromkeys(variants)]
     if config.model.phi is not None:
         ours.append(config.model)
-    entrants = []
-    for model in ours:
-        variant = model.chosen_variant
-        macs, details = network_cost(variant, None).macs, {"side": variant.resolution}
-        entrants.append(Entrant(name=variant.name, group="EfficientNet", model=model, macs=macs, details=details))
+    entrants = [_own(model) for model in ours]
     others = ModelSettings(image_size=side or BASE_RESOLUTION, weights=weights)
-    resolution = others.chosen_variant.resolution
-    for name in dict.fromkeys(backbones):
-        macs = round(BACKBONES[name].gmacs * 1e9 * (resolution / BASE_RESOLUTION) ** 2)
-        family = name.removesuffix("Small").removesuffix("Large").rstrip("0123456789").removesuffix("V")
-        details = {"side": resolution}
-        entrants.append(Entrant(name=name, group=family, model=others, macs=macs, details=details, backbone=name))
+    entrants += [_backbone(name, BACKBONES[name], others) for name in dict.fromkeys(backbones)]
     return Question(
         command="compare",
         title="EfficientNet beside other networks",
@@ -214,6 +210,7 @@ def _scaled(network: ScaledNetwork, base_macs: int) -> Entrant:
         name=BASE if network.way == BASE else f"{network.way} x{network.level:g}",
         group=network.way,
         model=network.model,
+        layers=network.layers,
         macs=network.macs,
         details={
             "level": network.level,
@@ -222,6 +219,32 @@ def _scaled(network: ScaledNetwork, base_macs: int) -> Entrant:
             "width": round(variant.width_coefficient, 3),
             "side": variant.resolution,
         },
+    )
+
+
+def _own(model: ModelSettings) -> Entrant:
+    variant = model.chosen_variant
+    cost = network_cost(variant, None)
+    return Entrant(
+        name=variant.name,
+        group="EfficientNet",
+        model=model,
+        layers=len(cost.layers),
+        macs=cost.macs,
+        details={"side": variant.resolution},
+    )
+
+
+def _backbone(name: str, backbone: "Backbone", model: ModelSettings) -> Entrant:
+    side = model.chosen_variant.resolution
+    return Entrant(
+        name=name,
+        group=backbone.family,
+        model=model,
+        layers=backbone.layers,
+        macs=round(backbone.gmacs * 1e9 * (side / BASE_RESOLUTION) ** 2),
+        details={"side": side},
+        backbone=name,
     )
 
 
