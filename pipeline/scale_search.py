@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -71,7 +71,7 @@ def search(
     chosen, rungs = _plan(plan, contenders, effort, grid, timings)
     what = ", ".join(f"{rung.size} networks for {rung.epochs} epochs" for rung in rungs)
 
-    from trainer.scaling_search import search_networks, search_pace
+    from trainer.scaling_search import completed_trials, search_networks, search_pace
 
     pace = search_pace(chosen, rungs, run.seeds, timings, str(run.trainings))
     announce(console, f"{what}, {effort.seeds} seed(s)", pace, effort.minutes)
@@ -81,21 +81,13 @@ def search(
     write_plan(folder, {**plan, "timings": timed, "networks": len(chosen)})
     state = (str(folder), str(run.trainings), effort.deadline)
     run.train(search_networks, chosen, rungs, run.seeds, timings, *state)
-    rows = complete_rows(
-        (row for rung in rungs for row in rows_of(chosen, run.seeds, rung.epochs, run.trainings)), run.seeds
-    )
+    # Other searches may have left outcomes of the same trainings, which are not part of this one.
+    trained = completed_trials(str(folder))
+    every = (row for rung in rungs for row in rows_of(chosen, run.seeds, rung.epochs, run.trainings))
+    rows = [row for row in every if (_point(row), row.epochs) in trained]
     if not rows:
         raise NothingTrained
     return _report(rows, rungs, networks, folder, console)
-
-
-def complete_rows(rows: Iterable[Row], seeds: Sequence[int]) -> list[Row]:
-    """Those of which all seeds ended well: one good seed does not make a network the best.
-
-    Some lack one because its loss was not finite, others because a search with fewer seeds has trained them further
-    than this one.
-    """
-    return [row for row in rows if len(row.by_seed) == len(seeds)]
 
 
 def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]:
@@ -181,9 +173,8 @@ def _report(
         shown = "; ".join(f"{point.alpha:g}, {point.beta:g}, {point.gamma:g}" for point in same)
         say("", f"the same network after rounding: {shown}")
     growths = sorted(row.contender.details["true_growth"] for row in rows if row.epochs == rungs[0].epochs)
-    if growths:
-        mine = winner.contender.details["true_growth"]
-        say("", f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}")
+    mine = winner.contender.details["true_growth"]
+    say("", f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}")
     if close := [row.contender.name for row in finalists[1:] if not_told_apart(winner, row)]:
         images, seeds = winner.outcomes[0].val_images, len(winner.outcomes)
         say("", f"not told apart from it by {images} images and {seeds} seed(s): " + "; ".join(close))

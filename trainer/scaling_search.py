@@ -21,8 +21,8 @@ from trainer.forecast import Pace, Timing, clock
 from trainer.progress import DONE, PROGRESS
 from trainer.scaling_grid import PAPER, GridPoint
 from trainer.search_space import MIN_SEED, SearchOracle
-from trainer.trial_records import TrialRecord
-from trainer.trials import History, RecordedTrials
+from trainer.trial_records import TrialRecord, read_records
+from trainer.trials import PROJECT, History, RecordedTrials
 
 NETWORK, RUNG, EPOCHS = "network", "tuner/round", "tuner/epochs"  # of a trial; the first is what is searched
 LEAST_FINALISTS = 2
@@ -237,6 +237,15 @@ def search_networks(
     by_name = {contender.name: contender for contender in contenders}
     NetworkTrials(oracle, directory, by_name, seeds, timings, folder).search()
     return not oracle.paused
+
+
+def completed_trials(directory: str) -> set[tuple[GridPoint, int]]:
+    """The networks of a search, with the epochs, that were trained with all seeds and ended well each time."""
+    return {
+        (GridPoint(*(record.values[name] for name in ("alpha", "beta", "gamma"))), int(record.values["epochs"]))
+        for record in read_records(f"{directory}/{PROJECT}")
+        if record.status == "completed"
+    }
 
 
 def _network(trial: Trial) -> str:

@@ -12,7 +12,6 @@ from pipeline.config_edit import check_can_set, set_values
 from pipeline.scale_figures import accuracy_figure, search_figure
 from pipeline.scale_page import Page, write_page
 from pipeline.scale_results import Row, csv_of_trainings, csv_table, not_told_apart
-from pipeline.scale_search import complete_rows
 from trainer.forecast import clock
 
 
@@ -69,11 +68,6 @@ def test_every_training_has_a_line_with_its_seed():
         ("deep & <b>", "42", "0.7"),
     ]
     assert len(lines) == 6
-
-
-def test_a_network_that_lacks_a_seed_is_not_the_best_of_a_search():
-    lucky, whole = make_row("lucky", "grid", [0.9]), make_row("whole", "grid", [0.6, 0.7])
-    assert complete_rows([lucky, whole], [42, 43]) == [whole]
 
 
 def test_the_csv_has_a_line_for_each_network():

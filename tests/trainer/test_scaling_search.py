@@ -12,7 +12,8 @@ from tests.trainer.digits import make_job
 from trainer.callbacks import TrainingDiverged
 from trainer.contenders import Contender, Outcome
 from trainer.forecast import Pace, Timing, training_seconds
-from trainer.scaling_search import make_rungs, search_networks, search_seconds
+from trainer.scaling_grid import GridPoint
+from trainer.scaling_search import completed_trials, make_rungs, search_networks, search_seconds
 from trainer.trial_records import read_records
 
 # An epoch takes 10 ms a layer and 1 ms a multiply-add; to start takes 50 ms a layer.
@@ -45,7 +46,7 @@ def run(contenders, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline
             raise Killed
         name, epochs, seed = by_key[job.key()]
         asked.append((name, epochs, seed))
-        if name in diverging:
+        if name in diverging or (name, seed) in diverging:
             raise TrainingDiverged("the loss is nan")
         return Outcome(0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50)
 
@@ -90,6 +91,14 @@ def test_networks_that_fail_are_among_those_left_out(contenders, tmp_path):
     assert [len(rung) for rung in rungs] == [12, 6, 3]
     best = [name for name in sorted(LOSSES, key=LOSSES.__getitem__) if name not in ("n0", "n10", "n4")]
     assert (sorted(rungs[1]), sorted(rungs[2])) == (sorted(best[:6]), sorted(best[:3]))
+
+
+def test_one_good_seed_does_not_make_a_network_the_best(contenders, tmp_path):
+    asked = run(contenders, tmp_path, seeds=(7, 8), diverging=[("n0", 8)])
+    assert [epochs for name, epochs, _ in asked if name == "n0"] == [2, 2]
+    completed = completed_trials(f"{tmp_path}/search")
+    assert len(completed) == 11 + 6 + 3
+    assert (GridPoint(1.0, 1.0, 1.0), 2) not in completed  # n0
 
 
 def test_no_network_is_begun_that_would_end_too_late(contenders, tmp_path):
