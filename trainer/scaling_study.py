@@ -24,15 +24,17 @@ def trainings_left(
     contenders: Sequence[Contender], seeds: Sequence[int], timings: Sequence[Timing], folder: str
 ) -> tuple[list[tuple[int, Contender, TrainingJob]], Pace]:
     """What a study has still to train, each with its number from 1, and the forecast corrected by what is done."""
-    left, pace = [], Pace(0.0)
+    epochs = contenders[0].job.settings.epochs
+    forecasts = {contender.name: contender.seconds(timings, epochs) for contender in contenders}
+    left, pace = [], Pace(len(seeds) * sum(forecasts.values()))
     for number, (seed, contender) in enumerate(product(seeds, contenders), start=1):
-        epochs = contender.job.settings.epochs
-        job, forecast = contender.training(seed, epochs), contender.seconds(timings, epochs)
+        job, forecast = contender.training(seed, epochs), forecasts[contender.name]
         if outcome := read_outcome(job, folder):
             pace.finished(forecast, outcome.seconds)
-        elif why_failed(job, folder) is None:
+        elif why_failed(job, folder):
+            pace.dropped(forecast)
+        else:
             left.append((number, contender, job))
-            pace.left += forecast
     return left, pace
 
 

@@ -68,6 +68,7 @@ def study(tmp_path, monkeypatch):
             assert len(Known.asked) < 30
         return Known.asked
 
+    run.path = lambda name: folder / f"{networks[NAMES.index(name)].training(7, 3).key()}.json"
     run.left = lambda: trainings_left(networks, [7, 8], [Timing(100, 1_000, 5.0, 1.0)], str(folder))
     run.outcomes = lambda: [read_outcome(network.training(7, 3), str(folder)) for network in networks]
     return run
@@ -99,6 +100,11 @@ def test_what_is_left_is_forecast_by_how_long_the_others_took(study):
     assert [number for number, _, _ in left] == list(range(11, 25))
     assert pace.done == pytest.approx(8 * (5 + 3))  # two of the ten were left out
     assert pace.left == pytest.approx(14 * 8)
+    study()
+    Path(study.path("n4")).unlink()  # one that was done before others that are done
+    left, pace = study.left()
+    assert [number for number, _, _ in left] == [5]
+    assert pace.left == pytest.approx(8)
 
 
 def test_a_killed_study_goes_on(study):
