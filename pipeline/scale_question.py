@@ -108,7 +108,7 @@ def study_question(config: PipelineConfig, effort: Effort, levels: Sequence[floa
     Raises:
       ConfigError: a level cannot be reached.
     """
-    refuse_head_phase(config)
+    check_fair(config)
     model = config.model
     try:
         networks = scaled_networks(model, levels, classes)
@@ -141,8 +141,7 @@ def compare_question(
             raise ConfigError(f"--{option} {unknown[0]}: expected one of {', '.join(valid)}")
     if config.model.weights not in ("none", "imagenet"):
         raise ConfigError("a comparison starts from model.weights none or imagenet, which all networks have")
-    if config.model.weights == "none":
-        refuse_head_phase(config)
+    check_fair(config, pretrained=config.model.weights == "imagenet")
     side, weights = config.model.image_size, config.model.weights
     common = {"image_size": side, "weights": weights}
     ours = [ModelSettings.model_validate({"variant": variant, **common}) for variant in dict.fromkeys(variants)]
@@ -161,13 +160,19 @@ def compare_question(
     )
 
 
-def refuse_head_phase(config: PipelineConfig) -> None:
-    """Refuses a recipe that begins with the head alone.
+def check_fair(config: PipelineConfig, pretrained: bool = False) -> None:
+    """Refuses a recipe that would treat networks unlike.
+
+    Args:
+      config: with the recipe.
+      pretrained: whether all start from published weights, so that they may begin with the head alone.
 
     Raises:
       ConfigError: it is one.
     """
-    if config.train.chosen_recipe.head_share:
+    if config.train.batch_size == "auto":
+        raise ConfigError("train.batch_size auto gives each network another one; use --set train.batch_size=32")
+    if config.train.chosen_recipe.head_share and not pretrained:
         raise ConfigError(
             "these networks are trained from scratch, without a phase for the head; use --set train.recipe=quick"
         )

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scale_question import Effort, Entrant, refuse_head_phase
+from pipeline.scale_question import Effort, Entrant, check_fair
 from pipeline.scale_results import NothingTrained, Row, csv_table, not_told_apart, rows_of, total_seconds
 from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
 from trainer.cost import network_cost
@@ -47,7 +47,7 @@ def search(
     Raises:
       ConfigError: nothing is feasible, or the minutes do not suffice for two networks.
     """
-    refuse_head_phase(config)
+    check_fair(config)
     points = feasible_points(grid.step, grid.tolerance)
     networks = distinct_networks(points, config.model)
     if len(networks) < 2:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipeline.config import PipelineConfig
 from pipeline.scale_page import missing_trainings, trainings_done, write_results
-from pipeline.scale_question import Effort, Question, compare_question, refuse_head_phase, study_question
+from pipeline.scale_question import Effort, Question, check_fair, compare_question, study_question
 from pipeline.scale_results import NothingTrained, Row, rows_of
 from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
 from trainer.scaling import BASE_RESOLUTION
@@ -25,7 +25,7 @@ def study(
     Raises:
       ConfigError: a level cannot be reached.
     """
-    refuse_head_phase(config)
+    check_fair(config)
     run = ScaleRun(config, effort, console)
     classes = run.class_count(config.model.image_size or BASE_RESOLUTION)
     return _answer(run, study_question(config, effort, levels, classes), forecast_only)
