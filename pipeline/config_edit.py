@@ -15,6 +15,32 @@ def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:
       ConfigError: the file lacks one of the keys, or is none that can be loaded afterwards.
     """
     text = path.read_text(encoding="utf-8")
+    nodes = _nodes(path, text, section, values)
+    for name in sorted(values, key=lambda name: nodes[name].start_mark.index, reverse=True):
+        node = nodes[name]
+        text = f"{text[: node.start_mark.index]}{values[name]:g}{text[node.end_mark.index :]}"
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    load_config(new)
+    new.replace(path)
+
+
+def check_can_set(path: Path, section: str, values: Mapping[str, float]) -> None:
+    """Whether `set_values` will find the keys; to be asked before what takes hours to find the values.
+
+    Args:
+      path: of the file.
+      section: with the keys.
+      values: to set, or examples of them.
+
+    Raises:
+      ConfigError: the file lacks one of the keys.
+    """
+    _nodes(path, path.read_text(encoding="utf-8"), section, values)
+
+
+def _nodes(path: Path, text: str, section: str, values: Mapping[str, float]) -> dict[str, yaml.Node]:
+    """Where the keys' values stand."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     entries = {key.value: value for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
     found = entries.get(section)
@@ -23,10 +49,4 @@ def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:
     if missing:
         lines = ", ".join(f"{name}: {values[name]:g}" for name in missing)
         raise ConfigError(f"{path} has no {section}.{missing[0]} to replace; add to its {section} section: {lines}")
-    for name in sorted(values, key=lambda name: nodes[name].start_mark.index, reverse=True):
-        node = nodes[name]
-        text = f"{text[: node.start_mark.index]}{values[name]:g}{text[node.end_mark.index :]}"
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    load_config(new)
-    new.replace(path)
+    return nodes

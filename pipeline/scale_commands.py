@@ -89,12 +89,15 @@ def search(
     own = config or Path(OWN_FILE)
     if write and not own.is_file():
         raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
-    from pipeline.config_edit import set_values
+    from pipeline.config_edit import check_can_set, set_values
     from pipeline.progress import quiet_output
     from pipeline.scale_question import Effort
     from pipeline.scale_search import Grid
     from pipeline.scale_search import search as run_search
+    from trainer.scaling_grid import PAPER
 
+    if write:
+        check_can_set(own, "model", asdict(PAPER))
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         best = run_search(settings, effort, Grid(step, tolerance, rungs), console, forecast)

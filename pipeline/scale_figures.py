@@ -1,10 +1,11 @@
 """Figures of searches and studies, by matplotlib."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from pipeline.scale_results import Row
 from trainer.scaling_grid import PAPER
@@ -51,7 +52,7 @@ def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
         course.errorbar(
             [row.epochs for row in own],
             [row.loss for row in own],
-            yerr=[row.loss_spread for row in own],
+            yerr=[_bar(row.loss_spread) for row in own],
             marker="o",
             capsize=3,
             color="tab:red" if won else "tab:gray",
@@ -60,8 +61,8 @@ def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
             label=name if won else None,
         )
     course.set_xscale("log", base=2)
-    _plain_numbers(course.xaxis)
     course.set_xticks(sorted({row.epochs for row in rows}))
+    course.xaxis.set_major_formatter(ScalarFormatter())
     course.set(xlabel="epochs", ylabel="validation loss", title="Successive halving")
     course.grid(alpha=0.3)
     course.legend()
@@ -69,7 +70,7 @@ def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
 
 
 def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: str, base: Row | None = None) -> Figure:
-    """Accuracy against a cost, one line for each group, with one standard deviation over the seeds.
+    """Accuracy against a cost, one line for each group, with one standard deviation over several seeds.
 
     Args:
       rows: the networks.
@@ -82,11 +83,11 @@ def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: st
     groups = dict.fromkeys(row.contender.group for row in rows if row is not base)
     for number, group in enumerate(groups):
         own = [row for row in rows if row.contender.group == group or row is base]
-        own.sort(key=cost)
+        own.sort(key=lambda row: row.outcomes[0].macs)  # so that a line goes from a network to the next larger one
         axes.errorbar(
             [cost(row) for row in own],
             [row.accuracy for row in own],
-            yerr=[row.accuracy_spread for row in own],
+            yerr=[_bar(row.accuracy_spread) for row in own],
             marker=MARKERS[number % len(MARKERS)],
             capsize=3,
             label=group,
@@ -95,7 +96,9 @@ def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: st
             for row in own:
                 axes.annotate(row.contender.name, (cost(row), row.accuracy), xytext=(4, 5), textcoords="offset points")
     axes.set_xscale("log")
-    _plain_numbers(axes.xaxis)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=label, ylabel="accuracy")
     axes.margins(0.12)
     axes.grid(alpha=0.3)
@@ -103,6 +106,6 @@ def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: st
     return figure
 
 
-def _plain_numbers(axis) -> None:
-    axis.set_major_formatter(ScalarFormatter())
-    axis.set_minor_formatter(NullFormatter())
+def _bar(spread: float | None) -> float:
+    """No bar, and not one of no length, where the spread is not known."""
+    return math.nan if spread is None else spread

@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 
 from pipeline.scale_figures import accuracy_figure
 from pipeline.scale_question import Question
-from pipeline.scale_results import TABLE_FILE, NothingTrained, Row, csv_table, total_seconds
+from pipeline.scale_results import (
+    TABLE_FILE,
+    TRAININGS_FILE,
+    NothingTrained,
+    Row,
+    csv_of_trainings,
+    csv_table,
+    total_seconds,
+)
 from trainer.forecast import clock
 
 PAGE_FILE = "index.html"
@@ -50,12 +58,15 @@ def write_results(folder: Path, question: Question, rows: Sequence[Row]) -> Path
     if not rows:
         raise NothingTrained
     (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
+    (folder / TRAININGS_FILE).write_text(csv_of_trainings(rows), encoding="utf-8")
     first = rows[0].outcomes[0]
     facts = {
         "recipe": question.recipe,
         "trainings": trainings_done(question, rows),
-        "images": f"{question.source}: {first.images} to train on, {first.val_images} to judge on",
+        "images": f"{question.source}: {first.images} to train on, {first.val_images} of the val split to judge on",
     }
+    if missing := missing_trainings(question, rows):
+        facts["missing"] = "; ".join(missing)
     return write_page(folder, Page(question.title, question.intro, facts, rows, question.base))
 
 
@@ -65,6 +76,16 @@ def trainings_done(question: Question, rows: Sequence[Row]) -> str:
     return f"{done} of {len(question.entrants) * len(question.seeds)}, {clock(total_seconds(rows))} in all"
 
 
+def missing_trainings(question: Question, rows: Sequence[Row]) -> list[str]:
+    """The trainings without a result, network by network: they failed, or the time did not suffice."""
+    done = {row.contender.name: row.by_seed for row in rows}
+    lacking = [
+        (entrant.name, [str(seed) for seed in question.seeds if seed not in done.get(entrant.name, {})])
+        for entrant in question.entrants
+    ]
+    return [f"{name}, seed {' and '.join(seeds)}" for name, seeds in lacking if seeds]
+
+
 def write_page(folder: Path, page: Page) -> Path:
     """Writes the page, and each figure as a PNG beside it; returns the page's path."""
     base = next((row for row in page.rows if row.contender.name == page.base), None)
@@ -72,7 +93,7 @@ def write_page(folder: Path, page: Page) -> Path:
     for name, (label, cost) in COSTS.items():
         figure = accuracy_figure(page.rows, cost, label, base)
         figure.savefig(folder / f"accuracy_{name}.png", dpi=120)
-        drawings.append(_svg(figure))
+        drawings.append((f"accuracy against {label}", _svg(figure)))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -85,6 +106,7 @@ def write_page(folder: Path, page: Page) -> Path:
         page=page,
         columns=columns,
         drawings=drawings,
+        several_seeds=any(len(row.outcomes) > 1 for row in page.rows),
         sampling_error=max((row.sampling_error for row in page.rows), default=0.0),
     )
     path = folder / PAGE_FILE

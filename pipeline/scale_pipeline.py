@@ -90,7 +90,7 @@ def write_report(folder: str, question_json: str, model_runs: Sequence[str]) -> 
     question = Question.model_validate_json(question_json)
     outcomes = iter([outcome_at(place) for place in model_runs])
     found = [[next(outcomes) for _ in question.seeds] for _ in question.entrants]
-    write_results(Path(folder), question, make_rows(question.entrants, question.epochs, found))
+    write_results(Path(folder), question, make_rows(question.entrants, question.epochs, question.seeds, found))
 
 
 def run_here(config: PipelineConfig, effort: Effort, question: Question, console: Console) -> Path:

@@ -6,7 +6,7 @@ The local commands and the pipelines of scale_pipeline.py answer the same questi
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.source_hash import source_hash
 from pipeline.config import ConfigError, PipelineConfig
@@ -16,6 +16,9 @@ from trainer.hyperparameters import published_rates
 from trainer.scaling import BASE_RESOLUTION, VARIANTS
 from trainer.scaling_ways import BASE, ScaledNetwork, scaled_networks
 from trainer.settings import ModelSettings, Settings
+
+if TYPE_CHECKING:
+    from trainer.backbones import Backbone
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Entrant(Settings):
       name: what it is called in tables; no two are called the same.
       group: what it belongs to: a way of scaling, a family of networks.
       model: the `model` section that builds it, or that a backbone takes side and weights from.
-      macs: multiply-adds of one image, for forecasts.
+      layers: how many it has; with the next one, for forecasts.
+      macs: multiply-adds of one image.
       details: more columns for the table.
       backbone: of keras.applications, to be trained instead; "" for none.
     """
@@ -55,6 +59,7 @@ class Entrant(Settings):
     name: str
     group: str
     model: ModelSettings
+    layers: int
     macs: int
     details: Mapping[str, int | float]
     backbone: str = ""
@@ -103,7 +108,7 @@ def study_question(config: PipelineConfig, effort: Effort, levels: Sequence[floa
     Raises:
       ConfigError: a level cannot be reached.
     """
-    refuse_head_phase(config)
+    check_fair(config)
     model = config.model
     try:
         networks = scaled_networks(model, levels, classes)
@@ -136,25 +141,15 @@ def compare_question(
             raise ConfigError(f"--{option} {unknown[0]}: expected one of {', '.join(valid)}")
     if config.model.weights not in ("none", "imagenet"):
         raise ConfigError("a comparison starts from model.weights none or imagenet, which all networks have")
-    if config.model.weights == "none":
-        refuse_head_phase(config)
+    check_fair(config, pretrained=config.model.weights == "imagenet")
     side, weights = config.model.image_size, config.model.weights
     common = {"image_size": side, "weights": weights}
     ours = [ModelSettings.model_validate({"variant": variant, **common}) for variant in dict.fromkeys(variants)]
     if config.model.phi is not None:
         ours.append(config.model)
-    entrants = []
-    for model in ours:
-        variant = model.chosen_variant
-        macs, details = network_cost(variant, None).macs, {"side": variant.resolution}
-        entrants.append(Entrant(name=variant.name, group="EfficientNet", model=model, macs=macs, details=details))
+    entrants = [_own(model) for model in ours]
     others = ModelSettings(image_size=side or BASE_RESOLUTION, weights=weights)
-    resolution = others.chosen_variant.resolution
-    for name in dict.fromkeys(backbones):
-        macs = round(BACKBONES[name].gmacs * 1e9 * (resolution / BASE_RESOLUTION) ** 2)
-        family = name.removesuffix("Small").removesuffix("Large").rstrip("0123456789").removesuffix("V")
-        details = {"side": resolution}
-        entrants.append(Entrant(name=name, group=family, model=others, macs=macs, details=details, backbone=name))
+    entrants += [_backbone(name, BACKBONES[name], others) for name in dict.fromkeys(backbones)]
     return Question(
         command="compare",
         title="EfficientNet beside other networks",
@@ -165,13 +160,19 @@ def compare_question(
     )
 
 
-def refuse_head_phase(config: PipelineConfig) -> None:
-    """Refuses a recipe that begins with the head alone.
+def check_fair(config: PipelineConfig, pretrained: bool = False) -> None:
+    """Refuses a recipe that would treat networks unlike.
+
+    Args:
+      config: with the recipe.
+      pretrained: whether all start from published weights, so that they may begin with the head alone.
 
     Raises:
       ConfigError: it is one.
     """
-    if config.train.chosen_recipe.head_share:
+    if config.train.batch_size == "auto":
+        raise ConfigError("train.batch_size auto gives each network another one; use --set train.batch_size=32")
+    if config.train.chosen_recipe.head_share and not pretrained:
         raise ConfigError(
             "these networks are trained from scratch, without a phase for the head; use --set train.recipe=quick"
         )
@@ -214,6 +215,7 @@ def _scaled(network: ScaledNetwork, base_macs: int) -> Entrant:
         name=BASE if network.way == BASE else f"{network.way} x{network.level:g}",
         group=network.way,
         model=network.model,
+        layers=network.layers,
         macs=network.macs,
         details={
             "level": network.level,
@@ -222,6 +224,32 @@ def _scaled(network: ScaledNetwork, base_macs: int) -> Entrant:
             "width": round(variant.width_coefficient, 3),
             "side": variant.resolution,
         },
+    )
+
+
+def _own(model: ModelSettings) -> Entrant:
+    variant = model.chosen_variant
+    cost = network_cost(variant, None)
+    return Entrant(
+        name=variant.name,
+        group="EfficientNet",
+        model=model,
+        layers=len(cost.layers),
+        macs=cost.macs,
+        details={"side": variant.resolution},
+    )
+
+
+def _backbone(name: str, backbone: "Backbone", model: ModelSettings) -> Entrant:
+    side = model.chosen_variant.resolution
+    return Entrant(
+        name=name,
+        group=backbone.family,
+        model=model,
+        layers=backbone.layers,
+        macs=round(backbone.gmacs * 1e9 * (side / BASE_RESOLUTION) ** 2),
+        details={"side": side},
+        backbone=name,
     )
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from pipeline.scale_question import Entrant
 if TYPE_CHECKING:
     from trainer.contenders import Contender, Outcome
 
-TABLE_FILE = "results.csv"
+TABLE_FILE, TRAININGS_FILE = "results.csv", "trainings.csv"
 
 
 class NothingTrained(RuntimeError):
@@ -31,12 +31,17 @@ class Row:
     Args:
       contender: the network; of what was trained elsewhere its description alone.
       epochs: of each training.
-      outcomes: one for each seed.
+      by_seed: what came of the trainings that ended well, one at least.
     """
 
     contender: "Contender | Entrant"
     epochs: int
-    outcomes: tuple["Outcome", ...]
+    by_seed: "Mapping[int, Outcome]"
+
+    @property
+    def outcomes(self) -> "list[Outcome]":
+        """One for each seed."""
+        return list(self.by_seed.values())
 
     @property
     def accuracy(self) -> float:
@@ -49,13 +54,13 @@ class Row:
         return statistics.mean(outcome.val_loss for outcome in self.outcomes)
 
     @property
-    def accuracy_spread(self) -> float:
-        """Standard deviation over the seeds; 0 for one."""
+    def accuracy_spread(self) -> float | None:
+        """Standard deviation over the seeds; None for one, which tells nothing of it."""
         return _spread([outcome.val_accuracy for outcome in self.outcomes])
 
     @property
-    def loss_spread(self) -> float:
-        """Standard deviation over the seeds; 0 for one."""
+    def loss_spread(self) -> float | None:
+        """Standard deviation over the seeds; None for one."""
         return _spread([outcome.val_loss for outcome in self.outcomes])
 
     @property
@@ -66,8 +71,24 @@ class Row:
 
     @property
     def sampling_error(self) -> float:
-        """Standard error of the accuracy that comes from the number of images alone."""
-        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.outcomes[0].val_images)
+        """Standard error of the accuracy that comes from the number of images alone.
+
+        By Agresti and Coull's estimate, two right and two wrong answers more than there were: where all are right the
+        plain one would be 0.
+        """
+        images = self.outcomes[0].val_images + 4
+        accuracy = (self.accuracy * (images - 4) + 2) / images
+        return math.sqrt(accuracy * (1 - accuracy) / images)
+
+    @property
+    def error(self) -> float:
+        """Standard error of the accuracy: of the images, and of the mean over the seeds where there are several."""
+        return math.hypot(self.sampling_error, (self.accuracy_spread or 0.0) / math.sqrt(len(self.outcomes)))
+
+
+def not_told_apart(row: Row, other: Row) -> bool:
+    """Whether the accuracies differ by less than two standard errors of their difference."""
+    return abs(row.accuracy - other.accuracy) < 2 * math.hypot(row.error, other.error)
 
 
 def rows_of(contenders: Sequence["Contender"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
@@ -77,58 +98,94 @@ def rows_of(contenders: Sequence["Contender"], seeds: Sequence[int], epochs: int
     found = [
         [read_outcome(contender.training(seed, epochs), str(trainings)) for seed in seeds] for contender in contenders
     ]
-    return make_rows(contenders, epochs, found)
+    return make_rows(contenders, epochs, seeds, found)
 
 
 def make_rows(
-    networks: "Sequence[Contender | Entrant]", epochs: int, found: "Sequence[Sequence[Outcome | None]]"
+    networks: "Sequence[Contender | Entrant]",
+    epochs: int,
+    seeds: Sequence[int],
+    found: "Sequence[Sequence[Outcome | None]]",
 ) -> list[Row]:
     """The networks for which at least one training is done.
 
     Args:
       networks: that took part.
       epochs: of their trainings.
-      found: what came of each network's trainings; None where nothing did.
+      seeds: of each network's trainings.
+      found: what came of each network's trainings, seed by seed; None where nothing did.
     """
     rows = []
     for network, outcomes in zip(networks, found, strict=True):
-        if done := tuple(outcome for outcome in outcomes if outcome is not None):
+        done = {seed: outcome for seed, outcome in zip(seeds, outcomes, strict=True) if outcome is not None}
+        if done:
             rows.append(Row(network, epochs, done))
     return rows
 
 
 def total_seconds(rows: Sequence[Row]) -> float:
-    """What all trainings took, one after the other, whichever calls they ran in."""
+    """What all trainings took, one after the other, whichever calls they ran in; not what kills have cost."""
     return sum(outcome.seconds for row in rows for outcome in row.outcomes)
 
 
 def csv_table(rows: Sequence[Row]) -> str:
-    """One line for each training's network, epochs and seeds."""
-    details = list(dict.fromkeys(name for row in rows for name in row.contender.details))
+    """One line for each network."""
+    return _csv([_line(row) for row in rows])
+
+
+def csv_of_trainings(rows: Sequence[Row]) -> str:
+    """One line for each training."""
+    return _csv(
+        [
+            {
+                "network": row.contender.name,
+                "group": row.contender.group,
+                "epochs": row.epochs,
+                "seed": seed,
+                "accuracy": _rounded(outcome.val_accuracy),
+                "loss": _rounded(outcome.val_loss),
+                "latency_ms": _rounded(outcome.latency_ms, 2),
+                "seconds": outcome.seconds,
+            }
+            for row in rows
+            for seed, outcome in row.by_seed.items()
+        ]
+    )
+
+
+def _line(row: Row) -> dict[str, object]:
+    first = row.outcomes[0]
+    return {
+        "network": row.contender.name,
+        "group": row.contender.group,
+        **row.contender.details,
+        "epochs": row.epochs,
+        "seeds": len(row.outcomes),
+        "accuracy": _rounded(row.accuracy),
+        "accuracy_spread": _rounded(row.accuracy_spread),
+        "loss": _rounded(row.loss),
+        "loss_spread": _rounded(row.loss_spread),
+        "parameters": first.parameters,
+        "macs": first.macs,
+        "latency_ms": _rounded(row.latency_ms, 2),
+        "seconds": _rounded(total_seconds([row]), 1),
+        "images": first.images,
+        "val_images": first.val_images,
+    }
+
+
+def _csv(lines: Sequence[Mapping[str, object]]) -> str:
+    """Lines of the same columns; what is None is left empty."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    measures = ("accuracy", "accuracy_spread", "loss", "loss_spread", "parameters", "macs", "latency_ms")
-    writer.writerow(("network", "group", *details, "epochs", "seeds", *measures, "seconds", "images", "val_images"))
-    for row in rows:
-        first = row.outcomes[0]
-        writer.writerow(
-            (
-                row.contender.name,
-                row.contender.group,
-                *(row.contender.details.get(name, "") for name in details),
-                row.epochs,
-                len(row.outcomes),
-                *(round(number, 5) for number in (row.accuracy, row.accuracy_spread, row.loss, row.loss_spread)),
-                first.parameters,
-                first.macs,
-                "" if row.latency_ms is None else round(row.latency_ms, 2),
-                round(sum(outcome.seconds for outcome in row.outcomes), 1),
-                first.images,
-                first.val_images,
-            )
-        )
+    writer = csv.DictWriter(text, list(lines[0]))
+    writer.writeheader()
+    writer.writerows(lines)
     return text.getvalue()
 
 
-def _spread(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+def _rounded(number: float | None, digits: int = 5) -> float | None:
+    return None if number is None else round(number, digits)
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None

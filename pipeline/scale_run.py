@@ -17,7 +17,7 @@ from pipeline.progress import TrainingDisplay
 from pipeline.run_lock import only_run
 from pipeline.scale_data import Images, materialise
 from pipeline.scale_question import Effort, Entrant, training_config
-from trainer.forecast import Timing, clock
+from trainer.forecast import Pace, Timing, clock
 
 if TYPE_CHECKING:
     from trainer.contenders import Contender
@@ -70,7 +70,7 @@ class ScaleRun:
             transform_graph_path=images.transform_graph_path,
             config=training_config(self.config, self.effort, entrant, latency),
         )
-        return Contender(entrant.name, entrant.group, job, entrant.macs, entrant.details)
+        return Contender(entrant.name, entrant.group, job, entrant.layers, entrant.macs, entrant.details)
 
     def folder(self, command: str, key: str) -> Path:
         """Of one question; the same question comes back to it."""
@@ -84,7 +84,7 @@ class ScaleRun:
 
         if "timings" in plan:
             return [Timing(**timing) for timing in plan["timings"]]
-        self.console.print("timing the cheapest and the costliest network")
+        self.console.print("timing the cheapest, the costliest and the deepest network")
         return self.in_training_process(time_contenders, contenders)
 
     def in_training_process(self, function: Callable[..., Any], *arguments: object) -> Any:
@@ -96,17 +96,22 @@ class ScaleRun:
         with display:
             return call_in_fresh_process(function, *arguments)
 
-    def train(self, folder: Path, function: Callable[..., bool], *arguments: object) -> None:
-        """Runs the trainings, in one process after the other until the function says that it is over."""
-        with only_run(folder):
+    def train(self, function: Callable[..., bool], *arguments: object) -> None:
+        """Runs the trainings, in one process after the other until the function says that it is over.
+
+        Raises:
+            RunInProgress: another process trains here; two would write over each other's checkpoints.
+        """
+        with only_run(self.root):
             while not self.in_training_process(function, *arguments):
                 pass
 
 
-def announce(console: Console, what: str, forecast: float, minutes: float | None) -> None:
-    """Says before anything starts how long it will take."""
+def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> None:
+    """Says before anything starts how long what is left of it will take."""
     limit = f", at most {minutes:g} minutes" if minutes is not None else ""
-    console.print(f"[bold]forecast[/]      {what}: about {clock(forecast)}{limit}", highlight=False, soft_wrap=True)
+    left = f"about {clock(pace.seconds_left)}{' for the rest' if pace.done else ''}"
+    console.print(f"[bold]forecast[/]      {what}: {left}{limit}", highlight=False, soft_wrap=True)
 
 
 def read_plan(folder: Path) -> dict:

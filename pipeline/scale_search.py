@@ -6,18 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scale_question import Effort, Entrant
-from pipeline.scale_results import NothingTrained, Row, csv_table, rows_of, total_seconds
+from pipeline.scale_question import Effort, Entrant, check_fair
+from pipeline.scale_results import NothingTrained, Row, csv_table, not_told_apart, rows_of, total_seconds
 from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
 from trainer.cost import network_cost
 from trainer.forecast import Timing, clock
-from trainer.scaling_grid import GridPoint, distinct_networks, feasible_points, spread
+from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 
 if TYPE_CHECKING:
     from trainer.contenders import Contender
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 TABLE_FILE, FIGURE_FILE = "search.csv", "search.png"
 SHOWN_ROWS = 8
-UNEVEN = 2.0  # between the dearest and the cheapest network
+UNEVEN = 1.5  # between the dearest and the cheapest network
 SHARE_TO_PLAN = 0.9  # of the minutes, for a forecast is a forecast
 
 
@@ -46,8 +47,7 @@ def search(
     Raises:
       ConfigError: nothing is feasible, or the minutes do not suffice for two networks.
     """
-    if config.train.chosen_recipe.head_share:
-        raise ConfigError("a search trains from scratch, without a phase for the head; use --set train.recipe=quick")
+    check_fair(config)
     points = feasible_points(grid.step, grid.tolerance)
     networks = distinct_networks(points, config.model)
     if len(networks) < 2:
@@ -61,27 +61,33 @@ def search(
     )
     if max(growths) > UNEVEN * min(growths):
         console.print(
-            "[yellow]warning[/]       that is uneven: the dearer ones have an advantage; another image_size helps"
+            "[yellow]warning[/]       that is uneven, and an advantage of the dearer ones; compare what was found with "
+            "them, or try another model.image_size",
+            soft_wrap=True,
         )
     folder = run.folder("search", _key(contenders, effort, grid))
     plan = read_plan(folder)
     timings = run.timings(plan, contenders)
-    chosen, rungs, seconds = _plan(plan, contenders, effort, grid, timings)
+    chosen, rungs = _plan(plan, contenders, effort, grid, timings)
     what = ", ".join(f"{rung.size} networks for {rung.epochs} epochs" for rung in rungs)
-    announce(console, f"{what}, {effort.seeds} seed(s)", seconds, effort.minutes)
+
+    from trainer.scaling_search import completed_trials, search_networks, search_pace
+
+    pace = search_pace(chosen, rungs, run.seeds, timings, str(run.trainings))
+    announce(console, f"{what}, {effort.seeds} seed(s)", pace, effort.minutes)
     if forecast_only:
         return None
-
-    from trainer.scaling_search import search_networks
-
     timed = [asdict(timing) for timing in timings]
     write_plan(folder, {**plan, "timings": timed, "networks": len(chosen)})
     state = (str(folder), str(run.trainings), effort.deadline)
-    run.train(folder, search_networks, chosen, rungs, run.seeds, timings, *state)
-    rows = [row for rung in rungs for row in rows_of(chosen, run.seeds, rung.epochs, run.trainings)]
+    run.train(search_networks, chosen, rungs, run.seeds, timings, *state)
+    # Other searches may have left outcomes of the same trainings, which are not part of this one.
+    trained = completed_trials(str(folder))
+    every = (row for rung in rungs for row in rows_of(chosen, run.seeds, rung.epochs, run.trainings))
+    rows = [row for row in every if (_point(row), row.epochs) in trained]
     if not rows:
         raise NothingTrained
-    return _report(rows, networks, folder, console)
+    return _report(rows, rungs, networks, folder, console)
 
 
 def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]:
@@ -92,17 +98,18 @@ def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]
     base_macs = network_cost(start.chosen_variant, classes).macs
     contenders = []
     for point, model in models.items():
-        macs = network_cost(model.chosen_variant, classes).macs
+        cost = network_cost(model.chosen_variant, classes)
         details = {
             "alpha": point.alpha,
             "beta": point.beta,
             "gamma": point.gamma,
             "growth": round(point.growth, 3),
-            "true_growth": round(macs / base_macs, 3),
+            "true_growth": round(cost.macs / base_macs, 3),
             "side": model.chosen_variant.resolution,
         }
         name = f"alpha {point.alpha:g}, beta {point.beta:g}, gamma {point.gamma:g}"
-        entrant = Entrant(name=name, group="grid", model=model, macs=macs, details=details)
+        layers = len(cost.layers)
+        entrant = Entrant(name=name, group="grid", model=model, layers=layers, macs=cost.macs, details=details)
         contenders.append(run.contender(entrant, latency=False))
     return contenders
 
@@ -119,8 +126,8 @@ def _plan(
     effort: Effort,
     grid: Grid,
     timings: Sequence[Timing],
-) -> tuple[list["Contender"], list["Rung"], float]:
-    """As many networks as the minutes allow, decided once for a search; with rungs and forecast."""
+) -> tuple[list["Contender"], list["Rung"]]:
+    """As many networks as the minutes allow, decided once for a search; with the rungs."""
     from trainer.scaling_search import make_rungs, search_seconds
 
     def forecast(count: int) -> float:
@@ -137,52 +144,66 @@ def _plan(
                 "allow more, or lower --epochs, --data-fraction or --set model.base_width"
             )
         count = fitting[-1]
-    return contenders[:count], make_rungs(count, effort.epochs, grid.rungs), forecast(count)
+    return contenders[:count], make_rungs(count, effort.epochs, grid.rungs)
 
 
 def _report(
-    rows: Sequence[Row], networks: dict[GridPoint, list[GridPoint]], folder: Path, console: Console
+    rows: Sequence[Row],
+    rungs: Sequence["Rung"],
+    networks: dict[GridPoint, list[GridPoint]],
+    folder: Path,
+    console: Console,
 ) -> GridPoint:
     """Writes and prints what was found; returns the winner."""
     from pipeline.scale_figures import search_figure
 
-    longest = max(row.epochs for row in rows)
-    finalists = sorted((row for row in rows if row.epochs == longest), key=lambda row: row.loss)
+    ranking = sorted(rows, key=lambda row: (-row.epochs, row.loss))
+    finalists = [row for row in ranking if row.epochs == ranking[0].epochs]
     winner = finalists[0]
+    best = _point(winner)
     (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
     search_figure(rows, winner).savefig(folder / FIGURE_FILE, dpi=120)
+    console.print(_table(ranking))
 
-    table = Table("alpha", "beta", "gamma", "side", "growth", "in fact", "epochs", "loss", "accuracy")
-    for row in sorted(rows, key=lambda row: (-row.epochs, row.loss))[:SHOWN_ROWS]:
-        details = (f"{value:g}" for value in row.contender.details.values())
-        alpha, beta, gamma, growth, true_growth, side = details
-        measured = (str(row.epochs), f"{row.loss:.4f}", f"{row.accuracy:.4f}")
-        table.add_row(alpha, beta, gamma, side, growth, true_growth, *measured)
-    console.print(table)
-    best = _point(winner)
-    console.print(
-        f"[bold]best[/]          {winner.contender.name}: loss {winner.loss:.4f}, accuracy {winner.accuracy:.4f}",
-        highlight=False,
-    )
+    def say(title: str, text: str) -> None:
+        console.print(f"[bold]{title:<14}[/]{text}", highlight=False, soft_wrap=True)
+
+    say("best", f"{winner.contender.name}: loss {winner.loss:.4f}, accuracy {winner.accuracy:.4f}")
     if same := networks[best]:
         shown = "; ".join(f"{point.alpha:g}, {point.beta:g}, {point.gamma:g}" for point in same)
-        console.print(f"              the same network after rounding: {shown}", highlight=False)
-    error = math.sqrt(2) * winner.sampling_error
-    close = [row.contender.name for row in finalists[1:] if winner.accuracy - row.accuracy <= error]
-    if close:
-        images = winner.outcomes[0].val_images
-        console.print(
-            f"              not told apart from it by {images} images (accuracy within {error:.3f}): "
-            + "; ".join(close),
-            highlight=False,
-            soft_wrap=True,
+        say("", f"the same network after rounding: {shown}")
+    growths = sorted(row.contender.details["true_growth"] for row in rows if row.epochs == rungs[0].epochs)
+    mine = winner.contender.details["true_growth"]
+    say("", f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}")
+    if close := [row.contender.name for row in finalists[1:] if not_told_apart(winner, row)]:
+        images, seeds = winner.outcomes[0].val_images, len(winner.outcomes)
+        say("", f"not told apart from it by {images} images and {seeds} seed(s): " + "; ".join(close))
+    if len(finalists) < rungs[-1].size or winner.epochs < rungs[-1].epochs:
+        say(
+            "unfinished",
+            "the time was up, and the same command goes on; or trainings failed, and no others took their place",
         )
-    console.print(
-        f"[bold]trainings[/]     {clock(total_seconds(rows))} in all; table and figure: {folder}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    done, planned = sum(len(row.outcomes) for row in rows), len(winner.outcomes) * sum(rung.size for rung in rungs)
+    say("trainings", f"{done} of {planned}, {clock(total_seconds(rows))} in all; table and figure: {folder}")
     return best
+
+
+def _table(ranking: Sequence[Row]) -> Table:
+    """The best, and what became of the paper's coefficients."""
+    table = Table("alpha", "beta", "gamma", "side", "growth", "in fact", "epochs", "loss", "+-", "accuracy")
+    shown = list(ranking[:SHOWN_ROWS])
+    if not any(_point(row) == PAPER for row in shown):
+        shown += [row for row in ranking[SHOWN_ROWS:] if _point(row) == PAPER][:1]
+    for row in shown:
+        names = ("alpha", "beta", "gamma", "side", "growth", "true_growth")
+        table.add_row(
+            *(f"{row.contender.details[name]:g}" for name in names),
+            str(row.epochs),
+            f"{row.loss:.4f}",
+            "" if row.loss_spread is None else f"{row.loss_spread:.4f}",
+            f"{row.accuracy:.4f}",
+        )
+    return table
 
 
 def _point(row: Row) -> GridPoint:

@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import PipelineConfig
-from pipeline.scale_page import trainings_done, write_results
-from pipeline.scale_question import Effort, Question, compare_question, refuse_head_phase, study_question
+from pipeline.scale_page import missing_trainings, trainings_done, write_results
+from pipeline.scale_question import Effort, Question, check_fair, compare_question, study_question
 from pipeline.scale_results import NothingTrained, Row, rows_of
 from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
-from trainer.forecast import training_seconds
 from trainer.scaling import BASE_RESOLUTION
 
 
@@ -26,7 +25,7 @@ def study(
     Raises:
       ConfigError: a level cannot be reached.
     """
-    refuse_head_phase(config)
+    check_fair(config)
     run = ScaleRun(config, effort, console)
     classes = run.class_count(config.model.image_size or BASE_RESOLUTION)
     return _answer(run, study_question(config, effort, levels, classes), forecast_only)
@@ -58,22 +57,28 @@ def _answer(run: ScaleRun, question: Question, forecast_only: bool) -> Path | No
     folder = run.folder(question.command, hashlib.sha256(json.dumps([keys, effort.seeds]).encode()).hexdigest())
     plan = read_plan(folder)
     timings = run.timings(plan, contenders)
-    each = [training_seconds(timings, contender.macs, effort.epochs) for contender in contenders]
-    what = f"{len(contenders)} networks, {effort.seeds} seed(s), {effort.epochs} epochs"
-    announce(console, what, effort.seeds * sum(each), effort.minutes)
+
+    from trainer.scaling_study import study_networks, trainings_left
+
+    left, pace = trainings_left(contenders, run.seeds, timings, str(run.trainings))
+    total = len(contenders) * len(run.seeds)
+    if len(left) < total:
+        console.print(f"{total - len(left)} of {total} trainings were done by an earlier run", highlight=False)
+    announce(
+        console, f"{len(contenders)} networks, {effort.seeds} seed(s), {effort.epochs} epochs", pace, effort.minutes
+    )
     if forecast_only:
         return None
-
-    from trainer.scaling_study import study_networks
-
     write_plan(folder, {**plan, "timings": [asdict(timing) for timing in timings]})
-    run.train(folder, study_networks, contenders, run.seeds, timings, str(run.trainings), effort.deadline)
+    run.train(study_networks, contenders, run.seeds, timings, str(run.trainings), effort.deadline)
     rows = rows_of(contenders, run.seeds, effort.epochs, run.trainings)
     if not rows:
         raise NothingTrained
     _print(console, rows)
     page = write_results(folder, question, rows)
     console.print(f"[bold]trainings[/]     {trainings_done(question, rows)}", highlight=False)
+    if missing := missing_trainings(question, rows):
+        console.print(f"[bold]missing[/]       {'; '.join(missing)}", highlight=False, soft_wrap=True)
     console.print(f"[bold]page[/]          {page}", highlight=False, soft_wrap=True)
     return page
 
@@ -87,9 +92,9 @@ def _print(console: Console, rows: Sequence[Row]) -> None:
             f"{row.contender.details['side']:g}",
             f"{first.macs / 1e6:.1f}",
             f"{first.parameters / 1e6:.2f}",
-            f"{row.latency_ms:.1f}",
+            "" if row.latency_ms is None else f"{row.latency_ms:.1f}",
             f"{row.accuracy:.4f}",
-            f"{row.accuracy_spread:.4f}",
+            "" if row.accuracy_spread is None else f"{row.accuracy_spread:.4f}",
             f"{row.loss:.4f}",
             str(len(row.outcomes)),
         )

@@ -18,21 +18,25 @@ class Backbone:
     """A network of keras.applications.
 
     Args:
+      family: what it is shown with.
       module: of keras.applications, with the `preprocess_input` that its published weights were trained with.
-      gmacs: giga multiply-adds of an image of 224 pixels and 1,000 classes, for forecasts.
+      layers: of the network with our classifier, for forecasts.
+      gmacs: giga multiply-adds of an image of 224 pixels and 1,000 classes, likewise.
     """
 
+    family: str
     module: str
+    layers: int
     gmacs: float
 
 
 BACKBONES = {
-    "ResNet50": Backbone("resnet", 3.9),
-    "ResNet101": Backbone("resnet", 7.6),
-    "ResNet152": Backbone("resnet", 11.3),
-    "MobileNetV2": Backbone("mobilenet_v2", 0.30),
-    "MobileNetV3Small": Backbone("mobilenet_v3", 0.057),
-    "MobileNetV3Large": Backbone("mobilenet_v3", 0.22),
+    "ResNet50": Backbone("ResNet", "resnet", 179, 3.9),
+    "ResNet101": Backbone("ResNet", "resnet", 349, 7.6),
+    "ResNet152": Backbone("ResNet", "resnet", 519, 11.3),
+    "MobileNetV2": Backbone("MobileNet", "mobilenet_v2", 158, 0.30),
+    "MobileNetV3Small": Backbone("MobileNet", "mobilenet_v3", 160, 0.057),
+    "MobileNetV3Large": Backbone("MobileNet", "mobilenet_v3", 190, 0.22),
 }
 
 

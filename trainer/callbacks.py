@@ -12,7 +12,11 @@ from trainer.progress import PROGRESS
 SECONDS_BETWEEN_LINES = 2.0
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingFailed(RuntimeError):
+    """A training has no result, as it would have none again; others may."""
+
+
+class TrainingDiverged(TrainingFailed):
     """The loss is not a finite number any more."""
 
 

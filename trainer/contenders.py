@@ -1,7 +1,7 @@
 """Networks that are trained alike and compared: one training for each seed, kept when it is done.
 
 <folder>/<key>.json               an outcome, named after all that decides it: network, data, recipe, seed, code
-<folder>/<key>.failed             why there is none: the loss was not finite, as it would be again
+<folder>/<key>.failed             why there is none: the loss was not finite, or the memory did not suffice
 <folder>/checkpoints/<key>/...    of a training under way, which goes on from there after a kill
 <folder>/logs/<key>/              TensorBoard, and history.csv
 """
@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from trainer.atomic_file import write_atomically
 from trainer.backbones import BACKBONES, BackboneSetup, built_macs
-from trainer.callbacks import StepTimer, TrainingDiverged
+from trainer.callbacks import StepTimer, TrainingDiverged, TrainingFailed
 from trainer.fitting import Training
-from trainer.forecast import Timing
+from trainer.forecast import Timing, training_seconds
 from trainer.hyperparameters import choose_rates
 from trainer.input_data import steps_per_epoch, train_batches
 from trainer.job import TrainingJob
@@ -41,6 +41,7 @@ class Contender:
       name: what it is called in tables; no two are called the same.
       group: what it belongs to: a way of scaling, a family of networks.
       job: trains it, for other seeds and numbers of epochs as well.
+      layers: how many it has; with the next one, for forecasts.
       macs: multiply-adds of one image; of other networks than EfficientNets only about.
       details: more columns for the table.
     """
@@ -48,6 +49,7 @@ class Contender:
     name: str
     group: str
     job: TrainingJob
+    layers: int
     macs: int
     details: Mapping[str, float] = field(default_factory=dict)
 
@@ -55,6 +57,10 @@ class Contender:
         """The job with a seed and a number of epochs."""
         train = {**self.job.config["train"], "epochs": epochs}
         return replace(self.job, config={**self.job.config, "train": train, "seed": seed})
+
+    def seconds(self, timings: Sequence[Timing], epochs: int) -> float:
+        """Forecast of one training."""
+        return training_seconds(timings, self.layers, self.macs, epochs)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Outcome:
       parameters: of the network, as Keras counts.
       macs: multiply-adds of one image.
       latency_ms: median for one image, on the device that trained it; None where it was not asked for.
-      seconds: that the training took, from its last resumption on.
+      seconds: that the training took, from its last resumption on: what it had done before a kill is not in it.
       images: trained on.
       val_images: in the val split.
     """
@@ -91,9 +97,19 @@ def read_outcome(job: TrainingJob, folder: str) -> Outcome | None:
         return Outcome(**json.loads(file.read()))
 
 
-def is_settled(job: TrainingJob, folder: str) -> bool:
-    """Whether a training is done, or is known to fail."""
-    return any(tf.io.gfile.exists(f"{folder}/{job.key()}.{end}") for end in ("json", "failed"))
+def why_failed(job: TrainingJob, folder: str) -> str | None:
+    """Why a training was given up; None where it was not."""
+    path = f"{folder}/{job.key()}.failed"
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        return file.read()
+
+
+def give_up(job: TrainingJob, folder: str, reason: str) -> None:
+    """Notes why a training has no outcome, so that it is not tried again, and forgets its network."""
+    write_atomically(f"{folder}/{job.key()}.failed", reason)
+    _forget_networks()
 
 
 def outcome_of(job: TrainingJob, folder: str) -> Outcome:
@@ -101,10 +117,12 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
 
     Raises:
       TrainingDataError: a split is empty.
-      TrainingDiverged: the loss is not finite.
+      TrainingFailed: the loss is not finite, or it was given up earlier.
     """
     if kept := read_outcome(job, folder):
         return kept
+    if reason := why_failed(job, folder):
+        raise TrainingFailed(reason)
     key = job.key()
     job = replace(
         job,
@@ -116,7 +134,7 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
     try:
         model = training.run()
     except TrainingDiverged as error:
-        write_atomically(f"{folder}/{key}.failed", str(error))
+        give_up(job, folder, str(error))
         raise
     outcome = Outcome(
         val_accuracy=float(training.result["val_accuracy"]),
@@ -136,9 +154,11 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
 
 
 def time_contenders(contenders: Sequence[Contender]) -> list[Timing]:
-    """Times a few steps of the cheapest and of the costliest network, between which the others lie."""
-    ordered = sorted(contenders, key=lambda contender: contender.macs)
-    return [_time(contender) for contender in (ordered[0], *ordered[1:][-1:])]
+    """Times a few steps of the cheapest, the costliest and the deepest network, between which the others lie."""
+    by_macs = sorted(contenders, key=lambda contender: contender.macs)
+    deepest = max(by_macs, key=lambda contender: contender.layers)
+    chosen = {contender.name: contender for contender in (by_macs[0], deepest, by_macs[-1])}
+    return [_time(contender) for contender in chosen.values()]
 
 
 def _time(contender: Contender) -> Timing:
@@ -156,6 +176,7 @@ def _time(contender: Contender) -> Timing:
     model.fit(batches, steps_per_epoch=TIMED_STEPS, epochs=1, callbacks=[timer], shuffle=False, verbose=0)
     val_steps = -(-setup.val_split.num_examples // batch_size)
     timing = Timing(
+        layers=contender.layers,
         macs=contender.macs,
         # Validation is traced as well, without a backward pass.
         start_seconds=building + 1.5 * timer.first_seconds,

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.augment import Augmenter
-from trainer.preprocessing import central_image, decode_stored_image, store_image
+from trainer.preprocessing import central_image, decode_stored_image, image_key, store_image
 from trainer.presets import Augment
 from trainer.settings import TransformSettings
 
@@ -17,6 +17,7 @@ CACHE_LIMIT_BYTES = 2 * 1024**3
 PARALLEL_READS = 8  # files at a time
 SHUFFLE_BUFFER = 10_000  # examples
 HASH_BUCKETS = 2**40
+NO_KEY = -1  # of examples as the ingest left them, whose image still has the bytes that the key is made of
 UNCHANGED = Augment()
 DEFAULT_TRANSFORM = TransformSettings()
 
@@ -30,6 +31,8 @@ STORED_FEATURES = {
 class ContentShare:
     """A share of a split's images, chosen by their bytes: copies of an image are all in it or all outside.
 
+    By those that the ingest left: the share has the same images at whatever size they are stored.
+
     Args:
       low: where the share begins, 0 to 1.
       high: where it ends; the shares (0, 0.2) and (0.2, 1) cut a split in two.
@@ -42,8 +45,10 @@ class ContentShare:
 
     def holds(self, serialized: tf.Tensor) -> tf.Tensor:
         """Whether the image of a serialised example is in it."""
-        image = tf.io.parse_single_example(serialized, {"image": STORED_FEATURES["image"]})["image"]
-        place = tf.strings.to_hash_bucket_strong(image, HASH_BUCKETS, key=[self.seed, 0])
+        features = {"image": STORED_FEATURES["image"], "key": tf.io.FixedLenFeature([], tf.int64, NO_KEY)}
+        example = tf.io.parse_single_example(serialized, features)
+        key = tf.where(example["key"] == NO_KEY, image_key(example["image"]), example["key"])
+        place = tf.strings.to_hash_bucket_strong(tf.strings.as_string(key), HASH_BUCKETS, key=[self.seed, 0])
         return (place >= round(self.low * HASH_BUCKETS)) & (place < round(self.high * HASH_BUCKETS))
 
 

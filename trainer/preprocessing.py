@@ -22,7 +22,7 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
 
     Returns:
       `image`, string tensor of shape (batch,): stored RGB images of image_size + margin pixels a side; `label`, int64
-      (batch,).
+      (batch,); `key`, int64 (batch,), as `image_key` gives it.
     """
     images = tf.reshape(inputs["image"], [-1])
     return {
@@ -32,7 +32,13 @@ def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
             fn_output_signature=tf.string,
         ),
         "label": tf.reshape(inputs["label"], [-1]),
+        "key": image_key(images),
     }
+
+
+def image_key(encoded: tf.Tensor) -> tf.Tensor:
+    """What tells images apart, whatever size they are stored at: a hash, int64, of their bytes from the ingest."""
+    return tf.strings.to_hash_bucket_fast(encoded, tf.int64.max)
 
 
 def store_image(encoded: tf.Tensor, size: int, transform: dict[str, Any]) -> tf.Tensor:

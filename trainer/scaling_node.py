@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from trainer.callbacks import TrainingDiverged
+from trainer.callbacks import TrainingFailed
 from trainer.contenders import Outcome, outcome_of
 from trainer.fresh_process import call_in_fresh_process
 from trainer.job import TrainingJob
@@ -36,7 +36,7 @@ def train(job: TrainingJob) -> None:
     outcome = None
     try:
         outcome = outcome_of(job, folder)
-    except TrainingDiverged as error:  # the others say how their networks do
+    except TrainingFailed as error:  # the others say how their networks do
         PROGRESS.info("train: left out, %s", error)
     # TFX's Trainer asks for this folder; the networks themselves are not kept.
     tf.io.gfile.makedirs(job.model_dir)

@@ -1,27 +1,30 @@
-"""Successive halving over networks, by Keras Tuner: all are trained shortly, the better half for twice as long, again.
+"""Successive halving over networks: all are trained shortly, the better half for twice as long, again.
 
 Every rung trains anew, with a schedule of its own length: what is compared has come to rest. The state lies in the
 search's folder as it changes (trainer/trials.py), each single training's too (trainer/contenders.py).
 """
 
+import itertools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from trainer.contenders import TRAININGS_PER_PROCESS, Contender, Outcome, outcome_of
-from trainer.forecast import Pace, Timing, clock, training_seconds
+from trainer.callbacks import TrainingFailed
+from trainer.contenders import TRAININGS_PER_PROCESS, Contender, Outcome, outcome_of, read_outcome, why_failed
+from trainer.forecast import Pace, Timing, clock
 from trainer.progress import DONE, PROGRESS
 from trainer.scaling_grid import PAPER, GridPoint
-from trainer.search_space import MIN_SEED, HyperbandOracle
-from trainer.trial_records import TrialRecord
-from trainer.trials import History, RecordedTrials
+from trainer.search_space import MIN_SEED, SearchOracle
+from trainer.trial_records import TrialRecord, read_records
+from trainer.trials import PROJECT, History, RecordedTrials
 
-NETWORK = "network"  # the one thing that is searched
+NETWORK, RUNG, EPOCHS = "network", "tuner/round", "tuner/epochs"  # of a trial; the first is what is searched
 LEAST_FINALISTS = 2
 
 
@@ -34,32 +37,56 @@ class Rung:
 
 
 def make_rungs(networks: int, epochs: int, count: int) -> list[Rung]:
-    """Halves the networks and doubles the epochs from one rung to the next, the last of which has `epochs`."""
-    rungs = []
-    for number in range(count):
-        size = max(math.ceil(networks / 2**number), min(LEAST_FINALISTS, networks))
-        rungs.append(Rung(size, max(math.ceil(epochs / 2 ** (count - 1 - number)), 1)))
-    return rungs
+    """Halves the networks and doubles the epochs from one rung to the next, the last of which has `epochs`.
+
+    There are fewer than `count` where a rung would leave nobody out, or be no longer than the one before.
+    """
+    finalists = min(LEAST_FINALISTS, networks)
+    halvings = math.ceil(math.log2(networks / finalists))
+    last = min(count - 1, halvings, int(math.log2(epochs)))
+    return [
+        Rung(max(math.ceil(networks / 2**number), finalists), math.ceil(epochs / 2 ** (last - number)))
+        for number in range(last + 1)
+    ]
 
 
 def search_seconds(
     contenders: Sequence[Contender], rungs: Sequence[Rung], seeds: int, timings: Sequence[Timing]
 ) -> float:
     """Forecast of a whole search; who comes through is not known, so later rungs count with the mean network."""
-    macs = round(statistics.mean(contender.macs for contender in contenders))
-    return sum(rung.size * seeds * training_seconds(timings, macs, rung.epochs) for rung in rungs)
+    return sum(
+        rung.size * seeds * statistics.mean(contender.seconds(timings, rung.epochs) for contender in contenders)
+        for rung in rungs
+    )
 
 
-class HalvingOracle(HyperbandOracle):
-    """One bracket of Hyperband, of given rungs, that begins with every network in turn.
+def search_pace(
+    contenders: Sequence[Contender], rungs: Sequence[Rung], seeds: Sequence[int], timings: Sequence[Timing], folder: str
+) -> Pace:
+    """The forecast of a search, less what a folder of outcomes already has of it, and corrected by that."""
+    pace = Pace(search_seconds(contenders, rungs, len(seeds), timings))
+    for rung, contender, seed in itertools.product(rungs, contenders, seeds):
+        job, forecast = contender.training(seed, rung.epochs), contender.seconds(timings, rung.epochs)
+        if outcome := read_outcome(job, folder):
+            pace.finished(forecast, outcome.seconds)
+        elif why_failed(job, folder):
+            pace.dropped(forecast)
+    return pace
+
+
+class HalvingOracle(SearchOracle):
+    """Proposes every network for the first rung, then to each rung the best of the one before.
+
+    Keras Tuner's Hyperband counts a trial that failed as one that is still to come, and so takes too few along.
 
     Args:
-      names: of the networks.
+      names: of the networks, in the order in which they are tried.
       rungs: sizes and epochs.
 
     Attributes:
       may_begin: trials, until it stops for this process; None: any number.
       paused: whether it has stopped for that reason.
+      seconds: forecast of a network's trial of a number of epochs, for the deadline.
     """
 
     may_begin: int | None = None
@@ -68,41 +95,46 @@ class HalvingOracle(HyperbandOracle):
     def __init__(self, names: Sequence[str], rungs: Sequence[Rung], **common: Any) -> None:
         self.names = names
         self.rungs = rungs
+        self.seconds: Callable[[str, int], float] = lambda name, epochs: 0.0
         space = keras_tuner.HyperParameters()
         space.Choice(NETWORK, list(names))
         super().__init__(
             objective=keras_tuner.Objective("val_loss", "min"),
             hyperparameters=space,
-            max_epochs=rungs[-1].epochs,
             max_consecutive_failed_trials=10**9,
             **common,
         )
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Proposes a network, until the time is up or this process has done its share."""
-        if self.may_begin == 0:
-            self.paused = True
+        """Proposes a network, until none is left, the time is up, or this process has done its share."""
+        proposal = self._next()
+        if proposal is None:
             return {"status": "STOPPED"}
-        proposal = super().populate_space(trial_id)
-        if self.may_begin is not None and proposal["status"] == "RUNNING":
+        name, rung = proposal
+        epochs = self.rungs[rung].epochs
+        seconds = self.seconds(name, epochs)
+        if self.deadline is not None and time.time() + seconds > self.deadline:
+            DONE.info("the time is up: the next network would take about %s", clock(seconds))
+            return {"status": "STOPPED"}
+        if self.may_begin is not None:
+            if not self.may_begin:
+                self.paused = True
+                return {"status": "STOPPED"}
             self.may_begin -= 1
-        return proposal
+        return {"status": "RUNNING", "values": {NETWORK: name, RUNG: rung, EPOCHS: epochs}}
 
-    def _random_values(self) -> dict[str, Any] | None:
-        tried = {trial.hyperparameters.get(NETWORK) for trial in self.trials.values()}
-        return next(({NETWORK: name} for name in self.names if name not in tried), None)
-
-    def _get_num_brackets(self) -> int:
-        return 1
-
-    def _get_num_rounds(self, bracket_num: int) -> int:
-        return len(self.rungs)
-
-    def _get_size(self, bracket_num: int, round_num: int) -> int:
-        return self.rungs[round_num].size
-
-    def _get_epochs(self, bracket_num: int, round_num: int) -> int:
-        return self.rungs[round_num].epochs
+    def _next(self) -> tuple[str, int] | None:
+        """The first network of the lowest rung that lacks one."""
+        candidates = list(self.names)
+        for rung in range(len(self.rungs)):
+            trials = {_network(trial): trial for trial in self.trials.values() if _rung(trial) == rung}
+            if new := [name for name in candidates if name not in trials]:
+                return new[0], rung
+            # Trials run one after the other, so that all of this rung have ended.
+            done = sorted((trial for trial in trials.values() if trial.status == "COMPLETED"), key=lambda t: t.score)
+            following = self.rungs[rung + 1 : rung + 2]
+            candidates = [_network(trial) for trial in done[: following[0].size]] if following else []
+        return None
 
 
 class NetworkTrials(RecordedTrials):
@@ -113,7 +145,6 @@ class NetworkTrials(RecordedTrials):
       directory: of this search alone.
       contenders: the networks by name.
       seeds: of each trial, whose score is their mean.
-      pace: of the search.
       timings: that the forecast rests on.
       folder: where the outcomes of trainings are kept.
     """
@@ -124,7 +155,6 @@ class NetworkTrials(RecordedTrials):
         directory: str,
         contenders: Mapping[str, Contender],
         seeds: Sequence[int],
-        pace: Pace,
         timings: Sequence[Timing],
         folder: str,
     ) -> None:
@@ -132,16 +162,13 @@ class NetworkTrials(RecordedTrials):
         self.folder = folder
         self.contenders = contenders
         self.seeds = seeds
-        self.pace = pace
         self.timings = timings
-        for trial in oracle.trials.values():  # of an earlier process
-            if trial.status in ("COMPLETED", "FAILED"):
-                pace.left -= self._forecast(trial)
+        self.pace = search_pace(list(contenders.values()), oracle.rungs, seeds, timings, folder)
+        oracle.seconds = lambda name, epochs: self.pace.corrected(len(seeds) * self._forecast(name, epochs))
 
     def values_of(self, trial: Trial) -> dict[str, float]:
         """The coefficients and the epochs."""
-        contender = self._contender(trial)
-        return {**contender.details, "epochs": trial.hyperparameters.get("tuner/epochs")}
+        return {**self.contenders[_network(trial)].details, "epochs": trial.hyperparameters.get(EPOCHS)}
 
     def is_default(self, values: Mapping[str, float]) -> bool:
         """Whether these are the paper's coefficients."""
@@ -149,18 +176,24 @@ class NetworkTrials(RecordedTrials):
 
     def train(self, trial: Trial, record: TrialRecord, watch: History) -> TrialRecord:
         """Trains the network once for each seed."""
-        contender, epochs = self._contender(trial), int(record.values["epochs"])
-        rung = trial.hyperparameters.get("tuner/round") + 1
+        contender, epochs, rung = self.contenders[_network(trial)], int(record.values["epochs"]), _rung(trial)
         started = sum(1 for other in self.oracle.trials.values() if _rung(other) == rung)
-        place = f"rung {rung}/{len(self.oracle.rungs)}, {started}/{self.oracle.rungs[rung - 1].size}: {contender.name}"
+        place = f"rung {rung + 1}/{len(self.oracle.rungs)}, {started}/{self.oracle.rungs[rung].size}: {contender.name}"
+        forecast = self._forecast(contender.name, epochs)
         outcomes: list[Outcome] = []
         for seed in self.seeds:
             PROGRESS.info("%s, %d epochs, seed %d", place, epochs, seed)
-            outcomes.append(outcome_of(contender.training(seed, epochs), self.folder))
-        self.pace.finished(self._forecast(trial))
+            known = read_outcome(contender.training(seed, epochs), self.folder)
+            try:
+                outcomes.append(known or outcome_of(contender.training(seed, epochs), self.folder))
+            except TrainingFailed:
+                self.pace.dropped((len(self.seeds) - len(outcomes)) * forecast)
+                raise
+            if not known:  # which the pace has counted
+                self.pace.finished(forecast, outcomes[-1].seconds)
         loss = statistics.mean(outcome.val_loss for outcome in outcomes)
         accuracy = statistics.mean(outcome.val_accuracy for outcome in outcomes)
-        left = clock(self.pace.seconds_left())
+        left = clock(self.pace.seconds_left)
         DONE.info("%s, %d epochs: loss %.4f, accuracy %.4f; %s left", place, epochs, loss, accuracy, left)
         return replace(record, status="completed", score=loss, history=({"val_loss": loss, "val_accuracy": accuracy},))
 
@@ -170,12 +203,9 @@ class NetworkTrials(RecordedTrials):
             shown = ", ".join(f"{name} {value:g}" for name, value in record.values.items())
             DONE.info("left out (%s): %s", shown, record.reason)
 
-    def _contender(self, trial: Trial) -> Contender:
-        return self.contenders[trial.hyperparameters.get(NETWORK)]
-
-    def _forecast(self, trial: Trial) -> float:
-        epochs = trial.hyperparameters.get("tuner/epochs")
-        return len(self.seeds) * training_seconds(self.timings, self._contender(trial).macs, epochs)
+    def _forecast(self, name: str, epochs: int) -> float:
+        """Of one training."""
+        return self.contenders[name].seconds(self.timings, epochs)
 
 
 def search_networks(
@@ -204,11 +234,24 @@ def search_networks(
     oracle = HalvingOracle([contender.name for contender in contenders], rungs, seed=seeds[0] + MIN_SEED)
     oracle.deadline = deadline
     oracle.may_begin = max(TRAININGS_PER_PROCESS // len(seeds), 1)
-    pace = Pace(search_seconds(contenders, rungs, len(seeds), timings))
     by_name = {contender.name: contender for contender in contenders}
-    NetworkTrials(oracle, directory, by_name, seeds, pace, timings, folder).search()
+    NetworkTrials(oracle, directory, by_name, seeds, timings, folder).search()
     return not oracle.paused
 
 
+def completed_trials(directory: str) -> set[tuple[GridPoint, int]]:
+    """The networks of a search, with the epochs, that were trained with all seeds and ended well each time."""
+    return {
+        (GridPoint(*(record.values[name] for name in ("alpha", "beta", "gamma"))), int(record.values["epochs"]))
+        for record in read_records(f"{directory}/{PROJECT}")
+        if record.status == "completed"
+    }
+
+
+def _network(trial: Trial) -> str:
+    return trial.hyperparameters.get(NETWORK)
+
+
 def _rung(trial: Trial) -> int:
-    return trial.hyperparameters.get("tuner/round") + 1
+    """Counted from 0."""
+    return trial.hyperparameters.get(RUNG)

@@ -4,10 +4,38 @@ import time
 from collections.abc import Sequence
 from itertools import product
 
-from trainer.callbacks import TrainingDiverged
-from trainer.contenders import TRAININGS_PER_PROCESS, Contender, is_settled, outcome_of
-from trainer.forecast import Pace, Timing, clock, training_seconds
+import tensorflow as tf
+
+from trainer.callbacks import TrainingFailed
+from trainer.contenders import (
+    TRAININGS_PER_PROCESS,
+    Contender,
+    give_up,
+    outcome_of,
+    read_outcome,
+    why_failed,
+)
+from trainer.forecast import Pace, Timing, clock
+from trainer.job import TrainingJob
 from trainer.progress import DONE, PROGRESS
+
+
+def trainings_left(
+    contenders: Sequence[Contender], seeds: Sequence[int], timings: Sequence[Timing], folder: str
+) -> tuple[list[tuple[int, Contender, TrainingJob]], Pace]:
+    """What a study has still to train, each with its number from 1, and the forecast corrected by what is done."""
+    epochs = contenders[0].job.settings.epochs
+    forecasts = {contender.name: contender.seconds(timings, epochs) for contender in contenders}
+    left, pace = [], Pace(len(seeds) * sum(forecasts.values()))
+    for number, (seed, contender) in enumerate(product(seeds, contenders), start=1):
+        job, forecast = contender.training(seed, epochs), forecasts[contender.name]
+        if outcome := read_outcome(job, folder):
+            pace.finished(forecast, outcome.seconds)
+        elif why_failed(job, folder):
+            pace.dropped(forecast)
+        else:
+            left.append((number, contender, job))
+    return left, pace
 
 
 def study_networks(
@@ -19,7 +47,8 @@ def study_networks(
 ) -> bool:
     """Runs the trainings that are left, or as many as one process is to do; all networks with one seed, then the next.
 
-    A training whose loss is not finite is told of and left out; the others say how their networks do.
+    A training that fails (its loss is not finite, or the memory does not suffice) is told of and left out; the others
+    say how their networks do.
 
     Args:
       contenders: the networks; each is trained as its job says.
@@ -31,36 +60,27 @@ def study_networks(
     Returns:
       Whether the study is over.
     """
-    order = list(product(seeds, contenders))
-    left = []
-    for number, (seed, contender) in enumerate(order, start=1):
-        if not is_settled(contender.training(seed, _epochs(contender)), folder):
-            left.append((number, seed, contender))
-    forecasts = {
-        contender.name: training_seconds(timings, contender.macs, _epochs(contender)) for contender in contenders
-    }
-    pace = Pace(sum(forecasts[contender.name] for _, _, contender in left))
-    if len(left) < len(order):
-        DONE.info("%d of %d trainings were done by an earlier run", len(order) - len(left), len(order))
-    for number, seed, contender in left[:TRAININGS_PER_PROCESS]:
-        forecast = forecasts[contender.name]
-        if deadline is not None and time.time() + forecast > deadline:
-            DONE.info("the time is up: the next training would take about %s", clock(forecast))
+    left, pace = trainings_left(contenders, seeds, timings, folder)
+    total = len(seeds) * len(contenders)
+    for number, contender, job in left[:TRAININGS_PER_PROCESS]:
+        forecast = contender.seconds(timings, job.settings.epochs)
+        expected = pace.corrected(forecast)
+        if deadline is not None and time.time() + expected > deadline:
+            DONE.info("the time is up: the next training would take about %s", clock(expected))
             return True
-        place = f"{number}/{len(order)} {contender.name}, seed {seed}"
+        place = f"{number}/{total} {contender.name}, seed {job.seed}"
         PROGRESS.info("%s", place)
         try:
-            outcome = outcome_of(contender.training(seed, _epochs(contender)), folder)
-        except TrainingDiverged as error:
-            DONE.info("%s: left out, %s", place, error)
+            outcome = outcome_of(job, folder)
+        except (TrainingFailed, MemoryError, tf.errors.ResourceExhaustedError) as error:
+            if not isinstance(error, TrainingFailed):
+                give_up(job, folder, f"out of memory; to try again, delete {folder}/{job.key()}.failed")
+            DONE.info("%s: left out, %s", place, why_failed(job, folder))
+            pace.dropped(forecast)
             continue
-        pace.finished(forecast)
+        pace.finished(forecast, outcome.seconds)
         DONE.info(
             "%s: accuracy %.4f, loss %.4f; %s left",
-            *(place, outcome.val_accuracy, outcome.val_loss, clock(pace.seconds_left())),
+            *(place, outcome.val_accuracy, outcome.val_loss, clock(pace.seconds_left)),
         )
     return len(left) <= TRAININGS_PER_PROCESS
-
-
-def _epochs(contender: Contender) -> int:
-    return contender.job.settings.epochs

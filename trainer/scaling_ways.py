@@ -24,12 +24,14 @@ class ScaledNetwork:
       level: how many times the base's multiply-adds it was to have.
       model: the `model` section that builds it.
       macs: its multiply-adds, which rounding keeps from being exactly as asked.
+      layers: how many it has.
     """
 
     way: str
     level: float
     model: ModelSettings
     macs: int
+    layers: int
 
 
 def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: int | None) -> list[ScaledNetwork]:
@@ -43,21 +45,23 @@ def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: i
     Raises:
       ValueError: a level is not above 1, or nothing within the limits of a way comes near it.
     """
-    if not levels or min(levels) <= 1:
+    if not levels or not all(1 < level < math.inf for level in levels):
         raise ValueError(f"the levels are multiples of the base's FLOPs and above 1; got {list(levels)}")
     start = base.model_copy(update={"phi": 0.0, "weights": "none"})
-    base_macs = _macs(start, num_classes)
-    networks = [ScaledNetwork(BASE, 1.0, start, base_macs)]
+    networks = [_scaled(BASE, 1.0, start, num_classes)]
+    base_macs = networks[0].macs
     for level in sorted(set(levels)):
         for way in WAYS:
             candidates = list(_candidates(start, way, level))
             # FLOPs never fall along the candidates, so that few have to be looked at.
-            after = bisect.bisect_left(candidates, level * base_macs, key=lambda model: _macs(model, num_classes))
-            near = [(model, _macs(model, num_classes)) for model in candidates[max(after - 1, 0) : after + 1]]
-            model, macs = min(near, key=lambda one: abs(math.log(one[1] / (level * base_macs))))
-            if not 1 / CLOSE < macs / (level * base_macs) < CLOSE:
-                raise ValueError(f"no network of {level:g} times the FLOPs is reached by {way} alone; lower the level")
-            networks.append(ScaledNetwork(way, level, model, macs))
+            after = bisect.bisect_left(
+                candidates, level * base_macs, key=lambda model: network_cost(model.chosen_variant, num_classes).macs
+            )
+            near = [_scaled(way, level, model, num_classes) for model in candidates[max(after - 1, 0) : after + 1]]
+            nearest = min(near, key=lambda network: abs(math.log(network.macs / (level * base_macs))))
+            if not 1 / CLOSE < nearest.macs / (level * base_macs) < CLOSE:
+                raise ValueError(f"no network of {level:g} times the FLOPs is reached by {way} alone; {_fix(way)}")
+            networks.append(nearest)
     return networks
 
 
@@ -77,5 +81,10 @@ def _candidates(start: ModelSettings, way: str, level: float) -> Iterator[ModelS
             yield model
 
 
-def _macs(model: ModelSettings, num_classes: int | None) -> int:
-    return network_cost(model.chosen_variant, num_classes).macs
+def _scaled(way: str, level: float, model: ModelSettings, num_classes: int | None) -> ScaledNetwork:
+    cost = network_cost(model.chosen_variant, num_classes)
+    return ScaledNetwork(way, level, model, cost.macs, len(cost.layers))
+
+
+def _fix(way: str) -> str:
+    return "lower the level, or raise alpha, beta or gamma" if way == "compound" else "lower the level"

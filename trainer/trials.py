@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
-from trainer.callbacks import ProgressLogger, TrainingDiverged
+from trainer.callbacks import ProgressLogger, TrainingDiverged, TrainingFailed
 from trainer.progress import PROGRESS, TABLE
 from trainer.search_space import SearchOracle, plan_of, searched_values
 from trainer.study import Study
@@ -87,7 +87,7 @@ class RecordedTrials(TrialLoop):
             if attempts > MOST_ATTEMPTS:
                 raise TrialKilled(f"the process was killed in each of {MOST_ATTEMPTS} attempts, maybe out of memory")
             record = self.train(trial, record, watch)
-        except (TrainingDiverged, TrialKilled, MemoryError, tf.errors.ResourceExhaustedError) as error:
+        except (TrainingFailed, TrialKilled, MemoryError, tf.errors.ResourceExhaustedError) as error:
             reason = _one_line(error)
             record = replace(record, status="failed", reason=reason, history=tuple(watch.epochs))
             raise keras_tuner.errors.FailedTrialError(reason) from error

@@ -1,6 +1,8 @@
 """`effnet scale` on a user's images: the data part of the pipeline, real trainings, a page."""
 
 import csv
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -65,13 +67,37 @@ def test_networks_of_keras_are_compared_with_ours(project):
     ]
 
 
-def test_a_search_writes_what_it_found(project, tmp_path):
+def test_a_search_that_was_killed_goes_on_and_writes_what_it_found(project, tmp_path):
     mine = tmp_path / "pipeline.yaml"
     mine.write_text((Path(__file__).parents[2] / "pipeline.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    arguments = ("--config", str(mine), "--step", "0.5", "--tolerance", "0.3", "--rungs", "1", "--write", *SHORT)
-    made = scale(project, "search", *arguments)
+    grid = ("--config", str(mine), "--step", "0.5", "--tolerance", "0.3", "--rungs", "2", "--epochs", "2", "--write")
+    outcomes = killed_after(2, project, "search", *grid, *SHORT)
+    made = scale(project, "search", *grid, *SHORT)
+    assert "for the rest" in made
+    assert "6 of 6" in made  # four networks for an epoch, two of them for two
     assert "in fact" in made
+    for path, written in outcomes.items():
+        assert path.stat().st_mtime_ns == written  # not trained again
     model = load_config(mine).model
     assert abs(model.alpha * model.beta**2 * model.gamma**2 - 2) <= 0.3
     (figure,) = (project.folder / "build" / "quickstart" / "scale").glob("search-*/search.png")
     assert figure.stat().st_size > 10_000
+    rows = list(csv.DictReader((figure.parent / "search.csv").open(encoding="utf-8")))
+    assert len(rows) == 6
+    assert len({row["images"] for row in rows}) == 1  # the same share of the images, whatever their size
+
+
+def killed_after(count: int, project, command: str, *arguments: str) -> dict[Path, int]:
+    """Kills a command once it has so many outcomes more than there were; returns when each outcome was written."""
+    folder = project.folder / "build" / "quickstart" / "scale" / "trainings"
+    enough = len(list(folder.glob("*.json"))) + count
+    effnet = [str(BIN / "effnet"), "scale", command, *project.settings(*TINY), *arguments]
+    process = subprocess.Popen(effnet, cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while len(list(folder.glob("*.json"))) < enough:
+            assert process.poll() is None, "the command ended before it could be killed"
+            time.sleep(0.2)
+    finally:
+        process.kill()
+        process.wait()
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}

@@ -100,6 +100,20 @@ def test_a_comparison_has_every_network_once():
         compare_question(config, EFFORT, ["b0"], ["VGG"])
 
 
+def test_what_would_treat_networks_unlike_is_refused():
+    config = load_config(overrides=[*TINY, "train.batch_size=auto"])
+    for ask in (
+        lambda: study_question(config, EFFORT, [2.0], None),
+        lambda: compare_question(config, EFFORT, ["b0"], ["ResNet50"]),
+    ):
+        with pytest.raises(ConfigError, match=r"use --set train\.batch_size=32"):
+            ask()
+    pretrained = load_config(overrides=[*TINY, "model.weights=imagenet", "train.recipe=finetune"])
+    assert compare_question(pretrained, EFFORT, ["b0"], ["ResNet50"]).entrants
+    with pytest.raises(ConfigError, match="trained from scratch"):
+        study_question(pretrained, EFFORT, [2.0], None)
+
+
 def test_images_are_stored_for_a_study_also_where_the_pipeline_stores_none():
     config = load_config(overrides=[*TINY, "transform.materialize=false", "transform.format=png"])
     pipeline = create_scale_pipeline(config, EFFORT, question())

@@ -2,15 +2,16 @@
 
 import csv
 import io
+import math
 from types import SimpleNamespace
 
 import pytest
 
 from pipeline.config import DEFAULT_PATH, ConfigError, load_config
-from pipeline.config_edit import set_values
-from pipeline.scale_figures import search_figure
+from pipeline.config_edit import check_can_set, set_values
+from pipeline.scale_figures import accuracy_figure, search_figure
 from pipeline.scale_page import Page, write_page
-from pipeline.scale_results import Row, csv_table
+from pipeline.scale_results import Row, csv_of_trainings, csv_table, not_told_apart
 from trainer.forecast import clock
 
 
@@ -28,7 +29,7 @@ def make_row(name, group, accuracies, macs=1_000_000, epochs=4, latency_ms=2.5, 
         )
         for accuracy in accuracies
     )
-    return Row(SimpleNamespace(name=name, group=group, details=details), epochs, outcomes)
+    return Row(SimpleNamespace(name=name, group=group, details=details), epochs, dict(enumerate(outcomes, start=42)))
 
 
 ROWS = [
@@ -42,8 +43,31 @@ def test_means_and_spreads_over_seeds():
     row = ROWS[0]
     assert (row.accuracy, row.loss) == pytest.approx((0.55, 1.45))
     assert row.accuracy_spread == pytest.approx(0.0707, abs=1e-4)
-    assert row.sampling_error == pytest.approx(0.0497, abs=1e-4)  # a coin of 0.55, 100 times
-    assert make_row("one", "x", [0.5]).accuracy_spread == 0.0
+    assert row.sampling_error == pytest.approx(0.0497, abs=2e-3)  # a coin of 0.55, 100 times
+    assert row.error == pytest.approx(math.hypot(row.sampling_error, 0.05))  # the mean of two seeds that are 0.1 apart
+
+
+def test_one_seed_tells_nothing_of_the_spread():
+    (one,) = csv.DictReader(io.StringIO(csv_table([make_row("one", "x", [0.5])])))
+    assert (one["accuracy"], one["accuracy_spread"], one["loss_spread"]) == ("0.5", "", "")
+
+
+def test_a_hundred_right_answers_do_not_make_a_network_perfect():
+    perfect = make_row("perfect", "x", [1.0])
+    assert 0.01 < perfect.sampling_error < 0.03
+    assert not_told_apart(perfect, make_row("nearly", "x", [0.97]))
+    assert not not_told_apart(perfect, make_row("good", "x", [0.8]))
+    assert not_told_apart(make_row("lucky", "x", [0.9, 0.5]), make_row("good", "x", [0.5, 0.5]))
+
+
+def test_every_training_has_a_line_with_its_seed():
+    lines = list(csv.DictReader(io.StringIO(csv_of_trainings(ROWS))))
+    assert [(line["network"], line["seed"], line["accuracy"]) for line in lines[:3]] == [
+        ("base", "42", "0.5"),
+        ("base", "43", "0.6"),
+        ("deep & <b>", "42", "0.7"),
+    ]
+    assert len(lines) == 6
 
 
 def test_the_csv_has_a_line_for_each_network():
@@ -67,6 +91,23 @@ def test_the_page_stands_for_itself_and_takes_no_markup_from_names(tmp_path, bas
         "accuracy_latency.png",
         "accuracy_parameters.png",
     ]
+
+
+def test_costs_can_be_read_off_the_axis_and_one_seed_has_no_bar():
+    rows = [
+        make_row(name, "width", accuracies, macs=macs)
+        for name, accuracies, macs in (("a", [0.5, 0.6], 3_200_000), ("b", [0.6], 12_800_000), ("c", [0.7], 25_600_000))
+    ]
+    figure = accuracy_figure(rows, lambda row: row.outcomes[0].macs / 1e6, "millions")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    shown = [text for text, place in zip(labels, axes.get_xticks(), strict=True) if text and low <= place <= high]
+    assert {"3", "5", "10", "20", "30"} >= set(shown) >= {"5", "10", "20"}
+    (bars,) = axes.containers[0].lines[2]
+    lengths = [segment[1][1] - segment[0][1] for segment in bars.get_segments() if len(segment)]
+    assert [length > 0 for length in lengths if not math.isnan(length)] == [True]
 
 
 def test_the_search_figure_shows_grid_and_course(tmp_path):
@@ -101,8 +142,9 @@ def test_what_was_found_is_written_where_model_reads_it_and_nothing_else_changes
 def test_a_file_without_the_keys_is_told_what_to_add(tmp_path):
     path = tmp_path / "short.yaml"
     path.write_text("name: short\nmodel: {variant: b1, alpha: 1.2}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"no model\.beta to replace; add to its model section: beta: 1\.1"):
-        set_values(path, "model", {"alpha": 1.3, "beta": 1.1})
+    for ask in (check_can_set, set_values):  # the first one before the search
+        with pytest.raises(ConfigError, match=r"no model\.beta to replace; add to its model section: beta: 1\.1"):
+            ask(path, "model", {"alpha": 1.3, "beta": 1.1})
 
 
 def test_clock():

@@ -12,7 +12,6 @@ from trainer.backbones import BACKBONES, build_backbone, built_macs
 from trainer.contenders import Contender, outcome_of, time_contenders
 from trainer.cost import network_cost
 from trainer.efficientnet import build_efficientnet
-from trainer.forecast import training_seconds
 from trainer.settings import ModelSettings
 
 pytestmark = pytest.mark.network
@@ -24,7 +23,8 @@ def make_contender(folder, backbone="", **config) -> Contender:
     job = make_job(folder, batch_size=16)
     shares = {"data_fraction": 0.5, "backbone": backbone, "latency": False}
     job = replace(job, config={**job.config, "model": TINY.model_dump(), **shares, **config})
-    return Contender(backbone or "tiny", "test", job, network_cost(TINY.chosen_variant, 3).macs)
+    cost = network_cost(TINY.chosen_variant, 3)
+    return Contender(backbone or "tiny", "test", job, len(cost.layers), cost.macs)
 
 
 def test_an_outcome_is_measured_once(tmp_path):
@@ -47,7 +47,7 @@ def test_a_few_steps_foretell_how_long_a_training_takes(tmp_path):
     contender = make_contender(tmp_path)
     (timing,) = time_contenders([contender])
     outcome = outcome_of(contender.training(seed=7, epochs=6), str(tmp_path / "kept"))
-    assert 0.3 < training_seconds([timing], contender.macs, 6) / outcome.seconds < 3
+    assert 0.3 < contender.seconds([timing], 6) / outcome.seconds < 3
 
 
 @pytest.mark.slow
@@ -68,6 +68,7 @@ def test_a_network_of_keras_is_trained_by_the_same_recipe(tmp_path):
 def test_networks_of_keras_cost_what_is_known_of_them(name):
     model = build_backbone(name, 1000, 224, batch_norm_momentum=0.9)
     assert built_macs(model) / 1e9 == pytest.approx(BACKBONES[name].gmacs, rel=0.05)
+    assert len(model.layers) == pytest.approx(BACKBONES[name].layers, rel=0.05)
     assert {layer.momentum for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)} == {0.9}
 
 

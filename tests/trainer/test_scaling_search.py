@@ -1,17 +1,23 @@
 """A search over networks: fair, halved, killed without loss."""
 
 from dataclasses import replace
+from itertools import pairwise
 from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.trainer.digits import make_job
+from trainer.callbacks import TrainingDiverged
 from trainer.contenders import Contender, Outcome
 from trainer.forecast import Pace, Timing, training_seconds
-from trainer.scaling_search import make_rungs, search_networks, search_seconds
+from trainer.scaling_grid import GridPoint
+from trainer.scaling_search import completed_trials, make_rungs, search_networks, search_seconds
 from trainer.trial_records import read_records
 
-TIMINGS = [Timing(1_000, 10.0, 2.0), Timing(3_000, 20.0, 4.0)]
+# An epoch takes 10 ms a layer and 1 ms a multiply-add; to start takes 50 ms a layer.
+TIMINGS = [Timing(100, 1_000, 5.0, 2.0), Timing(100, 3_000, 5.0, 4.0), Timing(400, 3_000, 20.0, 7.0)]
 LOSSES = {f"n{number}": 1.0 + 0.1 * ((number * 5) % 12) for number in range(12)}  # best: n0, n5, n10, n3
 
 
@@ -24,12 +30,12 @@ def contenders(tmp_path):
     job = make_job(tmp_path / "data")
     points = {name: {"alpha": 1.0 + 0.1 * number, "beta": 1.0, "gamma": 1.0} for number, name in enumerate(LOSSES)}
     return [
-        Contender(name, "grid", replace(job, config={**job.config, "model": name}), 1_000 + 100 * n, points[name])
+        Contender(name, "grid", replace(job, config={**job.config, "model": name}), 100, 1_000 + 100 * n, points[name])
         for n, name in enumerate(LOSSES)
     ]
 
 
-def run(contenders, folder, seeds=(7,), dies_after=10**9):
+def run(contenders, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline=None):
     """Searches with known losses instead of trainings; returns those that were asked for as (name, epochs, seed)."""
     asked = []
     by_key = {contender.training(seed, epochs).key(): (contender.name, epochs, seed)
@@ -40,11 +46,13 @@ def run(contenders, folder, seeds=(7,), dies_after=10**9):
             raise Killed
         name, epochs, seed = by_key[job.key()]
         asked.append((name, epochs, seed))
+        if name in diverging or (name, seed) in diverging:
+            raise TrainingDiverged("the loss is nan")
         return Outcome(0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50)
 
     rungs = make_rungs(len(contenders), 8, 3)
     with mock.patch("trainer.scaling_search.outcome_of", outcome_of):
-        state = (TIMINGS, str(folder / "search"), str(folder), None)
+        state = (TIMINGS, str(folder / "search"), str(folder), deadline)
         while not search_networks(
             contenders, rungs, seeds, *state
         ):  # what the command does, each time in a new process
@@ -77,23 +85,58 @@ def test_every_seed_counts(contenders, tmp_path):
     assert first.score == pytest.approx(LOSSES["n0"] / 2 + 0.0075)
 
 
+def test_networks_that_fail_are_among_those_left_out(contenders, tmp_path):
+    asked = run(contenders, tmp_path, diverging=("n0", "n10", "n4"))
+    rungs = [[name for name, epochs, _ in asked if epochs == length] for length in (2, 4, 8)]
+    assert [len(rung) for rung in rungs] == [12, 6, 3]
+    best = [name for name in sorted(LOSSES, key=LOSSES.__getitem__) if name not in ("n0", "n10", "n4")]
+    assert (sorted(rungs[1]), sorted(rungs[2])) == (sorted(best[:6]), sorted(best[:3]))
+
+
+def test_one_good_seed_does_not_make_a_network_the_best(contenders, tmp_path):
+    asked = run(contenders, tmp_path, seeds=(7, 8), diverging=[("n0", 8)])
+    assert [epochs for name, epochs, _ in asked if name == "n0"] == [2, 2]
+    completed = completed_trials(f"{tmp_path}/search")
+    assert len(completed) == 11 + 6 + 3
+    assert (GridPoint(1.0, 1.0, 1.0), 2) not in completed  # n0
+
+
+def test_no_network_is_begun_that_would_end_too_late(contenders, tmp_path):
+    assert run(contenders, tmp_path, deadline=1.0) == []
+    assert len(run(contenders, tmp_path)) == 21  # with time again, the same search
+
+
 def test_rungs():
     assert [(rung.size, rung.epochs) for rung in make_rungs(13, 8, 3)] == [(13, 2), (7, 4), (4, 8)]
-    assert [(rung.size, rung.epochs) for rung in make_rungs(2, 1, 3)] == [(2, 1), (2, 1), (2, 1)]
+    assert [(rung.size, rung.epochs) for rung in make_rungs(13, 2, 3)] == [(13, 1), (7, 2)]
+    assert [(rung.size, rung.epochs) for rung in make_rungs(3, 8, 3)] == [(3, 4), (2, 8)]
+    assert [(rung.size, rung.epochs) for rung in make_rungs(2, 8, 3)] == [(2, 8)]
 
 
-def test_forecasts_lie_between_the_networks_that_were_timed(contenders):
-    assert training_seconds(TIMINGS, 1_000, 5) == 20
-    assert training_seconds(TIMINGS, 3_000, 5) == 40
-    assert training_seconds(TIMINGS, 2_000, 5) == 30
-    assert training_seconds(TIMINGS[:1], 9_000, 5) == 20
+@given(st.integers(1, 120), st.integers(1, 60), st.integers(1, 6))
+def test_every_rung_leaves_some_out_and_trains_the_others_longer(networks, epochs, count):
+    rungs = make_rungs(networks, epochs, count)
+    assert 1 <= len(rungs) <= count
+    assert rungs[0].size == networks
+    assert rungs[-1].epochs == epochs
+    for before, after in pairwise(rungs):
+        assert 2 <= after.size < before.size <= 2 * after.size
+        assert 1 <= before.epochs < after.epochs <= 2 * before.epochs
+
+
+def test_forecasts_go_by_layers_and_multiply_adds(contenders):
+    assert training_seconds(TIMINGS, 100, 2_000, 5) == pytest.approx(5 + 5 * 3)
+    assert training_seconds(TIMINGS, 300, 1_000, 5) == pytest.approx(15 + 5 * 4)
+    assert training_seconds(TIMINGS[:1], 100, 1_000, 5) == pytest.approx(15)
     rungs = make_rungs(2, 8, 1)
-    assert search_seconds(contenders[:1] * 2, rungs, 3, TIMINGS) == 2 * 3 * training_seconds(TIMINGS, 1_000, 8)
+    one = training_seconds(TIMINGS, 100, 1_000, 8)
+    assert search_seconds(contenders[:1] * 2, rungs, 3, TIMINGS) == pytest.approx(2 * 3 * one)
 
 
 def test_a_forecast_learns_from_what_trainings_really_take():
-    with mock.patch("trainer.forecast.time.monotonic", side_effect=[0.0, 30.0]):
-        pace = Pace(40.0)
-        assert pace.seconds_left() == 40
-        pace.finished(10.0)
-        assert pace.seconds_left() == 90  # three times as slow as thought
+    pace = Pace(40.0)
+    assert pace.seconds_left == 40
+    pace.finished(10.0, 30.0)
+    assert pace.seconds_left == 90  # three times as slow as thought
+    pace.dropped(20.0)
+    assert pace.seconds_left == 30

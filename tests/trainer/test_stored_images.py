@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from trainer.input_data import eval_batches, open_split, train_batches
+from trainer.input_data import ContentShare, eval_batches, open_split, train_batches
 from trainer.settings import TransformSettings
 
 pytestmark = pytest.mark.tfx
@@ -92,3 +92,14 @@ def test_every_way_gives_the_same_pixels(settings, pictures, tmp_path):
 def test_a_margin_without_a_crop_is_refused():
     with pytest.raises(ValueError, match="margin 8 needs resize: crop"):
         TransformSettings(resize="squash", margin=8)
+
+
+def test_a_share_has_the_same_images_at_whatever_size_they_are_stored(pictures, tmp_path):
+    """Networks of a study are trained on images of different sizes, and on the same share of them."""
+    transform(tmp_path, pictures, TransformSettings(resize="squash"))
+    splits = [
+        open_split([str(tmp_path / f"{name}*.gz")], SIZE, len(pictures), ContentShare(0.0, 0.5, seed=1))
+        for name in ("ingested", "stored")
+    ]
+    assert splits[0].class_counts == splits[1].class_counts  # each picture is a class of its own
+    assert 0 < splits[0].num_examples < len(pictures)
