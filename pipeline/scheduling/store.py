@@ -85,7 +85,8 @@ class Attempt:
       weights: what it started from; "" for pipeline.yaml's model.weights.
       process: id of `effnet run`'s process, and of its group.
       log: file with all that it printed.
-      alert: "" before anybody was told, then when (UTC), or why nobody was.
+      alert: "" before anybody was told, then when (UTC), or why somebody was not.
+      told: the receivers that have taken the alert.
       id: counted from 1; None before it is noted.
     """
 
@@ -109,6 +110,7 @@ class Attempt:
     process: int | None = None
     log: str = ""
     alert: str = ""
+    told: tuple[str, ...] = ()
     id: int | None = None
 
     @property
@@ -121,7 +123,13 @@ class Attempt:
         values = {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(self).items()
         }
-        return {"id": values.pop("id"), **values, "spans": list(self.spans), "seconds": self.seconds}
+        return {
+            "id": values.pop("id"),
+            **values,
+            "spans": list(self.spans),
+            "told": list(self.told),
+            "seconds": self.seconds,
+        }
 
 
 class Store:
@@ -240,5 +248,6 @@ def _attempt(row: tuple) -> Attempt:
             "verdict": Verdict(values["verdict"]),
             "settled": bool(values["settled"]),
             "spans": tuple(values["spans"]),
+            "told": tuple(values.get("told", ())),
         }
     )

@@ -14,7 +14,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load_config
-from pipeline.scheduling.install import InstallError, calendar_times, cron_entry, systemd_units, with_entry
+from pipeline.scheduling import scheduler as scheduling
+from pipeline.scheduling.attendant import Attendant
+from pipeline.scheduling.install import (
+    InstallError,
+    calendar_times,
+    cron_entry,
+    systemd_units,
+    with_entry,
+    write_crontab,
+)
+from pipeline.scheduling.notes import note_of
+from pipeline.scheduling.store import Kind, Verdict
+from tests.scheduling.receiver import listening
 
 EFFNET = Path(sys.executable).with_name("effnet")
 CONFIG = """
@@ -101,6 +113,32 @@ def test_a_scheduler_that_was_killed_is_in_nobody_s_way_and_fires_on_time(folder
     assert any("missing data: got no folder" in line for line in lines)
 
 
+def test_the_scheduler_does_not_wait_for_the_next_night_with_an_alert_that_was_not_taken(folder, monkeypatch):
+    monkeypatch.setattr(scheduling, "SOON", timedelta(seconds=1))
+    attendant = Attendant(folder / "pipeline.yaml", ("schedule.alerts.urls=['${ALERT_URL}']",), say=lambda line: None)
+    note = note_of(attendant.config, attendant.clock(), attendant.clock(), Kind.TRIGGERED, Verdict.FAILED, "no disk")
+    attendant.store.note(note)
+
+    def be_up_again() -> None:
+        until = time.monotonic() + 20
+        while not receiver.posts and time.monotonic() < until:
+            time.sleep(0.05)
+        receiver.status = 200
+        while attendant.ledger.pending() and time.monotonic() < until:
+            time.sleep(0.05)
+        attendant.stop.set()
+
+    with listening("hunter2") as receiver:
+        monkeypatch.setenv("ALERT_URL", receiver.url)
+        receiver.status = 503
+        watcher = threading.Thread(target=be_up_again)
+        watcher.start()
+        scheduling.start(attendant)
+        watcher.join()
+    assert attendant.ledger.pending() == []
+    assert len(receiver.posts) == 2
+
+
 def test_pause_resume_and_list(folder):
     shown = listed(folder, "list")
     assert (shown["cron"], shown["paused"], len(shown["next"])) == ("0 2 * * *", None, 5)
@@ -134,6 +172,7 @@ def test_trigger_and_backfill_say_what_is_missing_and_end_as_a_run_does(folder):
         (("start", "--set", "schedule.cron=null"), "schedule.cron: is null; set it"),
         (("backfill", "--from", "2026-03-02", "--to", "2026-03-01"), "expected the earlier one first"),
         (("backfill", "--from", "monday", "--to", "friday"), "expected dates such as 2024-05-31, or numbers"),
+        (("start", "--set", "schedule.alerts.urls=['${NOT_SET}']"), "the environment has no NOT_SET; export it"),
         (("start", "--set", "schedule.cron=daily"), "expected five: minute, hour, day, month, weekday"),
     ],
 )
@@ -169,12 +208,38 @@ def test_systemd_reads_the_times_as_cron_does(folder, cron, first):
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
 def test_the_units_are_sound(folder):
-    written = schedule(folder, "install")
-    units = sorted((folder / ".config" / "systemd" / "user").iterdir())
+    home = folder / 'it\'s 100% "mine" \\d'
+    home.mkdir()
+    (home / "pipeline.yaml").write_text(CONFIG)
+    urls = "schedule.alerts.urls=['${ALERT_URL}']"
+    written = schedule(home, "install", "--set", urls)
+    units = sorted((home / ".config" / "systemd" / "user").iterdir())
     assert [unit.name for unit in units] == ["effnet-flowers.service", "effnet-flowers.timer"]
     assert "systemctl --user enable --now effnet-flowers.timer" in written.stdout
-    done = subprocess.run(["systemd-analyze", "verify", "--user", *units], capture_output=True, text=True)
-    assert "effnet" not in done.stderr, done.stderr
+    assert "set ALERT_URL in ~/.config/effnet/flowers.env" in written.stdout
+    # Without a folder for its sockets it checks nothing.
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+    command = ["systemd-analyze", "verify", "--user", *units]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_unit_s_command_line_holds_the_name_of_a_variable_and_not_its_secret(folder):
+    overrides = ("schedule.alerts.urls=['${ALERT_URL}']",)
+    units = systemd_units(config(folder, "0 2 * * *"), folder / "pipeline.yaml", overrides, folder)
+    # systemd would fill ${ALERT_URL} in, from the file with the secrets; $${ALERT_URL} it passes on as ${ALERT_URL}.
+    assert "['$${ALERT_URL}']" in units["effnet-flowers.service"]
+
+
+def test_the_entry_of_another_pipeline_of_that_name_is_left_alone(folder):
+    assert schedule(folder, "install").returncode == 0
+    assert schedule(folder, "install").returncode == 0
+    other = folder / "other"
+    other.mkdir()
+    (other / "pipeline.yaml").write_text(CONFIG)
+    refused = schedule(folder, "install", "--config", "other/pipeline.yaml")
+    assert refused.returncode == 1
+    assert "effnet-flowers.service has a flowers of another pipeline.yaml" in refused.stderr
 
 
 def test_days_that_systemd_does_not_know_are_told(folder):
@@ -183,31 +248,79 @@ def test_days_that_systemd_does_not_know_are_told(folder):
 
 
 def test_the_cron_entry_takes_the_place_of_an_earlier_one_and_leaves_the_rest(folder):
-    entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", ("train.epochs=3",))
-    assert entry.splitlines()[1].endswith(f"schedule tick --config {folder}/pipeline.yaml --set train.epochs=3")
+    path = folder / "pipeline.yaml"
+    entry = cron_entry(config(folder, "0 2 * * *"), path, ("train.epochs=3",), folder)
+    line = entry.splitlines()[1]
+    assert line.endswith(f"schedule tick --config {path} --set train.epochs=3")
+    assert f" cd {folder} && /" in line
     other = "# mine\n5 5 * * * backup\n"
-    once = with_entry(other, "flowers", entry)
-    assert with_entry(once, "flowers", entry) == once == other + entry
-    assert with_entry("", "flowers", entry) == entry
+    once = with_entry(other, "flowers", entry, path)
+    assert with_entry(once, "flowers", entry, path) == once == other + entry
+    assert with_entry("", "flowers", entry, path) == entry
+    with pytest.raises(InstallError, match="give one of the two another `name`"):
+        with_entry(once, "flowers", entry, folder / "other" / "pipeline.yaml")
+
+
+def test_a_shell_reads_a_cron_entry_as_it_was_typed(folder):
+    nasty = "data.path=$HOME/it's 50% \\d;x"
+    entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", (nasty,), folder)
+    command = entry.splitlines()[1].partition(" && ")[2].replace(r"\%", "%")  # as cron passes it on
+    program, _, rest = command.partition(" ")
+    shown = subprocess.run(["sh", "-c", f"printf '%s\\n' {rest}"], capture_output=True, text=True).stdout
+    assert program.endswith("/effnet") and shown.splitlines()[-1] == nasty
+
+
+def fake_crontab(folder: Path, listing: str) -> Path:
+    """A crontab command: no cron runs here. `listing` says what `crontab -l` does."""
+    command = folder / "bin" / "crontab"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nif [ "$1" = -l ]; then {listing}; else cat > {folder}/written; fi\n')
+    command.chmod(0o755)
+    return command.parent
 
 
 @pytest.mark.parametrize(
-    ("machine", "times"), [("Europe/Berlin", "0 2 * * *"), ("Europe/Paris", "0 2 * * *"), ("UTC", "*/5 * * * *")]
+    ("listing", "kept"),
+    [("echo '5 5 * * * backup'", "5 5 * * * backup\n"), ("echo no crontab for me >&2; exit 1", "")],
 )
-def test_a_cron_entry_counts_in_the_machine_s_time_or_looks_often(folder, monkeypatch, machine, times):
+def test_a_crontab_is_read_before_it_is_written(folder, monkeypatch, listing, kept):
+    monkeypatch.setenv("PATH", f"{fake_crontab(folder, listing)}{os.pathsep}{os.environ['PATH']}")
+    write_crontab("flowers", "# >>> entry\n", folder / "pipeline.yaml")
+    assert (folder / "written").read_text() == f"{kept}# >>> entry\n"
+
+
+def test_a_crontab_that_cannot_be_read_is_not_overwritten(folder, monkeypatch):
+    listing = "echo crontabs/me: Permission denied >&2; exit 1"
+    monkeypatch.setenv("PATH", f"{fake_crontab(folder, listing)}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(InstallError, match="Permission denied; nothing was changed"):
+        write_crontab("flowers", "# >>> entry\n", folder / "pipeline.yaml")
+    assert not (folder / "written").exists()
+
+
+@pytest.mark.parametrize(
+    ("machine", "cron", "times"),
+    [
+        ("Europe/Berlin", "0 2 * * *", "0 2 * * *"),
+        ("Europe/Paris", "0 2 * * *", "0 2 * * *"),
+        ("UTC", "0 2 * * *", "*/5 * * * *"),
+        ("Europe/Berlin", "0 2 L * *", "*/5 * * * *"),  # no cron knows the last day of a month
+        ("Europe/Berlin", "0 2 * * 5#2", "*/5 * * * *"),
+    ],
+)
+def test_a_cron_entry_counts_in_the_machine_s_time_or_looks_often(folder, monkeypatch, machine, cron, times):
     monkeypatch.setenv("TZ", machine)
     time.tzset()
     try:
-        entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", ())
+        entry = cron_entry(config(folder, cron), folder / "pipeline.yaml", (), folder)
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert entry.splitlines()[1].startswith(f"{times} /")
+    assert entry.splitlines()[1].startswith(f"{times} cd ")
 
 
 def test_printing_writes_nothing(folder):
     shown = schedule(folder, "install", "--print").stdout
-    for text in systemd_units(load_config(folder / "pipeline.yaml"), folder / "pipeline.yaml", ()).values():
+    for text in systemd_units(load_config(folder / "pipeline.yaml"), folder / "pipeline.yaml", (), folder).values():
         assert text in shown
     assert "schedule tick" in schedule(folder, "install", "--as", "cron", "--print").stdout
     assert not (folder / ".config").exists() and not (folder / "build").exists()
