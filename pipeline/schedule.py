@@ -66,8 +66,8 @@ def tick(
     debug: DebugOption = False,
 ) -> None:
     """Deal with what is due now, and end: for a systemd timer or cron, see `install`."""
+    from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.scheduler import need_cron, stop_when_signalled
-    from pipeline.scheduling.store import Kind
 
     attendant = _attendant(config, overrides, debug)
     need_cron(attendant.config.schedule)
@@ -145,8 +145,8 @@ def resume(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
 @app.command()
 def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
+    from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.scheduler import stop_when_signalled
-    from pipeline.scheduling.store import Kind
 
     attendant = _attendant(config, overrides, debug)
     with stop_when_signalled(attendant):
@@ -164,9 +164,9 @@ def backfill(
     debug: DebugOption = False,
 ) -> None:
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
+    from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.notes import day_start
     from pipeline.scheduling.scheduler import stop_when_signalled
-    from pipeline.scheduling.store import Kind
 
     attendant = _attendant(config, overrides, debug)
     codes = []
@@ -181,7 +181,8 @@ def backfill(
             codes.append(CODES.get(done.verdict, ExitCode.FAILED))
             if attendant.stop.is_set():
                 break
-    raise typer.Exit(max(codes, default=ExitCode.PUSHED))
+    # The worst of them: that something failed is not to be covered by a refusal.
+    raise typer.Exit(ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.PUSHED))
 
 
 def _range(first: str, last: str) -> list[date] | list[int]:

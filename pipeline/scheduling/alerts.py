@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.scheduling.attempts import Attempt, Verdict
 from pipeline.scheduling.settings import VARIABLE, Alerts
-from pipeline.scheduling.store import Attempt, Verdict
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

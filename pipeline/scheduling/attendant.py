@@ -11,12 +11,13 @@ from threading import Event
 from components.errors import DataError
 from pipeline.config import ConfigError, PipelineConfig, load_config
 from pipeline.scheduling import decision
+from pipeline.scheduling.attempts import JUDGED, Attempt, Kind, Verdict
 from pipeline.scheduling.decision import Action, Decision
 from pipeline.scheduling.images import Looked, look_at
 from pipeline.scheduling.launcher import NEWEST, Launcher
 from pipeline.scheduling.ledger import Ledger
 from pipeline.scheduling.notes import local, note_of
-from pipeline.scheduling.store import JUDGED, Attempt, Kind, Store, Verdict
+from pipeline.scheduling.store import Store
 from pipeline.scheduling.turns import Stopped, alone, in_turn, next_in_turn
 
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts

@@ -9,6 +9,7 @@ from threading import Event
 
 from pipeline.config import PipelineConfig
 from pipeline.run_lock import RUN, holder_of, is_running
+from pipeline.scheduling.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
 from pipeline.scheduling.child import end_group, run_child
 from pipeline.scheduling.decision import broken
 from pipeline.scheduling.images import Looked
@@ -16,7 +17,7 @@ from pipeline.scheduling.ledger import Ledger
 from pipeline.scheduling.notes import local, note_of, overrides_of, served
 from pipeline.scheduling.outcome import count_runs, is_retried, outcome_of
 from pipeline.scheduling.settings import duration
-from pipeline.scheduling.store import BROKEN, JUDGED, Attempt, Kind, Store, Verdict
+from pipeline.scheduling.store import Store
 from pipeline.scheduling.turns import LOOK_SECONDS
 from pipeline.scheduling.warm_start import served_weights
 

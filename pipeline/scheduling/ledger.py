@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from pipeline.config import PipelineConfig
 from pipeline.scheduling import alerts
+from pipeline.scheduling.attempts import NOT_SENT, Attempt
 from pipeline.scheduling.notes import local
-from pipeline.scheduling.store import REPORT_FILE, Attempt, Store
+from pipeline.scheduling.store import REPORT_FILE, Store
 
 NOBODY = "nobody: not asked for"
-NOT_SENT = "not sent: "
 PENDING_LOOKED_AT = 20  # newest attempts whose alert is sent if that failed before
 REPORTED = 30  # attempts that a run's report shows
 
@@ -39,8 +39,7 @@ class Ledger:
 
     def pending(self) -> list[Attempt]:
         """Attempts whose alert was not sent, or not taken by all."""
-        newest = self.store.attempts(PENDING_LOOKED_AT)
-        return [one for one in newest if one.settled and (not one.alert or one.alert.startswith(NOT_SENT))]
+        return [attempt for attempt in self.store.attempts(PENDING_LOOKED_AT) if attempt.alert_is_due]
 
     def tell_what_is_pending(self, config: PipelineConfig) -> None:
         """Sends the alerts that were not sent to those who have not taken them."""

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.scheduling.alerts import Sent, tell
+from pipeline.scheduling.attempts import Attempt, Kind, Verdict
 from pipeline.scheduling.ledger import NOBODY
 from pipeline.scheduling.settings import Alerts
-from pipeline.scheduling.store import Attempt, Kind, Verdict
 from tests.scheduling.receiver import listening
 
 PASSWORD = "hunter2"

@@ -16,9 +16,10 @@ import pytest
 
 from pipeline.scheduling import attendant as attendant_module
 from pipeline.scheduling import launcher, turns
+from pipeline.scheduling.attempts import Attempt, Kind, Verdict
 from pipeline.scheduling.child import run_child
 from pipeline.scheduling.notes import note_of
-from pipeline.scheduling.store import Attempt, Kind, Store, Verdict
+from pipeline.scheduling.store import Store
 from pipeline.scheduling.turns import Busy
 
 FAILED = (1, "error: the disk is full")

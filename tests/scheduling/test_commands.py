@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.config import load_config
 from pipeline.scheduling import scheduler as scheduling
+from pipeline.scheduling.attempts import Kind, Verdict
 from pipeline.scheduling.attendant import Attendant
 from pipeline.scheduling.install import (
     InstallError,
@@ -25,7 +26,6 @@ from pipeline.scheduling.install import (
     write_crontab,
 )
 from pipeline.scheduling.notes import note_of
-from pipeline.scheduling.store import Kind, Verdict
 from tests.scheduling.receiver import listening
 
 EFFNET = Path(sys.executable).with_name("effnet")
@@ -164,6 +164,13 @@ def test_trigger_and_backfill_say_what_is_missing_and_end_as_a_run_does(folder):
         ("backfill", "missing data"),
     ]
     assert "2026-03-01 00:00" in schedule(folder, "history").stdout
+
+
+def test_an_alert_that_could_not_be_sent_is_shown(folder):
+    schedule(folder, "trigger", "--set", "schedule.alerts.urls=['${NOT_SET}']")
+    assert listed(folder, "list")["alerts_not_sent"] == 1
+    assert "1 not sent" in schedule(folder, "list").stdout
+    assert "the environment has no NOT_SET" in schedule(folder, "history").stdout
 
 
 @pytest.mark.parametrize(

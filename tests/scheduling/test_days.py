@@ -12,7 +12,7 @@ import pytest
 
 from components.atomic_pusher.store import INCOMING
 from pipeline.report import find_report
-from pipeline.scheduling.store import Attempt, Verdict
+from pipeline.scheduling.attempts import Attempt, Verdict
 from tests.e2e.user_project import BIN
 from tests.scheduling.days import CLASSES, MOST_WORSE, Days
 from tests.scheduling.receiver import listening
