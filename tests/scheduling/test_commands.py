@@ -113,6 +113,23 @@ def test_a_scheduler_that_was_killed_is_in_nobody_s_way_and_fires_on_time(folder
     assert any("missing data: got no folder" in line for line in lines)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_a_stop_unless_whoever_started_it_had_it_ignored(folder, number):
+    attendant = Attendant(folder / "pipeline.yaml")
+    before = signal.signal(number, signal.SIG_IGN)  # as nohup does
+    try:
+        with scheduling.stop_when_signalled(attendant):
+            os.kill(os.getpid(), number)
+        assert not attendant.stop.is_set()
+        signal.signal(number, signal.SIG_DFL)
+        with scheduling.stop_when_signalled(attendant):
+            os.kill(os.getpid(), number)
+        assert attendant.stop.is_set()
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+
+
 def test_the_scheduler_does_not_wait_for_the_next_night_with_an_alert_that_was_not_taken(folder, monkeypatch):
     monkeypatch.setattr(scheduling, "SOON", timedelta(seconds=1))
     attendant = Attendant(folder / "pipeline.yaml", ("schedule.alerts.urls=['${ALERT_URL}']",), say=lambda line: None)
