@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
@@ -95,7 +95,7 @@ class Launcher:
             with log.open("a", encoding="utf-8") as file:
                 traceback.print_exc(file=file)
             closed, retried = replace(attempt, verdict=Verdict.FAILED, why=f"{_in_a_line(error)}; see {log}"), True
-        self._close(config, closed, made, retried)
+        self._close(config, closed, made, retried, self.clock())
 
     def _run(self, config: PipelineConfig, attempt: Attempt, look: Looked) -> tuple[Attempt, bool]:
         """Runs the pipeline; returns the attempt with what it came to, and whether another may end otherwise."""
@@ -128,7 +128,7 @@ class Launcher:
           span: of a back-filled day; else "".
         """
         note = note_of(config, self.clock(), slot, kind, Verdict.FAILED, _in_a_line(error), span=span)
-        self._close(config, replace(note, attempt=_next_number(made)), made, retried=True)
+        self._close(config, replace(note, attempt=_next_number(made)), made, True, self.clock())
 
     def recover(self, config: PipelineConfig, resumed: tuple[datetime, Kind] | None) -> None:
         """Closes the attempt that was under way when the process which attended to it died.
@@ -147,16 +147,19 @@ class Launcher:
             why = "the scheduler or the machine stopped while it ran"
             why += "" if retried else "; no schedule goes on with it: type the command again"
             closed = replace(attempt, verdict=Verdict.KILLED, why=why)
-            self._close(config, closed, self.store.of_slot(attempt.slot, attempt.kind), retried)
+            made = self.store.of_slot(attempt.slot, attempt.kind)
+            self._close(config, closed, made, retried, _last_sign(attempt, self.clock()))
 
-    def _close(self, config: PipelineConfig, attempt: Attempt, made: Sequence[Attempt], retried: bool) -> None:
-        """Notes how an attempt ended; it is settled unless another one follows, which `retried` allows."""
+    def _close(
+        self, config: PipelineConfig, attempt: Attempt, made: Sequence[Attempt], retried: bool, ended: datetime
+    ) -> None:
+        """Notes how an attempt ended, and when; it is settled unless another one follows, which `retried` allows."""
         failures = broken(made) + (attempt.verdict in BROKEN)
         if attempt.verdict is Verdict.INTERRUPTED:
             again = attempt.kind is not Kind.TRIGGERED  # whose time never comes again
         else:
             again = retried and failures <= config.schedule.retries.times
-        closed = replace(attempt, settled=not again, ended=self.clock(), served_after=served(config))
+        closed = replace(attempt, settled=not again, ended=ended, served_after=served(config))
         if again:
             self.store.note(closed)
             self.say(f"{closed.verdict}: {closed.why}")
@@ -171,6 +174,14 @@ class Launcher:
 
 def _next_number(made: Sequence[Attempt]) -> int:
     return 1 + sum(one.attempt > 0 for one in made)
+
+
+def _last_sign(attempt: Attempt, now: datetime) -> datetime:
+    """When an attempt that nobody saw the end of last printed something; when it started, if it never did."""
+    log = Path(attempt.log)
+    if not attempt.log or not log.exists():
+        return attempt.started
+    return min(datetime.fromtimestamp(log.stat().st_mtime, UTC), now)
 
 
 def _in_a_line(error: Exception) -> str:

@@ -116,6 +116,13 @@ class ScheduleSettings(Settings):
             raise ValueError(f"got {name!r}, expected a name such as Europe/Berlin or UTC")
         return name
 
+    @field_validator("time_limit")
+    @classmethod
+    def _leaves_time(cls, limit: str) -> str:
+        if not duration(limit):
+            raise ValueError(f"got {limit!r}, in which no run ends; expected such as 12h")
+        return limit
+
     @field_validator("cron")
     @classmethod
     def _comes_round(cls, cron: str | None) -> str | None:

@@ -14,6 +14,7 @@ from pipeline.config import DEFAULT_PATH, ConfigError, load_config
         ("schedule.timezone=Berlin", "schedule.timezone: got 'Berlin', expected a name such as Europe/Berlin"),
         ("schedule.only_if.max_age=a week", "got 'a week', expected a whole number of s, m, h or d, such as 30m"),
         ("schedule.time_limit=99999999999d", "got '99999999999d', expected a whole number of s, m, h or d"),
+        ("schedule.time_limit=0h", "got '0h', in which no run ends"),
         ("schedule.only_if.new_image=3", "did you mean `new_images`?"),
         ("schedule.catch_up=newest", "'none', 'latest' or 'all'"),
         ("schedule.retries.times=-1", "greater than or equal to 0"),
