@@ -1,7 +1,7 @@
 """The handler of the stock `tfx` command line for `--engine airflow`; cli_hook puts it in the place of TFX's.
 
 TFX's own asks for Airflow in its own environment, see `airflow_runner`. This one needs only Airflow's folder of DAGs:
-AIRFLOW_HOME, else ~/airflow.
+AIRFLOW__CORE__DAGS_FOLDER, else `dags` in AIRFLOW_HOME, else in ~/airflow.
 """
 
 import json
@@ -12,12 +12,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
-from pipeline.config import ConfigError, find_config
+from pipeline.config import DEFAULT_PATH, ConfigError, find_config
 from pipeline.local_runner import config_from_environment
 
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
@@ -28,7 +29,8 @@ class AirflowHandler(base_handler.BaseHandler):
 
     @property
     def _dags(self) -> Path:
-        return Path(os.environ.get("AIRFLOW_HOME") or Path("~/airflow").expanduser()) / "dags"
+        home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+        return Path(os.environ.get("AIRFLOW__CORE__DAGS_FOLDER") or home / "dags")
 
     @property
     def _name(self) -> str:
@@ -54,7 +56,7 @@ class AirflowHandler(base_handler.BaseHandler):
         if folder.exists() != there:
             other, is_there = ("create", "no") if there else ("update", "a")
             raise click.ClickException(f"there is {is_there} DAG {config.name} in {self._dags}; `tfx pipeline {other}`")
-        config_path = find_config(os.environ.get("EFFNET_CONFIG"))
+        config_path = find_config(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH))
         overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
         schedule = config.schedule
         settings = {
@@ -63,10 +65,12 @@ class AirflowHandler(base_handler.BaseHandler):
             "timezone": schedule.timezone,
             "catch_up": schedule.catch_up,
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "folder": str(config_path.parent),
+            "folder": str(Path.cwd()),  # where relative paths in EFFNET_SET start
             "effnet": [sys.executable, "-m", "pipeline.cli"],
             "options": ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))],
         }
+        if there and (before := _read(folder)) and all(before[key] == settings[key] for key in ("cron", "timezone")):
+            settings["since"] = before["since"]  # or Airflow's catchup would leave out what it has not come to yet
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         shutil.copyfile(runner, folder / DAG_FILE)
@@ -105,7 +109,7 @@ class AirflowHandler(base_handler.BaseHandler):
 
     def terminate_run(self) -> None:
         """Says how a run is stopped."""
-        raise click.ClickException("Airflow's page stops a run: mark it as failed there; the next one goes on with it")
+        raise click.ClickException("Airflow's page stops a run: mark it as failed there; clear its task to go on")
 
     def delete_run(self) -> None:
         """Says how a run is deleted."""
@@ -122,3 +126,9 @@ class AirflowHandler(base_handler.BaseHandler):
         done = subprocess.run([airflow, "dags", *arguments])
         if done.returncode:
             raise click.ClickException(f"airflow dags {' '.join(arguments)} ended with status {done.returncode}")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """What a DAG's folder has been told; empty if nothing yet."""
+    path = folder / SETTINGS_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -25,6 +25,7 @@ SETTINGS = json.loads(Path(__file__).with_name("effnet.json").read_text(encoding
 NO_DATA = 4  # the exit status where the images are missing
 # Airflow's own moment of a run; of one that a person starts there it is the command for that.
 WHAT = "{{ 'trigger' if dag_run.run_type == 'manual' else 'tick --at ' ~ dag_run.run_after.isoformat() }}"
+OPTIONS = shlex.join(SETTINGS["options"])
 
 with DAG(
     dag_id=SETTINGS["name"],
@@ -37,7 +38,8 @@ with DAG(
 ) as dag:
     BashOperator(
         task_id="retrain",
-        bash_command=f"{shlex.join(SETTINGS['effnet'])} schedule {WHAT} {shlex.join(SETTINGS['options'])}",
+        # Airflow fills WHAT in, and leaves what a user has set alone, whatever braces are in it.
+        bash_command=f"{shlex.join(SETTINGS['effnet'])} schedule {WHAT} {{% raw %}}{OPTIONS}{{% endraw %}}",
         cwd=SETTINGS["folder"],
         skip_on_exit_code=NO_DATA,
         retries=0,  # `schedule.retries` are made within the task, and go on where the training was

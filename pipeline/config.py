@@ -339,6 +339,8 @@ def _explain(
             problems.append(f"{where}: is required")
         elif problem["type"] == "value_error":  # raised by our own validators, which say what they got
             problems.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
+        elif "alerts" in key_path:  # an address that stands in the wrong place is a secret all the same
+            problems.append(f"{where}: {problem['msg']}")
         else:
             problems.append(f"{where}: {problem['msg']}; got {problem['input']!r}")
     return "; ".join(problems)

@@ -1,5 +1,6 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
+import functools
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,7 @@ CODES = {
     "pushed": ExitCode.PUSHED,
     "unchanged": ExitCode.PUSHED,
     "nothing new": ExitCode.PUSHED,
+    "missed": ExitCode.PUSHED,  # of a time that comes while the schedule is paused
     "refused": ExitCode.GATE_REFUSED,
     "missing data": ExitCode.DATA_REFUSED,
 }
@@ -35,10 +37,11 @@ class Entry(StrEnum):
     CRON = "cron"
 
 
-def _attendant(config: Path | None, overrides: list[str] | None) -> "Attendant":
+def _attendant(config: Path | None, overrides: list[str] | None, debug: bool) -> "Attendant":
     from pipeline.scheduling.attendant import Attendant
 
-    return Attendant(find_config(config), tuple(overrides or ()), say=lambda line: print(line, flush=True))
+    say = functools.partial(print, flush=True)
+    return Attendant(find_config(config), tuple(overrides or ()), say=say, debug=debug)
 
 
 @app.command()
@@ -46,7 +49,7 @@ def start(config: ConfigOption = None, overrides: SetOption = None, debug: Debug
     """Run the pipeline whenever its schedule says so, until Ctrl-C or SIGTERM; one scheduler a pipeline."""
     from pipeline.scheduling.scheduler import start as run_scheduler
 
-    run_scheduler(_attendant(config, overrides), debug)
+    run_scheduler(_attendant(config, overrides, debug))
 
 
 @app.command()
@@ -63,10 +66,10 @@ def tick(
     debug: DebugOption = False,
 ) -> None:
     """Deal with what is due now, and end: for a systemd timer or cron, see `install`."""
+    from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.scheduler import need_cron, stop_when_signalled
-    from pipeline.scheduling.store import Kind
 
-    attendant = _attendant(config, overrides)
+    attendant = _attendant(config, overrides, debug)
     need_cron(attendant.config.schedule)
     with stop_when_signalled(attendant):
         if at is None:
@@ -88,26 +91,31 @@ def install(
     from pipeline.scheduling import install as entries
     from pipeline.scheduling.scheduler import need_cron
 
-    attendant, path, own = _attendant(config, overrides), find_config(config), tuple(overrides or ())
-    settings = attendant.config
+    attendant, path, folder = _attendant(config, overrides, debug), find_config(config), Path.cwd()
+    settings, own = attendant.config, attendant.overrides
     need_cron(settings.schedule)
     if entry is Entry.CRON:
-        lines = entries.cron_entry(settings, path, own)
+        lines = entries.cron_entry(settings, path, own, folder)
         if not only_print:
-            entries.write_crontab(settings.name, lines)
+            entries.write_crontab(settings.name, lines, path)
         print(lines, end="")
+        variables_in = "the crontab"
     else:
-        units = entries.systemd_units(settings, path, own)
+        units = entries.systemd_units(settings, path, own, folder)
         if only_print:
             print("\n".join(f"# {name}\n{text}" for name, text in units.items()), end="")
         else:
-            for written in entries.write_units(units):
+            for written in entries.write_units(units, settings.name, path):
                 print(f"wrote {written}")
             timer = f"effnet-{settings.name}.timer"
             print(f"now type: systemctl --user daemon-reload && systemctl --user enable --now {timer}")
             print("and, for runs while you are logged out: loginctl enable-linger")
-    if not only_print:
-        attendant.begin(attendant.clock())
+        variables_in = f"~/.config/effnet/{settings.name}.env, which nobody else may read"
+    if only_print:
+        return
+    if variables := settings.schedule.alerts.variables:
+        print(f"for the alerts: set {', '.join(variables)} in {variables_in}")
+    attendant.begin(attendant.clock())
 
 
 @app.command()
@@ -115,7 +123,7 @@ def pause(config: ConfigOption = None, overrides: SetOption = None, debug: Debug
     """Start no runs until `resume`; one under way goes on."""
     from pipeline.scheduling.attendant import PAUSED
 
-    attendant = _attendant(config, overrides)
+    attendant = _attendant(config, overrides, debug)
     attendant.store.keep(PAUSED, f"{attendant.clock():%Y-%m-%d %H:%M} UTC")
     print(f"{attendant.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
 
@@ -125,7 +133,7 @@ def resume(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
     """Start runs again; the times in between are not made up for."""
     from pipeline.scheduling.attendant import PAUSED, SINCE
 
-    attendant = _attendant(config, overrides)
+    attendant = _attendant(config, overrides, debug)
     if not attendant.store.get(PAUSED):
         print(f"{attendant.config.name} was not paused")
         return
@@ -137,10 +145,10 @@ def resume(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
 @app.command()
 def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
+    from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.scheduler import stop_when_signalled
-    from pipeline.scheduling.store import Kind
 
-    attendant = _attendant(config, overrides)
+    attendant = _attendant(config, overrides, debug)
     with stop_when_signalled(attendant):
         done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
@@ -156,11 +164,11 @@ def backfill(
     debug: DebugOption = False,
 ) -> None:
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
+    from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.notes import day_start
     from pipeline.scheduling.scheduler import stop_when_signalled
-    from pipeline.scheduling.store import Kind
 
-    attendant = _attendant(config, overrides)
+    attendant = _attendant(config, overrides, debug)
     codes = []
     with stop_when_signalled(attendant):
         for span in _range(first, last):
@@ -173,7 +181,8 @@ def backfill(
             codes.append(CODES.get(done.verdict, ExitCode.FAILED))
             if attendant.stop.is_set():
                 break
-    raise typer.Exit(max(codes, default=ExitCode.PUSHED))
+    # The worst of them: that something failed is not to be covered by a refusal.
+    raise typer.Exit(ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.PUSHED))
 
 
 def _range(first: str, last: str) -> list[date] | list[int]:

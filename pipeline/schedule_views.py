@@ -14,7 +14,7 @@ from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOptio
 from pipeline.config import find_config, load_config
 
 if TYPE_CHECKING:
-    from pipeline.scheduling.store import Attempt
+    from pipeline.scheduling.attempts import Attempt
 
 app = typer.Typer()
 
@@ -68,6 +68,7 @@ def show(
         "paused": paused or None,
         "next": [time.isoformat() for time in times],
         "last": attempts[-1].as_json() if attempts else None,
+        "alerts_not_sent": len(attendant.ledger.pending()),
     }
     if as_json:
         print_json(state)
@@ -76,14 +77,16 @@ def show(
     table.add_row(
         "schedule", f"'{settings.schedule.cron}' {settings.schedule.timezone}" if settings.schedule.cron else "none"
     )
-    table.add_row("scheduler", "runs" if state["scheduler"] else "does not run; `effnet schedule start` starts it")
+    absent = "none waits, see `effnet schedule start`; systemd, cron and Airflow need none"
+    table.add_row("scheduler", "runs" if state["scheduler"] else absent)
     if paused:
         table.add_row("paused", f"since {paused}; `effnet schedule resume` ends it")
     table.add_row("next", ", ".join(f"{time:%Y-%m-%d %H:%M %Z}" for time in times) or "-")
     if attempts:
-        table.add_row(
-            "last", f"{attempts[-1].slot:%Y-%m-%d %H:%M} UTC {attempts[-1].verdict}: {escape(attempts[-1].why)}"
-        )
+        due = attempts[-1].slot.astimezone(settings.schedule.zone)
+        table.add_row("last", f"{due:%Y-%m-%d %H:%M %Z} {attempts[-1].verdict}: {escape(attempts[-1].why)}")
+    if state["alerts_not_sent"]:
+        table.add_row("alerts", f"[red]{state['alerts_not_sent']} not sent[/]; `effnet schedule history` says why")
     Console().print(table)
 
 
@@ -112,6 +115,9 @@ def history(
 def _table(attempts: "list[Attempt]", zone: tzinfo) -> Table:
     table = Table("", "due", "spans", "images", "took", "result", "served")
     for attempt in reversed(attempts):
+        result = f"[{COLOURS.get(attempt.verdict, 'red')}]{attempt.verdict}[/]: {escape(attempt.why)}"
+        if attempt.alert_is_due:
+            result += f"\n[red]alert[/] {escape(attempt.alert or 'not sent yet')}"
         seconds = attempt.seconds
         new = f", {attempt.new_images:,} new" if attempt.new_images else ""
         served = attempt.served_after or "-"
@@ -121,7 +127,7 @@ def _table(attempts: "list[Attempt]", zone: tzinfo) -> Table:
             f"{attempt.spans[0]} to {attempt.spans[-1]}" if len(attempt.spans) > 1 else attempt.span or "-",
             "-" if attempt.images is None else f"{attempt.images:,}{new}",
             "-" if seconds is None else str(timedelta(seconds=round(seconds))),
-            f"[{COLOURS.get(attempt.verdict, 'red')}]{attempt.verdict}[/]: {escape(attempt.why)}",
+            result,
             served if attempt.served_after == attempt.served_before else f"{attempt.served_before or '-'} -> {served}",
         )
     return table

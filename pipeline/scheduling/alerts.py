@@ -3,10 +3,15 @@
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from pipeline.scheduling.attempts import Attempt, Verdict
 from pipeline.scheduling.settings import VARIABLE, Alerts
-from pipeline.scheduling.store import Attempt, Verdict
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
 
 # What an alert of each kind is about; the others tell nobody.
 KINDS = {
@@ -28,25 +33,51 @@ TITLES = {
     "nothing_new": "nothing new",
     "missed": "missed",
 }
-NOBODY = "nobody: not asked for"
+SEVERITIES = {"pushed": "success", "failed": "failure", "refused": "warning", "missing_data": "warning"}  # else info
 _SEPARATOR = re.compile(r"[,\s]+(?=[a-z][a-z0-9]*://)", re.IGNORECASE)
 
 
-class AlertError(RuntimeError):
-    """An alert cannot be sent; the message holds no secret."""
+@dataclass(frozen=True)
+class Receivers:
+    """Whom the URLs stand for.
 
-
-def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, str] = os.environ) -> str:
-    """Sends the alert of a settled attempt, if one is asked for; returns who was told, without their addresses.
-
-    Raises:
-      AlertError: a variable is not set, a URL is none that Apprise knows, or a receiver did not take it.
+    Attributes:
+      services: by a name for people that holds no secret, such as "Slack 2" for the second URL.
+      problems: why others cannot be told, a line each, without a secret.
     """
+
+    services: dict[str, "NotifyBase"] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of an alert.
+
+    Attributes:
+      told: the receivers that have it by now, as `Receivers` names them.
+      problems: why others do not, a line each, without a secret.
+    """
+
+    told: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, str] = os.environ) -> Sent | None:
+    """Sends the alert of a settled attempt to whoever has not taken it yet; None if none is asked for."""
     kind = KINDS.get(attempt.verdict)
     if not alerts.urls or kind is None or kind not in alerts.about:
-        return NOBODY
-    title = f"{name}: {TITLES[kind]}"
-    return _send(resolve(alerts, environment), title, body_of(attempt), kind)
+        return None
+    receivers = find_receivers(alerts, environment)
+    told, problems = list(attempt.told), list(receivers.problems)
+    for label, service in receivers.services.items():
+        if label not in told:
+            problem = _send(service, f"{name}: {TITLES[kind]}", body_of(attempt), SEVERITIES.get(kind, "info"))
+            if problem:
+                problems.append(f"{label} {problem}")
+            else:
+                told.append(label)
+    return Sent(tuple(told), tuple(problems))
 
 
 def body_of(attempt: Attempt) -> str:
@@ -67,47 +98,45 @@ def body_of(attempt: Attempt) -> str:
     return "\n".join(lines)
 
 
-def resolve(alerts: Alerts, environment: Mapping[str, str]) -> list[str]:
-    """The URLs, with their variables filled in; a variable may hold several of them.
-
-    Raises:
-      AlertError: a variable is not set; the message names it.
-    """
-    urls: list[str] = []
-    for url in alerts.urls:
-        missing = [name for name in VARIABLE.findall(url) if not environment.get(name)]
-        if missing:
-            raise AlertError(
-                f"schedule.alerts.urls: the environment has no {missing[0]}; export it where the runs start"
-            )
-        urls += _SEPARATOR.split(VARIABLE.sub(lambda match: environment[match[1]], url).strip())
-    return urls
-
-
-def _send(urls: list[str], title: str, body: str, kind: str) -> str:
+def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) -> Receivers:
+    """Fills the variables in, each of which may hold several URLs, and finds whom they stand for."""
+    if not alerts.urls:
+        return Receivers()
     import apprise  # takes a second, which commands that only look need not wait for
 
     # Apprise logs addresses where something goes wrong.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    types = {
-        "pushed": apprise.NotifyType.SUCCESS,
-        "failed": apprise.NotifyType.FAILURE,
-        "refused": apprise.NotifyType.WARNING,
-        "missing_data": apprise.NotifyType.WARNING,
-    }
-    told: list[str] = []
-    silent: list[str] = []
-    for number, url in enumerate(urls, start=1):
-        service = apprise.Apprise.instantiate(url)
-        if service is None:
-            raise AlertError(
-                f"schedule.alerts.urls: number {number} is no URL that Apprise knows, such as mailto://, slack:// or json://"
+    receivers = Receivers()
+    for number, url in enumerate(alerts.urls, start=1):
+        if missing := _unset(VARIABLE.findall(url), environment):
+            receivers.problems.append(
+                f"schedule.alerts.urls: the environment has no {missing[0]}; export it where the runs start"
             )
-        name = str(service.service_name)
-        sent = service.notify(
-            body=body, title=title, notify_type=types.get(kind, apprise.NotifyType.INFO), body_format="text"
-        )
-        (told if sent else silent).append(name)
-    if silent:
-        raise AlertError(f"{', '.join(silent)} did not take the alert; the next look at the schedule tries it again")
-    return ", ".join(told)
+            continue
+        filled = VARIABLE.sub(lambda match: environment[match[1]], url)
+        for position, address in enumerate(_SEPARATOR.split(filled.strip(" ,\t\n")), start=1):
+            label = f"{number}.{position}" if position > 1 else str(number)
+            service = apprise.Apprise.instantiate(address)
+            if service is None:
+                receivers.problems.append(
+                    f"schedule.alerts.urls: number {label} is no URL that Apprise knows, "
+                    "such as mailto://, slack:// or json://"
+                )
+            else:
+                receivers.services[f"{service.service_name} {label}"] = service
+    return receivers
+
+
+def _unset(names: Collection[str], environment: Mapping[str, str]) -> list[str]:
+    return [name for name in names if not environment.get(name, "").strip()]
+
+
+def _send(service: "NotifyBase", title: str, body: str, severity: str) -> str:
+    """Returns "" if the receiver took it, else what is known of why not."""
+    import apprise
+
+    try:
+        sent = service.notify(body=body, title=title, notify_type=apprise.NotifyType(severity), body_format="text")
+    except Exception as error:  # of one of a hundred plugins; its message may hold the address, and others are waiting
+        return f"did not take the alert, {type(error).__name__}"
+    return "" if sent else "did not take the alert"

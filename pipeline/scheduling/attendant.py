@@ -1,8 +1,8 @@
-"""Does what the schedule asks for: decides, runs the pipeline, tries again, notes, tells."""
+"""Attends to a schedule: what is due, in which order, by whom; the launcher makes the attempts."""
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,26 +10,17 @@ from threading import Event
 
 from components.errors import DataError
 from pipeline.config import ConfigError, PipelineConfig, load_config
-from pipeline.run_lock import RUN, Held, hold, holder_of, is_running
 from pipeline.scheduling import decision
-from pipeline.scheduling.child import end_group, run_child
-from pipeline.scheduling.decision import Action, Decision, broken
+from pipeline.scheduling.attempts import JUDGED, Attempt, Kind, Verdict
+from pipeline.scheduling.decision import Action, Decision
 from pipeline.scheduling.images import Looked, look_at
+from pipeline.scheduling.launcher import NEWEST, Launcher
 from pipeline.scheduling.ledger import Ledger
-from pipeline.scheduling.notes import local, note_of, overrides_of, served
-from pipeline.scheduling.outcome import count_runs, is_retried, outcome_of
-from pipeline.scheduling.settings import duration
-from pipeline.scheduling.store import BROKEN, FOLDER, JUDGED, Attempt, Kind, Store, Verdict
-from pipeline.scheduling.warm_start import served_weights
+from pipeline.scheduling.notes import local, note_of
+from pipeline.scheduling.store import Store
+from pipeline.scheduling.turns import Stopped, alone, in_turn, next_in_turn
 
-ATTEMPT = "attempt"  # the lock of who attends to the schedule
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
-NEWEST = 20  # attempts among which one may be under way
-KEPT_LOGS = 50
-
-
-class Busy(RuntimeError):
-    """Another process attends to the schedule."""
 
 
 @dataclass
@@ -44,6 +35,7 @@ class Attendant:
       wait: waits until a moment, or until `stop`.
       say: told what happens, in lines.
       command: runs the pipeline, before its options.
+      debug: whether tracebacks are shown.
     """
 
     config_path: Path
@@ -53,18 +45,25 @@ class Attendant:
     wait: Callable[[datetime], None] | None = None
     say: Callable[[str], None] = print
     command: Sequence[str] = (sys.executable, "-m", "pipeline.cli", "run")
+    debug: bool = False
 
     def __post_init__(self) -> None:
         self.config = load_config(self.config_path, self.overrides)
         self.store = Store(self.config.run_root)
-        self._ledger = Ledger(self.store, self.clock, self.say)
+        self.ledger = Ledger(self.store, self.clock, self.say)
+        self._launcher = Launcher(
+            self.config_path, self.overrides, self.command, self.store, self.ledger, self.clock, self.stop, self.say
+        )
+        self._wrong = ""  # with pipeline.yaml, as last said
 
     def reload(self) -> PipelineConfig:
         """Reads pipeline.yaml again. One that is broken changes nothing here; the next run fails with what is wrong."""
         try:
-            self.config = load_config(self.config_path, self.overrides)
+            self.config, self._wrong = load_config(self.config_path, self.overrides), ""
         except ConfigError as error:
-            self.say(f"error: {error}")
+            if str(error) != self._wrong:
+                self.say(f"error: {error}")
+            self._wrong = str(error)
         return self.config
 
     def begin(self, since: datetime) -> None:
@@ -75,40 +74,22 @@ class Attendant:
             self.store.keep(SINCE, since.astimezone(UTC).isoformat())
             self.store.keep(CRON, wanted)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps others from attending to the schedule.
-
-        Raises:
-          Busy: another process does.
-        """
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(hold(self.config.run_root / FOLDER, ATTEMPT))
-            except Held as holder:
-                raise Busy(
-                    f"a scheduled run of {self.config.name} is under way, {holder}; wait for its end, "
-                    "`effnet schedule list` shows it"
-                ) from holder
-            self._recover()
-            self._ledger.tell_what_is_pending(self.config)
-            yield
-
     def attend(self) -> None:
-        """Deals with all times of the schedule that have passed.
+        """Deals with all times of the schedule that have passed, after what another process is at.
 
-        Raises:
-          Busy: another process does.
+        Of several that wait for their turn one is enough, for it will deal with all of them: the others do nothing.
         """
-        with self.alone():
-            while not self.stop.is_set() and self._attend_once():
+        with next_in_turn(self.store.folder, self.stop, self.say) as ours:
+            if ours:
+                self._catch_up_with_crashes()
+            while ours and not self.stop.is_set() and self._attend_once():
                 pass
 
     def deal_with(self, kind: Kind, slot: datetime, span: str = "") -> Attempt:
         """Deals with one time to its end, retries and all; returns the last attempt.
 
-        What a person asks for is run whether or not it is worth it. One that was interrupted before is gone on with; a
-        settled one is made anew.
+        What a person asks for is run whether or not it is worth it, and at once or not at all. A back-filled day that
+        was interrupted before is gone on with; a settled one is made anew.
 
         Args:
           kind: who asks.
@@ -116,23 +97,41 @@ class Attendant:
           span: to read as the newest one; "": as data.span.last says for that moment.
 
         Raises:
-          Busy: another process attends to the schedule.
+          Busy: another process attends to the schedule, and a person asks.
+          Stopped: this process was told to end before there was an attempt.
         """
-        with self.alone():
+        scheduled, folder = kind is Kind.SCHEDULED, self.store.folder
+        with in_turn(folder, self.stop, self.say) if scheduled else alone(folder):
+            self._catch_up_with_crashes((slot, kind))
             self.reload()
+            if scheduled:
+                self._give_up_others(slot)
             earlier = self.store.of_slot(slot, kind)
             over = len(earlier) if earlier and earlier[-1].settled else 0
             while True:
                 made = self.store.of_slot(slot, kind)[over:]
                 if made and (made[-1].settled or self.stop.is_set()):
                     return made[-1]
-                self._step(slot, kind, made, span)
+                if self.stop.is_set():
+                    raise Stopped("stopped before anything was started")
+                if scheduled and (since := self.store.get(PAUSED)):
+                    why = f"the schedule is paused since {since}; `effnet schedule resume` ends it"
+                    self._settle(self._note_of(slot, kind, Verdict.MISSED, why))
+                else:
+                    self._step(slot, kind, made, span)
 
     def judged_span(self, slot: datetime, span: str) -> Attempt | None:
         """The newest attempt on that span that came to a verdict, if no image has come to it since; else None."""
         found = [made for made in self.store.attempts() if made.span == span and made.verdict in JUDGED]
+        if not found:
+            return None
         look = look_at(self.config, self.store, slot.astimezone(self.config.schedule.zone).date(), span)
-        return found[-1] if found and not look.missing and not look.new_images else None
+        return None if look.missing or look.new_images else found[-1]
+
+    def _catch_up_with_crashes(self, resumed: tuple[datetime, Kind] | None = None) -> None:
+        """Closes what a crash left open, and sends the alerts that it, or a receiver that was down, held back."""
+        self._launcher.recover(self.config, resumed)
+        self.ledger.tell_what_is_pending(self.config)
 
     def _attend_once(self) -> bool:
         """Deals with one time; whether there may be another."""
@@ -147,47 +146,74 @@ class Attendant:
         since = max(filter(None, [newest, datetime.fromisoformat(self.store.get(SINCE))]))
         due = decision.due_times(config.schedule, since, now)
         queue = decision.line_up(config.schedule.catch_up, unfinished, due, now)
-        if queue.missed:
-            self._pass_over(queue.missed, made if unfinished else [], queue.next)
+        missed = queue.missed
+        if missed and unfinished:
+            missed = missed[1:]
+            self._give_up(made[-1], f"{local(config, queue.next)} is due" if queue.next else "newer times have passed")
+        if missed:
+            self._pass_over(missed)
         if queue.next is None:
             return False
-        of_slot = made if queue.next == unfinished else []
-        self._step(queue.next, Kind.SCHEDULED, of_slot)
+        self._step(queue.next, Kind.SCHEDULED, made if queue.next == unfinished else [])
         return True
 
-    def _pass_over(self, missed: list[datetime], unfinished: list[Attempt], newer: datetime | None) -> None:
-        if unfinished:
-            last, *_ = unfinished[::-1]
-            why = f"gave up after attempt {last.attempt}: {last.why}; {local(self.config, newer)} is due"
-            self._settle(replace(last, id=None, attempt=0, why=why, started=self.clock(), ended=self.clock(), alert=""))
-            missed = missed[1:]
-        if missed:
-            first, last_missed = (local(self.config, slot) for slot in (missed[0], missed[-1]))
-            times = f"{len(missed)} times passed, {first} to {last_missed}," if len(missed) > 1 else f"{first} passed"
-            why = f"{times} while nothing ran; catch_up is {self.config.schedule.catch_up}"
-            self._settle(self._note_of(missed[-1], Kind.SCHEDULED, Verdict.MISSED, why))
+    def _give_up(self, last: Attempt, because: str) -> None:
+        """Settles a time whose last attempt settled nothing."""
+        now, why = self.clock(), f"gave up after attempt {last.attempt}: {last.why}; {because}"
+        self._settle(replace(last, id=None, attempt=0, settled=True, why=why, started=now, ended=now))
+
+    def _give_up_others(self, slot: datetime) -> None:
+        """Settles the times before this one that somebody else's clock, such as Airflow's, will not come back to."""
+        newest = {(one.slot, one.kind): one for one in self.store.attempts(NEWEST)}
+        for (other, kind), last in newest.items():
+            if kind is Kind.SCHEDULED and other != slot and not last.settled:
+                self._give_up(last, f"{local(self.config, slot)} is due")
+
+    def _pass_over(self, missed: list[datetime]) -> None:
+        first, last = (local(self.config, slot) for slot in (missed[0], missed[-1]))
+        times = f"{len(missed)} times passed, {first} to {last}," if len(missed) > 1 else f"{first} passed"
+        why = f"{times} while nothing ran; catch_up is {self.config.schedule.catch_up}"
+        self._settle(self._note_of(missed[-1], Kind.SCHEDULED, Verdict.MISSED, why))
 
     def _step(self, slot: datetime, kind: Kind, made: list[Attempt], span: str = "") -> None:
         """Comes one step further with a time: a run, a wait, or the note that there is none."""
+        self._launcher.wait_for_others(self.config)
+        if self.stop.is_set():
+            return
         config = self.config
-        span = made[0].span if made and made[0].span else span
+        span = next((one.span for one in made if one.span), span)
         try:
-            look = look_at(config, self.store, slot.astimezone(config.schedule.zone).date(), span)
-            if kind is not Kind.SCHEDULED and not made and not look.missing:
-                decided = Decision(Action.RUN, "asked for")
-            else:
-                decided = decision.decide(config.schedule, made, look, self.clock())
+            decided, look = self._decide(slot, kind, made, span)
         except DataError as error:
             self._settle(replace(self._note_of(slot, kind, Verdict.REFUSED, str(error)), span=span))
             return
+        except Exception as error:  # a disk that is gone, say: noted, retried and told of like a run that failed
+            if self.debug:
+                traceback.print_exc()
+            self._launcher.fail(config, slot, kind, made, error, span)
+            return
         if decided.action is Action.WAIT:
-            assert decided.until is not None
             self._wait_for_retry(decided, kind)
+        elif look is None:
+            self._give_up(made[-1], decided.reason)
         elif decided.action is Action.SETTLE:
             assert decided.verdict is not None
             self._settle(self._note_of(slot, kind, decided.verdict, decided.reason, look))
         else:
-            self._run(slot, kind, made, look, decided.reason)
+            self._launcher.launch(config, slot, kind, made, look, decided.reason)
+
+    def _decide(self, slot: datetime, kind: Kind, made: list[Attempt], span: str) -> tuple[Decision, Looked | None]:
+        """What is to be done, and if that depends on it what there is to run on."""
+        schedule = self.config.schedule
+        again = decision.decide_again(schedule.retries, made, self.clock()) if made else None
+        if again and again.action is not Action.RUN:
+            return again, None
+        look = look_at(self.config, self.store, slot.astimezone(schedule.zone).date(), span)
+        if again:
+            return again, look
+        if kind is not Kind.SCHEDULED and not look.missing:
+            return Decision(Action.RUN, "asked for"), look
+        return decision.decide(schedule, look, self.clock()), look
 
     def _wait_for_retry(self, decided: Decision, kind: Kind) -> None:
         assert decided.until is not None
@@ -202,91 +228,8 @@ class Attendant:
             while not self.stop.is_set() and (left := (until - self.clock()).total_seconds()) > 0:
                 self.stop.wait(min(left, 30.0))
 
-    def _run(self, slot: datetime, kind: Kind, made: list[Attempt], look: Looked, reason: str) -> None:
-        config = self.config
-        version = served(config)
-        # The same for every attempt at a slot: a retry goes on with the training, and finds in the cache what is done.
-        weights = made[0].weights if made else served_weights(config)
-        attempt = self.store.note(
-            replace(
-                self._note_of(slot, kind, Verdict.RUNNING, reason, look),
-                attempt=1 + sum(one.attempt > 0 for one in made),
-                settled=False,
-                ended=None,
-                served_before=made[0].served_before if made else version,
-                weights=weights,
-            )
-        )
-        log = self.store.folder / "logs" / f"{attempt.id}.log"
-        attempt = self.store.note(replace(attempt, log=str(log)))
-        self._clear_logs()
-        self._ledger.write_report_file()
-        self.say(f"{local(config, slot)}: attempt {attempt.attempt}, {reason}")
-        runs_before = count_runs(config)
-
-        def started(process: int) -> None:
-            self.store.note(replace(attempt, process=process))
-
-        command = [*self.command, "--config", str(self.config_path)]
-        for setting in (*self.overrides, *overrides_of(config, look, weights)):
-            command += ["--set", setting]
-        ended = run_child(command, log, duration(config.schedule.time_limit), self.stop, started)
-        outcome = outcome_of(config, ended, log, runs_before)
-        version = served(config)
-        verdict = outcome.verdict
-        if verdict is Verdict.UNCHANGED and version != attempt.served_before:
-            verdict = Verdict.PUSHED  # by an attempt that was killed right after it
-        if verdict in JUDGED:
-            look.note_seen()
-        failures = broken(made) + (verdict in BROKEN)
-        again = verdict is Verdict.INTERRUPTED or (
-            is_retried(verdict, ended) and failures <= config.schedule.retries.times
-        )
-        done = replace(
-            attempt,
-            verdict=verdict,
-            why=outcome.why,
-            settled=not again,
-            ended=self.clock(),
-            metrics=outcome.metrics,
-            run=outcome.run,
-            served_after=version,
-        )
-        if again:
-            self.store.note(done)
-            self.say(f"{verdict}: {outcome.why}")
-        else:
-            self._settle(done)
-
-    def _recover(self) -> None:
-        """Closes the attempt that was under way when the process which attended to it died."""
-        for attempt in self.store.attempts(NEWEST):
-            if attempt.verdict is not Verdict.RUNNING:
-                continue
-            root = self.config.run_root
-            if attempt.process and is_running(root) and holder_of(root, RUN).startswith(f"process {attempt.process} "):
-                end_group(attempt.process)
-            failures = broken(self.store.of_slot(attempt.slot, attempt.kind)) + 1
-            closed = replace(
-                attempt,
-                verdict=Verdict.KILLED,
-                why="the scheduler or the machine stopped while it ran",
-                settled=failures > self.config.schedule.retries.times,
-                ended=self.clock(),
-                served_after=served(self.config),
-            )
-            if closed.settled:
-                self._settle(closed)
-            else:
-                self.store.note(closed)
-
-    def _clear_logs(self) -> None:
-        logs = sorted((self.store.folder / "logs").glob("*.log"), key=lambda path: int(path.stem))
-        for old in logs[:-KEPT_LOGS]:
-            old.unlink()
-
     def _note_of(self, slot: datetime, kind: Kind, verdict: Verdict, why: str, look: Looked | None = None) -> Attempt:
         return note_of(self.config, self.clock(), slot, kind, verdict, why, look)
 
     def _settle(self, attempt: Attempt) -> None:
-        self._ledger.settle(self.config, attempt)
+        self.ledger.settle(self.config, attempt)

@@ -34,12 +34,11 @@ def run_child(
 
     Args:
       command: with arguments.
-      log: what it prints goes here.
+      log: what it prints goes into this file; its folder is there.
       limit: after this it is ended.
       stop: when this is set it is ended.
       started: told the process id, which is its group's as well.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,15 +1,16 @@
 """What is to be done now: pure, from the settings, the clock, the history and what images there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice, takewhile
 from typing import Protocol
 
 from cronsim import CronSim
 
+from pipeline.scheduling.attempts import BROKEN, Attempt, Verdict
 from pipeline.scheduling.settings import CatchUp, OnlyIf, Retries, ScheduleSettings, duration
-from pipeline.scheduling.store import BROKEN, Attempt, Verdict
 
 GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed: a timer may be late, a machine slow to start
 # Of the times that passed in a long absence no more are looked at; a schedule by the minute passes as many in a month.
@@ -75,8 +76,8 @@ class Look(Protocol):
     def served_since(self) -> datetime | None:
         """When the served model was pushed; None if there is none."""
 
-    def drift(self) -> Mapping[str, float]:
-        """Feature -> divergence from the served model's images; opens a sample of the files."""
+    def drift(self) -> Mapping[str, float] | None:
+        """Feature -> divergence from the served model's images; opens a sample of the files. None: nobody can tell."""
 
 
 def due_times(settings: ScheduleSettings, since: datetime, now: datetime) -> list[datetime]:
@@ -84,22 +85,23 @@ def due_times(settings: ScheduleSettings, since: datetime, now: datetime) -> lis
 
     A time that a daylight-saving change leaves out comes at its end; one that comes twice counts once.
     """
-    if settings.cron is None:
-        return []
-    due: list[datetime] = []
-    for time in CronSim(settings.cron, since.astimezone(settings.zone)):
-        if time > now or len(due) == MOST_MISSED:
-            return due
-        due.append(time)
-    return due
+    return list(islice(takewhile(lambda time: time <= now.astimezone(UTC), _times_after(settings, since)), MOST_MISSED))
 
 
 def next_times(settings: ScheduleSettings, now: datetime, count: int) -> list[datetime]:
-    """The next times of the schedule."""
+    """The next times of the schedule, in its zone."""
+    return list(islice(_times_after(settings, now), count))
+
+
+def _times_after(settings: ScheduleSettings, moment: datetime) -> Iterator[datetime]:
     if settings.cron is None:
-        return []
-    times = CronSim(settings.cron, now.astimezone(settings.zone))
-    return [time for _, time in zip(range(count), times, strict=False)]
+        return
+    # Asked within the second coming of an hour that comes twice, CronSim names times of the first. Compared in UTC, for
+    # two times of one zone would be compared by what the clock shows.
+    after = moment.astimezone(UTC)
+    for time in CronSim(settings.cron, after.astimezone(settings.zone)):
+        if time.astimezone(UTC) > after:
+            yield time
 
 
 def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[datetime], now: datetime) -> Queue:
@@ -122,37 +124,35 @@ def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[dateti
     return Queue(older, newest, [])
 
 
-def decide(settings: ScheduleSettings, made: Sequence[Attempt], look: Look, now: datetime) -> Decision:
-    """Decides about one time of the schedule.
+def decide(settings: ScheduleSettings, look: Look, now: datetime) -> Decision:
+    """Decides about a time of the schedule for which there was no attempt yet.
 
     Args:
       settings: of the schedule.
-      made: the attempts made for this time, the oldest first.
-      look: what a run would find now; asked only if there was no attempt.
+      look: what a run would find now.
       now: the moment.
     """
-    if made:
-        return _again(settings.retries, made, now)
     if look.missing:
         return Decision(Action.SETTLE, look.missing, Verdict.MISSING_DATA)
     return _worth_it(settings.only_if, look, now)
 
 
-def broken(made: Sequence[Attempt]) -> int:
-    """How many of the attempts count against `retries`."""
-    return sum(attempt.verdict in BROKEN for attempt in made)
-
-
-def _again(retries: Retries, made: Sequence[Attempt], now: datetime) -> Decision:
+def decide_again(retries: Retries, made: Sequence[Attempt], now: datetime) -> Decision:
+    """Decides about a time with attempts that settled nothing, the oldest first."""
     last, failures = made[-1], broken(made)
     if last.verdict is Verdict.INTERRUPTED:
         return Decision(Action.RUN, "goes on where the scheduler was stopped")
     if failures > retries.times:
-        return Decision(Action.SETTLE, f"gave up after {failures} attempts; the last: {last.why}", last.verdict)
+        return Decision(Action.SETTLE, f"schedule.retries.times is {retries.times}", last.verdict)
     until = (last.ended or last.started) + retries.wait_before(failures)
     if now < until:
         return Decision(Action.WAIT, f"retry {failures} of {retries.times}", until=until)
     return Decision(Action.RUN, f"retry {failures} of {retries.times}; the attempt before it: {last.verdict}")
+
+
+def broken(made: Sequence[Attempt]) -> int:
+    """How many of the attempts count against `retries`."""
+    return sum(attempt.verdict in BROKEN for attempt in made)
 
 
 def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:
@@ -170,12 +170,13 @@ def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:
         conditions.append(f"the served model is {_days(age)} old, {only_if.max_age} start a run")
     if only_if.drift_limit is not None:
         drift = look.drift()
-        if beyond := {feature: by for feature, by in drift.items() if by > only_if.drift_limit}:
+        if drift is None and look.new_images:
+            return Decision(Action.RUN, "how far the images drifted is only known once a run has read them")
+        if beyond := {feature: by for feature, by in (drift or {}).items() if by > only_if.drift_limit}:
             told = ", ".join(f"{feature} by {by:.2f}" for feature, by in beyond.items())
             return Decision(Action.RUN, f"the images drifted: {told}")
-        conditions.append(
-            f"drift of {max(drift.values(), default=0.0):.2f}, more than {only_if.drift_limit:g} starts a run"
-        )
+        found = "no drift that could be told" if drift is None else f"drift of {max(drift.values(), default=0.0):.2f}"
+        conditions.append(f"{found}, more than {only_if.drift_limit:g} starts a run")
     if not conditions:
         return Decision(Action.RUN, "it is time")
     return Decision(Action.SETTLE, "; ".join(conditions), Verdict.NOTHING_NEW)

@@ -1,8 +1,8 @@
 """What images a scheduled run would find: which spans, which files are new, how far they are from the served ones.
 
 A file is new if no run that came to a verdict has read its bytes with its class: a copy under another name, or on
-another day, is not new, and the same image in another class folder is. Bytes are read of files whose name, size or time
-are unknown, once. In shards, and in remote storage, a file is told by name, size and time alone.
+another day, is not new, and the same image in another class folder is. Only of files that no judged run has seen with
+their name, size and time the bytes are read. In shards, and in remote storage, these three alone tell a file.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from components import files
-from components.data_profile.profile import FEATURES, divergence, kinds, read_profile
+from components.data_profile.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
 from components.errors import MissingData
 from components.image_example_gen.image_codec import normalise_image
 from components.image_example_gen.integrity import ImageError
@@ -94,14 +94,20 @@ class Looked:
             else datetime.datetime.fromtimestamp(int(version), datetime.UTC)
         )
 
-    def drift(self) -> Mapping[str, float]:
+    def drift(self) -> Mapping[str, float] | None:
         """Feature -> divergence from the served model's images, 0 to 1, from a sample.
 
+        None if nobody can tell: the images lie in shards, or the served model has no profile of its images, as one that
+        another program pushed.
+
         Raises:
-          DataError: the served model tells nothing of its images.
+          DataError: the files cannot be learned from.
         """
-        served = read_profile(served_path(self.config.push_path))
-        profile = self._profile()
+        assert self.source is not None
+        served_model = served_path(self.config.push_path)
+        if self.source.shards or not files.exists(files.join(served_model, *PROFILE_PATH)):
+            return None
+        served, profile = read_profile(served_model), self._profile()
         return {name: divergence(profile[name], served[name]) for name in FEATURES if profile[name] and name in served}
 
     def note_seen(self) -> None:
@@ -122,8 +128,6 @@ class Looked:
     def _profile(self) -> dict[str, Counter[str]]:
         assert self.source is not None
         counts: dict[str, Counter[str]] = {name: Counter() for name in FEATURES}
-        if self.source.shards:
-            return counts  # their images are known only once a run has read them
         plan = self.source.plan(self.config.data.classes)
         step = max(len(plan.images) / MOST_OPENED, 1.0)
         chosen = [int(number * step) for number in range(min(len(plan.images), MOST_OPENED))]

@@ -4,6 +4,7 @@ No process of ours then waits; what a machine that was off has missed is made up
 `schedule.catch_up` says.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -53,20 +54,38 @@ class InstallError(RuntimeError):
     """The entry cannot be made."""
 
 
-def tick_command(config_path: Path, overrides: Sequence[str]) -> str:
-    """The command line that deals with what is due."""
+def tick_command(config_path: Path, overrides: Sequence[str]) -> list[str]:
+    """The command, with arguments, that deals with what is due.
+
+    Raises:
+      InstallError: a unit and a crontab have one line for it, and it would take more.
+    """
     effnet = [str(Path(sys.executable).with_name("effnet")), "schedule", "tick", "--config", str(config_path)]
-    return shlex.join([*effnet, *(part for override in overrides for part in ("--set", override))])
+    command = [*effnet, *(part for override in overrides for part in ("--set", override))]
+    if unfit := next((part for part in command if not part.isprintable()), None):
+        raise InstallError(f"got {unfit!r}, expected no line breaks or other control characters; write it on one line")
+    return command
 
 
-def systemd_units(config: PipelineConfig, config_path: Path, overrides: Sequence[str]) -> dict[str, str]:
-    """File name -> content of the service and its timer."""
+def systemd_units(config: PipelineConfig, config_path: Path, overrides: Sequence[str], folder: Path) -> dict[str, str]:
+    """File name -> content of the service and its timer.
+
+    Args:
+      config: of the pipeline.
+      config_path: its pipeline.yaml.
+      overrides: as `--set` has them.
+      folder: where relative paths in them start.
+
+    Raises:
+      InstallError: systemd cannot do what is asked for.
+    """
     times = "\n".join(f"OnCalendar={time}" for time in calendar_times(config))
-    # A % starts a specifier in a unit.
-    command = tick_command(config_path, overrides).replace("%", "%%")
-    folder = str(config_path.parent).replace("%", "%%")
+    program, *arguments = map(_systemd_word, tick_command(config_path, overrides))
+    command = " ".join([program.replace("$$", "$"), *arguments])  # of which alone no variable is filled in
     return {
-        f"effnet-{config.name}.service": SERVICE.format(name=config.name, folder=folder, command=command),
+        f"effnet-{config.name}.service": SERVICE.format(
+            name=config.name, folder=str(folder).replace("%", "%%"), command=command
+        ),
         f"effnet-{config.name}.timer": TIMER.format(name=config.name, times=times),
     }
 
@@ -78,13 +97,12 @@ def calendar_times(config: PipelineConfig) -> list[str]:
       InstallError: systemd has no such days.
     """
     schedule = config.schedule
-    parsed = CronSim(str(schedule.cron), datetime(2024, 1, 1, tzinfo=UTC))
-    weekdays = [day for day in parsed.weekdays if isinstance(day, int)]
-    if len(weekdays) < len(parsed.weekdays) or min(parsed.days) < 1:  # "the last", "the second Monday"
+    parsed = _parse(schedule.cron)
+    if not _plain_days(parsed):
         raise InstallError(f"got cron {schedule.cron!r}, whose days systemd does not know; use --as cron, or start")
     clock = f"{_listed(parsed.hours, 24)}:{_listed(parsed.minutes, 60)}:00 {schedule.timezone}"
     months, days = _listed(parsed.months, 12), _listed(parsed.days, 31)
-    numbers = sorted({day or 7 for day in weekdays})  # cron's Sunday is 0 and 7
+    numbers = sorted({day or 7 for day in parsed.weekdays if isinstance(day, int)})  # cron's Sunday is 0 and 7
     names = "" if len(numbers) == 7 else ",".join(WEEKDAYS[number - 1] for number in numbers) + " "
     if parsed.day_and:
         return [f"{names}*-{months}-{days} {clock}"]
@@ -92,48 +110,70 @@ def calendar_times(config: PipelineConfig) -> list[str]:
     return [f"*-{months}-{days} {clock}", f"{names}*-{months}-* {clock}"]
 
 
-def cron_entry(config: PipelineConfig, config_path: Path, overrides: Sequence[str]) -> str:
-    """Lines for a crontab, between two that mark them as ours.
+def cron_entry(config: PipelineConfig, config_path: Path, overrides: Sequence[str], folder: Path) -> str:
+    """Lines for a crontab, between two that mark them as ours; the arguments are those of `systemd_units`.
 
-    Not every cron knows CRON_TZ, Debian's does not: where the schedule counts in another time zone than this machine,
-    the entry looks often instead, and finds nothing due most of the time.
+    Not every cron knows CRON_TZ, Debian's does not, and none of them "the last Friday": where the schedule counts in
+    another time zone than this machine, or in such days, the entry looks often instead, and finds nothing due most of
+    the time.
     """
     start, end = _marks(config.name)
     # A % ends the command of a cron entry.
-    command = tick_command(config_path, overrides).replace("%", r"\%")
+    command = f"cd {shlex.quote(str(folder))} && {shlex.join(tick_command(config_path, overrides))}".replace("%", r"\%")
     schedule = config.schedule
-    times = schedule.cron if _is_local(schedule.zone) else OFTEN
+    times = schedule.cron if _is_local(schedule.zone) and _plain_days(_parse(schedule.cron)) else OFTEN
     return f"{start}\n{times} {command}\n{end}\n"
 
 
-def with_entry(crontab: str, name: str, entry: str) -> str:
-    """The crontab with the entry instead of an earlier one."""
+def with_entry(crontab: str, name: str, entry: str, config_path: Path) -> str:
+    """The crontab with the entry instead of an earlier one.
+
+    Raises:
+      InstallError: the earlier one is another pipeline's of the same name.
+    """
     start, end = _marks(name)
-    without = re.sub(rf"^{re.escape(start)}$.*?^{re.escape(end)}$\n?", "", crontab, flags=re.MULTILINE | re.DOTALL)
+    ours = re.compile(rf"^{re.escape(start)}$.*?^{re.escape(end)}$\n?", flags=re.MULTILINE | re.DOTALL)
+    if (earlier := ours.search(crontab)) and shlex.quote(str(config_path)).replace("%", r"\%") not in earlier[0]:
+        raise _taken("the crontab", name)
+    without = ours.sub("", crontab)
     return f"{without.rstrip()}\n{entry}" if without.strip() else entry
 
 
-def write_units(units: dict[str, str]) -> list[Path]:
-    """Writes units where systemd looks for this user's."""
+def write_units(units: dict[str, str], name: str, config_path: Path) -> list[Path]:
+    """Writes units where systemd looks for this user's.
+
+    Raises:
+      InstallError: those that are there are another pipeline's of the same name.
+    """
     folder = UNITS.expanduser()
+    service = folder / f"effnet-{name}.service"
+    if service.exists() and _systemd_word(str(config_path)).strip('"') not in service.read_text(encoding="utf-8"):
+        raise _taken(str(service), name)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in units.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in units]
+    for file, text in units.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    return [folder / file for file in units]
 
 
-def write_crontab(name: str, entry: str) -> None:
+def write_crontab(name: str, entry: str, config_path: Path) -> None:
     """Puts the entry into this user's crontab.
 
     Raises:
-      InstallError: there is no cron, or it does not take the entry.
+      InstallError: there is no cron, it does not take the entry, or there is another pipeline's of the same name.
     """
     crontab = shutil.which("crontab")
     if not crontab:
         raise InstallError("got no crontab command here, expected cron to be installed; or use --as systemd, or start")
-    present = subprocess.run([crontab, "-l"], capture_output=True, text=True)
-    before = present.stdout if present.returncode == 0 else ""  # of a user without one yet it says so, with status 1
-    done = subprocess.run([crontab, "-"], input=with_entry(before, name, entry), capture_output=True, text=True)
+    english = {**os.environ, "LC_ALL": "C"}
+    present = subprocess.run([crontab, "-l"], capture_output=True, text=True, env=english)
+    # Of a user who has none yet it says so, with status 1. After any other error what is there would be overwritten.
+    if present.returncode and "no crontab" not in present.stderr:
+        raise InstallError(
+            f"crontab does not show what is there: {' '.join(present.stderr.split())}; nothing was changed"
+        )
+    before = "" if present.returncode else present.stdout
+    wanted = with_entry(before, name, entry, config_path)
+    done = subprocess.run([crontab, "-"], input=wanted, capture_output=True, text=True)
     if done.returncode:
         raise InstallError(f"crontab did not take the entry: {' '.join(done.stderr.split())}")
 
@@ -142,6 +182,28 @@ def _is_local(zone: tzinfo) -> bool:
     """Whether this machine's clock shows that zone's time, all year round."""
     days = [datetime(2024, 1, 1, 12, tzinfo=UTC) + timedelta(days=number) for number in range(366)]
     return all(day.astimezone(zone).utcoffset() == day.astimezone().utcoffset() for day in days)
+
+
+def _parse(cron: str | None) -> CronSim:
+    return CronSim(str(cron), datetime(2024, 1, 1, tzinfo=UTC))
+
+
+def _plain_days(parsed: CronSim) -> bool:
+    """Whether its days are numbers: not "the last", or "the second Monday"."""
+    return all(isinstance(day, int) for day in parsed.weekdays) and min(parsed.days) >= 1
+
+
+def _systemd_word(text: str) -> str:
+    """One argument of ExecStart=, see "Command lines" in systemd.service(5), which is not a shell's.
+
+    systemd fills in variables and specifiers also between quotes, where a secret would end up on a command line.
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', r"\"").replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+def _taken(where: str, name: str) -> InstallError:
+    return InstallError(f"{where} has a {name} of another pipeline.yaml; give one of the two another `name`")
 
 
 def _marks(name: str) -> tuple[str, str]:

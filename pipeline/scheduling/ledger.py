@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from pipeline.config import PipelineConfig
 from pipeline.scheduling import alerts
+from pipeline.scheduling.attempts import NOT_SENT, Attempt
 from pipeline.scheduling.notes import local
-from pipeline.scheduling.store import REPORT_FILE, Attempt, Store
+from pipeline.scheduling.store import REPORT_FILE, Store
 
-NOT_SENT = "not sent: "
+NOBODY = "nobody: not asked for"
 PENDING_LOOKED_AT = 20  # newest attempts whose alert is sent if that failed before
 REPORTED = 30  # attempts that a run's report shows
 
@@ -36,11 +37,14 @@ class Ledger:
         self._tell(config, noted)
         self.write_report_file()
 
+    def pending(self) -> list[Attempt]:
+        """Attempts whose alert was not sent, or not taken by all."""
+        return [attempt for attempt in self.store.attempts(PENDING_LOOKED_AT) if attempt.alert_is_due]
+
     def tell_what_is_pending(self, config: PipelineConfig) -> None:
-        """Sends the alerts that were not sent, or not taken."""
-        for attempt in self.store.attempts(PENDING_LOOKED_AT):
-            if attempt.settled and (not attempt.alert or attempt.alert.startswith(NOT_SENT)):
-                self._tell(config, attempt)
+        """Sends the alerts that were not sent to those who have not taken them."""
+        for attempt in self.pending():
+            self._tell(config, attempt)
 
     def write_report_file(self) -> None:
         """For the reports of runs, which know nothing of the store."""
@@ -51,11 +55,13 @@ class Ledger:
         new.replace(path)
 
     def _tell(self, config: PipelineConfig, attempt: Attempt) -> None:
-        try:
-            told = alerts.tell(config.schedule.alerts, config.name, attempt)
-        except alerts.AlertError as error:
-            self.say(f"error: {error}")
-            told = f"{NOT_SENT}{error}"
-        else:
-            told = told if told == alerts.NOBODY else f"{self.clock().astimezone(UTC).isoformat()} {told}"
-        self.store.note(replace(attempt, alert=told))
+        sent = alerts.tell(config.schedule.alerts, config.name, attempt)
+        if sent is None:
+            self.store.note(replace(attempt, alert=NOBODY))
+            return
+        alert = f"{self.clock().astimezone(UTC).isoformat()} {', '.join(sent.told)}"
+        if sent.problems:
+            alert = NOT_SENT + "; ".join(sent.problems)
+            if alert != attempt.alert:  # or a receiver that is down would fill the log
+                self.say(f"error: {'; '.join(sent.problems)}; the next look at the schedule tries it again")
+        self.store.note(replace(attempt, alert=alert, told=sent.told))

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time
 
 from components.served_model.versions import pushed_versions
 from pipeline.config import PipelineConfig
+from pipeline.scheduling.attempts import Attempt, Kind, Verdict
 from pipeline.scheduling.images import Looked
-from pipeline.scheduling.store import Attempt, Kind, Verdict
 
 
 def note_of(

@@ -9,8 +9,8 @@ from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
 from pipeline.history import list_runs, verdict_of
 from pipeline.run_record import all_runs
+from pipeline.scheduling.attempts import Verdict
 from pipeline.scheduling.child import Ended
-from pipeline.scheduling.store import Verdict
 
 _ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
 MOST_REASONS = 5

@@ -11,7 +11,7 @@ import logging
 import signal
 import traceback
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -21,13 +21,16 @@ from apscheduler.triggers.base import BaseTrigger
 
 from pipeline.config import ConfigError
 from pipeline.run_lock import Held, hold, is_held
-from pipeline.scheduling.attendant import Attendant, Busy
+from pipeline.scheduling.alerts import find_receivers
+from pipeline.scheduling.attendant import Attendant
 from pipeline.scheduling.decision import next_times
 from pipeline.scheduling.settings import ScheduleSettings
 from pipeline.scheduling.store import FOLDER
 
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SCHEDULER = "scheduler"  # the lock of the one scheduler
 LOOK_SECONDS = 30  # between two looks at pipeline.yaml for another cron expression
+SOON = timedelta(minutes=10)  # until what went wrong, or an alert that was not taken, is tried again
 
 
 class SchedulerRuns(RuntimeError):
@@ -61,15 +64,17 @@ def is_scheduled(run_root: Path) -> bool:
     return is_held(run_root / FOLDER, SCHEDULER)
 
 
-def start(attendant: Attendant, debug: bool) -> None:
-    """Attends to the schedule until SIGTERM or SIGINT; a run under way is then ended, and goes on with the next start.
+def start(attendant: Attendant) -> None:
+    """Attends to the schedule until SIGTERM, SIGINT or SIGHUP; a run under way is then ended, and goes on next time.
 
     Raises:
-      ConfigError: there is no schedule.
+      ConfigError: there is no schedule, or whoever is to be told cannot be.
       SchedulerRuns: another one runs.
     """
     config = attendant.config
     need_cron(config.schedule)
+    if problems := find_receivers(config.schedule.alerts).problems:
+        raise ConfigError("; ".join(problems))
     with _only_scheduler(config.run_root), stop_when_signalled(attendant):
         attendant.begin(attendant.clock())
         # APScheduler warns where a run takes longer than the time to the next: the attendant deals with that one then.
@@ -79,8 +84,13 @@ def start(attendant: Attendant, debug: bool) -> None:
             executors={"default": ThreadPoolExecutor(2)},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
+
+        def fire() -> None:
+            if not _is_all_done(attendant) and wake.next_run_time and not attendant.stop.is_set():
+                wake.modify(next_run_time=min(wake.next_run_time, datetime.now(UTC) + SOON))
+
         trigger = ScheduleTrigger(config.schedule)
-        wake = scheduler.add_job(lambda: _wake(attendant, debug), trigger, next_run_time=attendant.clock())
+        wake = scheduler.add_job(fire, trigger, next_run_time=attendant.clock())
         scheduler.add_job(lambda: _follow(attendant, wake), "interval", seconds=LOOK_SECONDS)
         scheduler.start()
         first = trigger.get_next_fire_time(None, attendant.clock())
@@ -90,15 +100,16 @@ def start(attendant: Attendant, debug: bool) -> None:
         attendant.say(f"{config.name}: stopped")
 
 
-def _wake(attendant: Attendant, debug: bool) -> None:
+def _is_all_done(attendant: Attendant) -> bool:
+    """Attends to what is due; whether nothing is left that the next time of the schedule is too late for."""
     try:
         attendant.attend()
-    except Busy as busy:
-        attendant.say(str(busy))  # `trigger` or `backfill`; the next wake deals with what is due then
-    except Exception as error:  # the outermost frame of this thread: the scheduler lives on, the next time tries again
-        if debug:
+        return not attendant.ledger.pending()
+    except Exception as error:  # the outermost frame of this thread: the scheduler lives on, and tries again soon
+        if attendant.debug:
             traceback.print_exc()
         attendant.say(f"error: {' '.join(str(error).split()) or type(error).__name__}")
+        return False
 
 
 def _follow(attendant: Attendant, wake: Job) -> None:
@@ -124,8 +135,9 @@ def _only_scheduler(run_root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stop_when_signalled(attendant: Attendant) -> Iterator[None]:
-    """Has SIGTERM and SIGINT end what the attendant does, cleanly."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    """Has SIGTERM, SIGINT and, when its terminal closes, SIGHUP end what the attendant does, cleanly."""
+    # What nohup, or a shell with `&`, has set to be ignored stays so.
+    numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, lambda *_: attendant.stop.set()) for number in numbers}
     try:
         yield

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator
 from trainer.settings import DRIFT_LIMIT, Fraction, Settings, TuneWhen
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"(\d+)\s*([smhd])")
+_DURATION = re.compile(r"(\d{1,6})\s*([smhd])")  # a timedelta holds no more than a billion days
 # A reference to an environment variable, as a shell has it.
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -75,9 +75,16 @@ class Alerts(Settings):
     urls: tuple[str, ...] = ()
     about: tuple[Told, ...] = ("pushed", "refused", "failed", "missing_data", "nothing_new")
 
-    @field_validator("urls")
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that the URLs name, each once."""
+        return tuple(dict.fromkeys(name for url in self.urls for name in VARIABLE.findall(url)))
+
+    @field_validator("urls", mode="before")
     @classmethod
-    def _no_secret_in_plain_text(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+    def _no_secret_in_plain_text(cls, urls: object) -> object:
+        if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
+            raise ValueError('expected a list of URLs, such as ["${ALERT_URL}"]; what there is may hold secrets')
         for number, url in enumerate(urls, start=1):
             if not VARIABLE.search(url):
                 # The URL itself is not shown: it may hold what nobody else should read.
@@ -108,6 +115,13 @@ class ScheduleSettings(Settings):
         if name not in zoneinfo.available_timezones():
             raise ValueError(f"got {name!r}, expected a name such as Europe/Berlin or UTC")
         return name
+
+    @field_validator("time_limit")
+    @classmethod
+    def _leaves_time(cls, limit: str) -> str:
+        if not duration(limit):
+            raise ValueError(f"got {limit!r}, in which no run ends; expected such as 12h")
+        return limit
 
     @field_validator("cron")
     @classmethod

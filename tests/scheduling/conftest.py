@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.scheduling.attendant import Attendant
+from tests.scheduling.helpers import CONFIG
 
 # Takes the next line of `plan`: an exit status and what to print, or how long to work with a child of its own.
 STAND_IN = """
@@ -90,3 +91,10 @@ def stand_in(tmp_path) -> StandIn:
     (tmp_path / "run.py").write_text(STAND_IN)
     (tmp_path / "photos").mkdir()
     return StandIn(tmp_path, Clock(datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)), [])
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "pipeline.yaml").write_text(CONFIG)
+    (tmp_path / "photos").mkdir()
+    return tmp_path

@@ -15,9 +15,9 @@ from sklearn.datasets import load_digits
 
 from components.atomic_pusher.store import pushed_models
 from pipeline.run_record import RunRecord, all_runs
+from pipeline.scheduling.attempts import Attempt, Kind
 from pipeline.scheduling.attendant import Attendant
 from pipeline.scheduling.notes import day_start
-from pipeline.scheduling.store import Attempt, Kind
 from tests.scheduling.conftest import Clock
 from tests.scheduling.receiver import Receiver
 

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.scheduling.alerts import NOBODY, AlertError, tell
+from pipeline.scheduling.alerts import Sent, tell
+from pipeline.scheduling.attempts import Attempt, Kind, Verdict
+from pipeline.scheduling.ledger import NOBODY
 from pipeline.scheduling.settings import Alerts
-from pipeline.scheduling.store import Attempt, Kind, Verdict
 from tests.scheduling.receiver import listening
 
 PASSWORD = "hunter2"
@@ -49,38 +50,49 @@ def test_each_end_is_told_with_its_reason(receiver, verdict, title, kind):
         "effnet report 7",
     ):
         assert part in post["message"]
-    assert told == "JSON"
+    assert told == Sent(("JSON 1",), ())
 
 
 def test_what_is_not_asked_for_is_not_told(receiver):
     alerts = Alerts(urls=("${ALERT_URL}",), about=("pushed",))
     for verdict in (Verdict.REFUSED, Verdict.MISSED):
-        assert tell(alerts, "flowers", attempt(verdict), {"ALERT_URL": receiver.url}) == NOBODY
-    assert tell(Alerts(), "flowers", attempt(Verdict.PUSHED), {}) == NOBODY
+        assert tell(alerts, "flowers", attempt(verdict), {"ALERT_URL": receiver.url}) is None
+    assert tell(Alerts(), "flowers", attempt(Verdict.PUSHED), {}) is None
     assert receiver.posts == []
 
 
 def test_one_variable_may_hold_several_addresses_and_an_address_several_variables(receiver):
     environment = {"BOTH": f"{receiver.url}, {receiver.url}", "PASS": PASSWORD, "PORT": str(receiver.server_port)}
     alerts = Alerts(urls=("${BOTH}", "json://user:${PASS}@127.0.0.1:${PORT}"))
-    assert tell(alerts, "flowers", attempt(Verdict.PUSHED), environment) == "JSON, JSON, JSON"
+    told = tell(alerts, "flowers", attempt(Verdict.PUSHED), environment)
+    assert told == Sent(("JSON 1", "JSON 1.2", "JSON 2"), ())
     assert len(receiver.posts) == 3
 
 
 @pytest.mark.parametrize(
     ("environment", "told"),
     [
-        ({}, "the environment has no ALERT_URL"),
-        ({"ALERT_URL": f"nosuchservice://{PASSWORD}"}, "is no URL that Apprise knows"),
-        ({"ALERT_URL": f"json://user:{PASSWORD}@127.0.0.1:1/"}, "JSON did not take the alert"),
+        ({}, "the environment has no ALERT_URL; export it"),
+        ({"ALERT_URL": " "}, "the environment has no ALERT_URL; export it"),
+        ({"ALERT_URL": f"nosuchservice://{PASSWORD}"}, "number 1 is no URL that Apprise knows"),
+        ({"ALERT_URL": f"json://user:{PASSWORD}@127.0.0.1:1/"}, "JSON 1 did not take the alert"),
     ],
 )
 def test_what_goes_wrong_is_one_line_without_the_secret(environment, told, caplog, capfd):
-    with pytest.raises(AlertError, match=told) as error:
-        tell(Alerts(urls=("${ALERT_URL}",)), "flowers", attempt(Verdict.FAILED), environment)
-    said = [str(error.value), caplog.text, *capfd.readouterr()]
-    assert "\n" not in said[0]
+    sent = tell(Alerts(urls=("${ALERT_URL}",)), "flowers", attempt(Verdict.FAILED), environment)
+    (problem,) = sent.problems
+    assert told in problem and "\n" not in problem
+    said = [problem, caplog.text, *capfd.readouterr()]
     assert not any(PASSWORD in text for text in said)
+
+
+def test_one_receiver_that_cannot_be_told_does_not_keep_it_from_the_others(receiver):
+    alerts = Alerts(urls=("${NOT_SET}", "${WRONG}", "${DOWN}", "${ALERT_URL}"))
+    environment = {"WRONG": "nosuchservice://x", "DOWN": "json://127.0.0.1:1/", "ALERT_URL": receiver.url}
+    sent = tell(alerts, "flowers", attempt(Verdict.FAILED), environment)
+    assert sent.told == ("JSON 4",)
+    assert len(sent.problems) == 3
+    assert len(receiver.posts) == 1
 
 
 def test_an_alert_that_nobody_took_is_sent_with_the_next_look_and_only_once(receiver, stand_in, monkeypatch):
@@ -91,11 +103,39 @@ def test_an_alert_that_nobody_took_is_sent_with_the_next_look_and_only_once(rece
     stand_in.clock.at(2026, 3, 2, 2, 0)
     attendant.attend()
     (noted,) = attendant.store.attempts()
-    assert noted.alert.startswith("not sent: JSON did not take the alert")
+    assert noted.alert == "not sent: JSON 1 did not take the alert"
     receiver.status = 200
     for _ in range(2):
         attendant.attend()
     assert len(receiver.posts) == 2  # the one that was not taken, and the one that was
-    assert attendant.store.attempts()[0].alert.endswith("JSON")
+    assert attendant.store.attempts()[0].alert.endswith("JSON 1")
     everything = "".join(path.read_text(errors="replace") for path in attendant.store.folder.rglob("*.*"))
     assert PASSWORD not in everything + "".join(stand_in.lines)
+
+
+def test_whoever_has_an_alert_does_not_get_it_again_with_those_who_have_not(receiver, stand_in, monkeypatch):
+    with listening(PASSWORD) as down:
+        down.status = 503
+        monkeypatch.setenv("ALERT_URL", receiver.url)
+        monkeypatch.setenv("DOWN_URL", down.url)
+        attendant = stand_in.attendant("schedule.alerts.urls=['${DOWN_URL}', '${ALERT_URL}']")
+        attendant.begin(stand_in.clock())
+        stand_in.clock.at(2026, 3, 2, 2, 0)
+        for _ in range(3):
+            attendant.attend()
+        down.status = 200
+        attendant.attend()
+        attendant.attend()
+        assert (len(receiver.posts), len(down.posts)) == (1, 4)
+    (noted,) = attendant.store.attempts()
+    assert noted.told == ("JSON 2", "JSON 1")
+    assert not noted.alert.startswith("not sent")
+    assert sum("JSON 1 did not take" in line for line in stand_in.lines) == 1  # or the log fills while it is down
+
+
+def test_nobody_is_told_of_what_nobody_asked_for(stand_in):
+    attendant = stand_in.attendant()
+    attendant.begin(stand_in.clock())
+    stand_in.clock.at(2026, 3, 2, 2, 0)
+    attendant.attend()
+    assert attendant.store.attempts()[0].alert == NOBODY

@@ -1,33 +1,16 @@
-"""What the attendant makes of runs that fail, hang, are killed or are refused; the runs are stand-ins."""
+"""What the attendant makes of runs that fail or are refused, and of times that passed; the runs are stand-ins."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from pipeline.scheduling.attendant import Busy
-from pipeline.scheduling.child import run_child
-from pipeline.scheduling.store import Kind, Store, Verdict
+from pipeline.scheduling.attempts import Kind, Verdict
+from pipeline.scheduling.notes import note_of
+from pipeline.scheduling.store import Store
+from tests.scheduling.helpers import REFUSED, verdicts
 
 FAILED = (1, "error: the disk is full")
-REFUSED = (4, "error: the data is not fit to train on: brightness drifted")
-
-
-def verdicts(attendant) -> list[str]:
-    return [attempt.verdict for attempt in attendant.store.attempts()]
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_night_without_images_is_noted_and_nothing_is_run(stand_in):
@@ -106,64 +89,6 @@ def test_a_wrong_setting_is_not_retried(stand_in):
     )
 
 
-def test_a_run_beyond_its_time_limit_ends_with_all_its_children(stand_in):
-    stand_in.add_day("2026-03-02")
-    stand_in.plan(("work", ""))
-    attendant = stand_in.attendant("schedule.time_limit=2s", "schedule.retries.times=0")
-    attendant.begin(stand_in.clock())
-    stand_in.clock.at(2026, 3, 2, 2, 0)
-    attendant.attend()
-    (made,) = attendant.store.attempts()
-    assert made.verdict is Verdict.TIMED_OUT
-    assert "schedule.time_limit, 2s" in made.why
-    assert not alive(int((stand_in.folder / "child").read_text()))
-
-
-def test_a_killed_run_and_a_killed_attendant_are_both_told_apart_and_gone_on_with(stand_in):
-    stand_in.add_day("2026-03-02")
-    stand_in.plan(("work", ""), ("work", ""), REFUSED)
-    attendant = stand_in.attendant("schedule.retries.wait=1m")
-    attendant.begin(stand_in.clock())
-    stand_in.clock.at(2026, 3, 2, 2, 0)
-
-    def kill_the_run() -> None:
-        until = time.monotonic() + 30
-        while not (stand_in.folder / "child").exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        (running,) = attendant.store.attempts()
-        os.killpg(running.process, signal.SIGKILL)
-        (stand_in.folder / "child").unlink()
-        while not (stand_in.folder / "child").exists() and time.monotonic() < until:
-            time.sleep(0.05)
-        attendant.stop.set()  # what SIGTERM does
-
-    killer = threading.Thread(target=kill_the_run)
-    killer.start()
-    attendant.attend()
-    killer.join()
-    assert verdicts(attendant) == [Verdict.KILLED, Verdict.INTERRUPTED]
-    assert "SIGKILL" in attendant.store.attempts()[0].why
-    stand_in.clock.at(2026, 3, 2, 8, 0)
-    stand_in.attendant("schedule.retries.wait=1m").attend()
-    assert verdicts(attendant) == [Verdict.KILLED, Verdict.INTERRUPTED, Verdict.REFUSED]
-
-
-def test_an_attempt_that_died_with_its_attendant_is_closed_and_tried_again(stand_in):
-    stand_in.add_day("2026-03-02")
-    stand_in.plan(REFUSED)
-    attendant = stand_in.attendant()
-    attendant.begin(stand_in.clock())
-    slot = stand_in.clock.now.replace(day=2, hour=2)
-    note = attendant._note_of(slot, Kind.SCHEDULED, Verdict.RUNNING, "4 new images")
-    attendant.store.note(type(note)(**{**vars(note), "attempt": 1, "settled": False, "ended": None}))
-    stand_in.clock.at(2026, 3, 2, 9, 0)
-    attendant.attend()
-    assert [(one.verdict, one.attempt) for one in attendant.store.attempts()] == [
-        (Verdict.KILLED, 1),
-        (Verdict.REFUSED, 2),
-    ]
-
-
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
@@ -212,20 +137,16 @@ def test_another_cron_expression_does_not_count_from_the_old_one_s_last_time(sta
     assert slots == [2, 13]
 
 
-def test_whoever_attends_is_alone(stand_in):
+def test_a_broken_pipeline_yaml_is_said_once(stand_in):
     attendant = stand_in.attendant()
-    program = (
-        "import sys, time\nfrom pathlib import Path\nfrom pipeline.run_lock import hold\n"
-        "with hold(Path(sys.argv[1]), 'attempt'):\n    print('held', flush=True)\n    time.sleep(60)\n"
-    )
-    holder = subprocess.Popen([sys.executable, "-c", program, str(attendant.store.folder)], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(Busy, match=f"process {holder.pid} since"):
-            attendant.deal_with(Kind.TRIGGERED, stand_in.clock())
-    finally:
-        holder.kill()
-        holder.wait()
+    whole = (stand_in.folder / "pipeline.yaml").read_text()
+    (stand_in.folder / "pipeline.yaml").write_text(whole + "scheduel: {}\n")
+    for _ in range(3):
+        attendant.reload()
+    assert [line.startswith("error: pipeline.yaml line") for line in stand_in.lines] == [True]
+    (stand_in.folder / "pipeline.yaml").write_text(whole)
+    attendant.reload()
+    assert len(stand_in.lines) == 1
 
 
 def test_a_backfilled_span_is_read_as_its_newest_and_found_again(stand_in):
@@ -252,20 +173,8 @@ def test_the_report_s_copy_of_the_history_is_plain_json(stand_in):
 
 def test_a_store_gives_back_what_was_noted(stand_in):
     attendant = stand_in.attendant()
-    note = attendant._note_of(stand_in.clock.now, Kind.TRIGGERED, Verdict.REFUSED, "Ünfit")
-    noted = attendant.store.note(note)
+    note = note_of(attendant.config, attendant.clock(), attendant.clock(), Kind.TRIGGERED, Verdict.REFUSED, "Ünfit")
+    noted = attendant.store.note(replace(note, told=("Slack 1",), spans=("2026-03-01",)))
     again = Store(attendant.config.run_root).attempts()
     assert again == [noted]
     assert again[0].id == 1
-
-
-def test_a_child_that_ends_by_itself_leaves_nobody_behind(tmp_path):
-    program = (
-        "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid)"
-    )
-    log = tmp_path / "log"
-    from datetime import timedelta
-
-    ended = run_child([sys.executable, "-c", program], log, timedelta(minutes=1), threading.Event(), lambda pid: None)
-    assert (ended.code, ended.by) == (0, "itself")
-    assert not alive(int(log.read_text()))

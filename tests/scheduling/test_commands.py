@@ -1,11 +1,9 @@
-"""`effnet schedule` as it is typed: one scheduler a pipeline, a clean stop, and entries that systemd and cron take."""
+"""`effnet schedule` as it is typed: one scheduler a pipeline, a clean stop, and what the commands say."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,31 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_config
-from pipeline.scheduling.install import InstallError, calendar_times, cron_entry, systemd_units, with_entry
-
-EFFNET = Path(sys.executable).with_name("effnet")
-CONFIG = """
-name: flowers
-data: {path: 'photos/{SPAN}', span: {last: today}}
-evaluate: {min_accuracy: 0.5, max_accuracy_drop: 0.0}
-schedule: {cron: '0 2 * * *', timezone: Europe/Berlin}
-runners: {local: {root: build}}
-"""
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    (tmp_path / "pipeline.yaml").write_text(CONFIG)
-    (tmp_path / "photos").mkdir()
-    return tmp_path
-
-
-def schedule(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "COLUMNS": "200", "HOME": str(folder)}
-    return subprocess.run(
-        [EFFNET, "schedule", *arguments], cwd=folder, capture_output=True, text=True, timeout=120, env=environment
-    )
+from pipeline.scheduling import scheduler as scheduling
+from pipeline.scheduling.attempts import Kind, Verdict
+from pipeline.scheduling.attendant import Attendant
+from pipeline.scheduling.notes import note_of
+from tests.scheduling.helpers import EFFNET, schedule
+from tests.scheduling.receiver import listening
 
 
 def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, list[str]]:
@@ -101,6 +80,49 @@ def test_a_scheduler_that_was_killed_is_in_nobody_s_way_and_fires_on_time(folder
     assert any("missing data: got no folder" in line for line in lines)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_a_stop_unless_whoever_started_it_had_it_ignored(folder, number):
+    attendant = Attendant(folder / "pipeline.yaml")
+    before = signal.signal(number, signal.SIG_IGN)  # as nohup does
+    try:
+        with scheduling.stop_when_signalled(attendant):
+            os.kill(os.getpid(), number)
+        assert not attendant.stop.is_set()
+        signal.signal(number, signal.SIG_DFL)
+        with scheduling.stop_when_signalled(attendant):
+            os.kill(os.getpid(), number)
+        assert attendant.stop.is_set()
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+
+
+def test_the_scheduler_does_not_wait_for_the_next_night_with_an_alert_that_was_not_taken(folder, monkeypatch):
+    monkeypatch.setattr(scheduling, "SOON", timedelta(seconds=1))
+    attendant = Attendant(folder / "pipeline.yaml", ("schedule.alerts.urls=['${ALERT_URL}']",), say=lambda line: None)
+    note = note_of(attendant.config, attendant.clock(), attendant.clock(), Kind.TRIGGERED, Verdict.FAILED, "no disk")
+    attendant.store.note(note)
+
+    def be_up_again() -> None:
+        until = time.monotonic() + 20
+        while not receiver.posts and time.monotonic() < until:
+            time.sleep(0.05)
+        receiver.status = 200
+        while attendant.ledger.pending() and time.monotonic() < until:
+            time.sleep(0.05)
+        attendant.stop.set()
+
+    with listening("hunter2") as receiver:
+        monkeypatch.setenv("ALERT_URL", receiver.url)
+        receiver.status = 503
+        watcher = threading.Thread(target=be_up_again)
+        watcher.start()
+        scheduling.start(attendant)
+        watcher.join()
+    assert attendant.ledger.pending() == []
+    assert len(receiver.posts) == 2
+
+
 def test_pause_resume_and_list(folder):
     shown = listed(folder, "list")
     assert (shown["cron"], shown["paused"], len(shown["next"])) == ("0 2 * * *", None, 5)
@@ -128,12 +150,20 @@ def test_trigger_and_backfill_say_what_is_missing_and_end_as_a_run_does(folder):
     assert "2026-03-01 00:00" in schedule(folder, "history").stdout
 
 
+def test_an_alert_that_could_not_be_sent_is_shown(folder):
+    attendant = Attendant(folder / "pipeline.yaml", ("schedule.alerts.urls=['${NOT_SET}']",))
+    attendant.deal_with(Kind.TRIGGERED, attendant.clock())
+    assert "1 not sent" in schedule(folder, "list").stdout
+    assert "the environment has no NOT_SET" in schedule(folder, "history").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (("start", "--set", "schedule.cron=null"), "schedule.cron: is null; set it"),
         (("backfill", "--from", "2026-03-02", "--to", "2026-03-01"), "expected the earlier one first"),
         (("backfill", "--from", "monday", "--to", "friday"), "expected dates such as 2024-05-31, or numbers"),
+        (("start", "--set", "schedule.alerts.urls=['${NOT_SET}']"), "the environment has no NOT_SET; export it"),
         (("start", "--set", "schedule.cron=daily"), "expected five: minute, hour, day, month, weekday"),
     ],
 )
@@ -142,72 +172,3 @@ def test_wrong_usage_is_one_line_and_status_2(folder, arguments, told):
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def config(folder: Path, cron: str):
-    return load_config(folder / "pipeline.yaml", [f"schedule.cron='{cron}'"])
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
-@pytest.mark.parametrize(
-    ("cron", "first"),
-    [
-        ("30 2 * * *", ["2026-03-01 02:30"]),
-        ("0 2 * * 0", ["2026-03-01 02:00"]),
-        ("0 2 * * 1-5", ["2026-03-02 02:00"]),
-        ("*/20 1,13 15 * *", ["2026-03-15 01:00"]),
-        ("0 2 13 * 5", ["2026-03-13 02:00", "2026-03-06 02:00"]),
-    ],
-)
-def test_systemd_reads_the_times_as_cron_does(folder, cron, first):
-    for event, moment in zip(calendar_times(config(folder, cron)), first, strict=True):
-        command = ["systemd-analyze", "calendar", "--base-time=2026-02-28 12:00:00 UTC", event]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TZ": "Europe/Berlin"})
-        assert done.returncode == 0, done.stderr
-        assert moment in done.stdout
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
-def test_the_units_are_sound(folder):
-    written = schedule(folder, "install")
-    units = sorted((folder / ".config" / "systemd" / "user").iterdir())
-    assert [unit.name for unit in units] == ["effnet-flowers.service", "effnet-flowers.timer"]
-    assert "systemctl --user enable --now effnet-flowers.timer" in written.stdout
-    done = subprocess.run(["systemd-analyze", "verify", "--user", *units], capture_output=True, text=True)
-    assert "effnet" not in done.stderr, done.stderr
-
-
-def test_days_that_systemd_does_not_know_are_told(folder):
-    with pytest.raises(InstallError, match="use --as cron"):
-        calendar_times(config(folder, "0 2 L * *"))
-
-
-def test_the_cron_entry_takes_the_place_of_an_earlier_one_and_leaves_the_rest(folder):
-    entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", ("train.epochs=3",))
-    assert entry.splitlines()[1].endswith(f"schedule tick --config {folder}/pipeline.yaml --set train.epochs=3")
-    other = "# mine\n5 5 * * * backup\n"
-    once = with_entry(other, "flowers", entry)
-    assert with_entry(once, "flowers", entry) == once == other + entry
-    assert with_entry("", "flowers", entry) == entry
-
-
-@pytest.mark.parametrize(
-    ("machine", "times"), [("Europe/Berlin", "0 2 * * *"), ("Europe/Paris", "0 2 * * *"), ("UTC", "*/5 * * * *")]
-)
-def test_a_cron_entry_counts_in_the_machine_s_time_or_looks_often(folder, monkeypatch, machine, times):
-    monkeypatch.setenv("TZ", machine)
-    time.tzset()
-    try:
-        entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", ())
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert entry.splitlines()[1].startswith(f"{times} /")
-
-
-def test_printing_writes_nothing(folder):
-    shown = schedule(folder, "install", "--print").stdout
-    for text in systemd_units(load_config(folder / "pipeline.yaml"), folder / "pipeline.yaml", ()).values():
-        assert text in shown
-    assert "schedule tick" in schedule(folder, "install", "--as", "cron", "--print").stdout
-    assert not (folder / ".config").exists() and not (folder / "build").exists()

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scheduling.decision import GRACE, Action, decide, due_times, line_up, next_times
+from pipeline.scheduling.attempts import Attempt, Kind, Verdict
+from pipeline.scheduling.decision import GRACE, Action, decide, decide_again, due_times, line_up, next_times
+from pipeline.scheduling.scheduler import ScheduleTrigger
 from pipeline.scheduling.settings import OnlyIf, Retries, ScheduleSettings
-from pipeline.scheduling.store import Attempt, Kind, Verdict
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHTLY = ScheduleSettings(cron="30 2 * * *", timezone="Europe/Berlin")
@@ -24,7 +25,7 @@ class Found:
     images: int = 500
     new_images: int = 0
     served_since: datetime | None = NOW - timedelta(days=3)
-    by_feature: dict = field(default_factory=dict)
+    by_feature: dict | None = field(default_factory=dict)
 
     def drift(self):
         return self.by_feature
@@ -58,6 +59,23 @@ def test_every_hour_of_a_day_has_its_run_once(day, hours):
     times = due_times(HOURLY, start, start.astimezone(UTC) + timedelta(hours=hours))
     assert len(times) == hours
     assert len({time.astimezone(UTC) for time in times}) == hours
+
+
+@pytest.mark.parametrize("cron", ["30 2 * * *", "0 * * * *", "0,30 1-3 * * *", "*/20 2 * * *", "15 2,14 * * 0"])
+@given(days=st.sampled_from([(2026, 3, 29), (2026, 10, 25)]), seconds=st.integers(0, 86_400))
+def test_a_scheduler_that_starts_at_any_moment_of_such_a_day_fires_each_time_once_and_none_that_passed(
+    cron, days, seconds
+):
+    settings = ScheduleSettings(cron=cron, timezone="Europe/Berlin")
+    start = berlin(*days).astimezone(UTC)
+    moment, end = start + timedelta(seconds=seconds), start + timedelta(days=2)
+    whole = [time.astimezone(UTC) for time in due_times(settings, start, end)]
+    fired, now = [], moment
+    while (following := ScheduleTrigger(settings).get_next_fire_time(now, now).astimezone(UTC)) <= end:
+        assert following > now
+        fired.append(following)
+        now = following
+    assert fired == [time for time in whole if time > moment]
 
 
 def test_monday_is_1():
@@ -115,7 +133,7 @@ def test_a_newer_time_takes_the_place_of_a_retry_unless_all_are_asked_for():
 
 
 def reason(only_if: OnlyIf, found: Found) -> tuple[Action, str]:
-    decided = decide(ScheduleSettings(cron="0 2 * * *", only_if=only_if), [], found, NOW)
+    decided = decide(ScheduleSettings(cron="0 2 * * *", only_if=only_if), found, NOW)
     return decided.action, decided.reason
 
 
@@ -139,31 +157,38 @@ def test_any_condition_is_enough():
     assert reason(settings, dark) == (Action.RUN, "the images drifted: brightness by 0.40")
 
 
+def test_where_nobody_can_tell_the_drift_new_images_are_enough():
+    unknown = OnlyIf(new_images=100, drift=True)
+    assert reason(unknown, Found(new_images=1, by_feature=None))[0] is Action.RUN
+    nothing, why = reason(unknown, Found(new_images=0, by_feature=None))
+    assert nothing is Action.SETTLE
+    assert "no drift that could be told" in why
+
+
 def test_without_conditions_or_without_a_model_each_time_has_its_run():
     assert reason(OnlyIf(new_images=None), Found())[0] is Action.RUN
     assert reason(OnlyIf(), Found(served_since=None)) == (Action.RUN, "no model is served yet")
 
 
 def test_missing_images_are_said_before_anything_else():
-    decided = decide(NIGHTLY, [], Found(missing="got no folder", new_images=9), NOW)
+    decided = decide(NIGHTLY, Found(missing="got no folder", new_images=9), NOW)
     assert (decided.action, decided.verdict, decided.reason) == (Action.SETTLE, Verdict.MISSING_DATA, "got no folder")
 
 
 def test_a_failed_run_is_retried_after_longer_and_longer_waits_and_given_up():
-    settings = ScheduleSettings(cron="0 2 * * *", retries=Retries(times=2, wait="10m", factor=3, longest="20m"))
+    retries = Retries(times=2, wait="10m", factor=3, longest="20m")
     once = [attempt(Verdict.FAILED)]
-    assert decide(settings, once, Found(), NOW).until == NOW + timedelta(minutes=10)
-    assert decide(settings, once, Found(), NOW + timedelta(minutes=10)).action is Action.RUN
+    assert decide_again(retries, once, NOW).until == NOW + timedelta(minutes=10)
+    assert decide_again(retries, once, NOW + timedelta(minutes=10)).action is Action.RUN
     twice = [*once, attempt(Verdict.TIMED_OUT)]
-    assert decide(settings, twice, Found(), NOW).until == NOW + timedelta(minutes=20)
+    assert decide_again(retries, twice, NOW).until == NOW + timedelta(minutes=20)
     thrice = [*twice, attempt(Verdict.KILLED)]
-    over = decide(settings, thrice, Found(), NOW)
+    over = decide_again(retries, thrice, NOW)
     assert (over.action, over.verdict) == (Action.SETTLE, Verdict.KILLED)
 
 
 def test_a_run_that_the_scheduler_s_stop_ended_goes_on_at_once_and_loses_no_retry():
-    settings = ScheduleSettings(cron="0 2 * * *", retries=Retries(times=0))
-    decided = decide(settings, [attempt(Verdict.INTERRUPTED)], Found(), NOW)
+    decided = decide_again(Retries(times=0), [attempt(Verdict.INTERRUPTED)], NOW)
     assert decided.action is Action.RUN
 
 

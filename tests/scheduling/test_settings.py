@@ -13,6 +13,8 @@ from pipeline.config import DEFAULT_PATH, ConfigError, load_config
         ("schedule.cron='0 0 30 2 *'", "schedule.cron: got '0 0 30 2 *'"),
         ("schedule.timezone=Berlin", "schedule.timezone: got 'Berlin', expected a name such as Europe/Berlin"),
         ("schedule.only_if.max_age=a week", "got 'a week', expected a whole number of s, m, h or d, such as 30m"),
+        ("schedule.time_limit=99999999999d", "got '99999999999d', expected a whole number of s, m, h or d"),
+        ("schedule.time_limit=0h", "got '0h', in which no run ends"),
         ("schedule.only_if.new_image=3", "did you mean `new_images`?"),
         ("schedule.catch_up=newest", "'none', 'latest' or 'all'"),
         ("schedule.retries.times=-1", "greater than or equal to 0"),
@@ -27,9 +29,20 @@ def test_a_wrong_value_is_one_line_that_says_what_is_right(setting, told):
     assert "\n" not in str(error.value)
 
 
-def test_an_address_in_plain_text_is_refused_and_not_repeated():
-    with pytest.raises(ConfigError, match="names no environment variable") as error:
-        load_config(DEFAULT_PATH, ["schedule.alerts.urls=['slack://T1/B2/hunter2']"])
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("schedule.alerts.urls=['slack://T1/B2/hunter2']", "entry 1 names no environment variable"),
+        ("schedule.alerts.urls=slack://T1/B2/hunter2", "expected a list of URLs"),
+        ("schedule.alerts.urls=[{slack: hunter2}]", "expected a list of URLs"),
+        ("schedule.alerts=slack://T1/B2/hunter2", "schedule.alerts"),
+        ("schedule.alerts.about=[slack://T1/B2/hunter2]", "schedule.alerts.about"),
+    ],
+)
+def test_an_address_in_plain_text_is_refused_and_not_repeated(setting, told):
+    with pytest.raises(ConfigError) as error:
+        load_config(DEFAULT_PATH, [setting])
+    assert told in str(error.value)
     assert "hunter2" not in str(error.value)
 
 

@@ -1,0 +1,188 @@
+"""Launches attempts: the pipeline in a process of its own, what it came to, and what a crash left unfinished."""
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+
+from pipeline.config import PipelineConfig
+from pipeline.run_lock import RUN, holder_of, is_running
+from pipeline.scheduling.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
+from pipeline.scheduling.child import end_group, run_child
+from pipeline.scheduling.decision import broken
+from pipeline.scheduling.images import Looked
+from pipeline.scheduling.ledger import Ledger
+from pipeline.scheduling.notes import local, note_of, overrides_of, served
+from pipeline.scheduling.outcome import count_runs, is_retried, outcome_of
+from pipeline.scheduling.settings import duration
+from pipeline.scheduling.store import Store
+from pipeline.scheduling.turns import LOOK_SECONDS
+from pipeline.scheduling.warm_start import served_weights
+
+NEWEST = 20  # attempts among which one may be under way
+KEPT_LOGS = 50
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Makes attempts, one after the other; who calls it holds the schedule's lock.
+
+    Attributes:
+      config_path: the pipeline.yaml that a run is told.
+      overrides: as `--set` has them.
+      command: runs the pipeline, before its options.
+      store: the history.
+      ledger: settles an attempt.
+      clock: the time, with a zone.
+      stop: set when this process is to end.
+      say: told what happens, in lines.
+    """
+
+    config_path: Path
+    overrides: Sequence[str]
+    command: Sequence[str]
+    store: Store
+    ledger: Ledger
+    clock: Callable[[], datetime]
+    stop: Event
+    say: Callable[[str], None]
+
+    def wait_for_others(self, config: PipelineConfig) -> None:
+        """Waits while somebody else runs the pipeline, by `effnet run`, or until `stop`."""
+        root = config.run_root
+        if is_running(root):
+            self.say(f"another run of {config.name} is under way, {holder_of(root, RUN)}; waiting for its end")
+        while is_running(root) and not self.stop.is_set():
+            self.stop.wait(LOOK_SECONDS)
+
+    def launch(
+        self, config: PipelineConfig, slot: datetime, kind: Kind, made: list[Attempt], look: Looked, reason: str
+    ) -> None:
+        """Runs the pipeline once, and notes what it came to.
+
+        Args:
+          config: of the pipeline.
+          slot: the time that the run is for.
+          kind: who asks.
+          made: the attempts at it before this one, the oldest first.
+          look: what there is to run on.
+          reason: why it is run, in a line.
+        """
+        # Every attempt at a slot starts from the same weights: a retry then goes on with the training, and finds in the
+        # cache what is done.
+        first = next((one for one in made if one.log), None)
+        attempt = self.store.note(
+            replace(
+                note_of(config, self.clock(), slot, kind, Verdict.RUNNING, reason, look),
+                attempt=_next_number(made),
+                settled=False,
+                ended=None,
+                served_before=first.served_before if first else served(config),
+                weights=first.weights if first else served_weights(config),
+            )
+        )
+        log = self.store.folder / "logs" / f"{attempt.id}.log"
+        log.parent.mkdir(exist_ok=True)
+        attempt = self.store.note(replace(attempt, log=str(log)))
+        self._clear_logs()
+        self.ledger.write_report_file()
+        self.say(f"{local(config, slot)}: attempt {attempt.attempt}, {reason}")
+        try:
+            closed, retried = self._run(config, attempt, look)
+        except Exception as error:  # outside of the pipeline, such as at its metadata; the history says what it was
+            with log.open("a", encoding="utf-8") as file:
+                traceback.print_exc(file=file)
+            closed, retried = replace(attempt, verdict=Verdict.FAILED, why=f"{_in_a_line(error)}; see {log}"), True
+        self._close(config, closed, made, retried, self.clock())
+
+    def _run(self, config: PipelineConfig, attempt: Attempt, look: Looked) -> tuple[Attempt, bool]:
+        """Runs the pipeline; returns the attempt with what it came to, and whether another may end otherwise."""
+        runs_before, log = count_runs(config), Path(attempt.log)
+
+        def started(process: int) -> None:
+            self.store.note(replace(attempt, process=process))
+
+        command = [*self.command, "--config", str(self.config_path)]
+        for setting in (*self.overrides, *overrides_of(config, look, attempt.weights)):
+            command += ["--set", setting]
+        ended = run_child(command, log, duration(config.schedule.time_limit), self.stop, started)
+        outcome = outcome_of(config, ended, log, runs_before)
+        verdict = outcome.verdict
+        if verdict is Verdict.UNCHANGED and served(config) != attempt.served_before:
+            verdict = Verdict.PUSHED  # by an attempt that was killed right after it
+        if verdict in JUDGED:
+            look.note_seen()
+        closed = replace(attempt, verdict=verdict, why=outcome.why, metrics=outcome.metrics, run=outcome.run)
+        return closed, is_retried(verdict, ended)
+
+    def fail(
+        self, config: PipelineConfig, slot: datetime, kind: Kind, made: list[Attempt], error: Exception, span: str
+    ) -> None:
+        """Notes an attempt that failed before the pipeline was run, such as at a disk that is gone.
+
+        Args:
+          config, slot, kind, made: as above.
+          error: what happened.
+          span: of a back-filled day; else "".
+        """
+        note = note_of(config, self.clock(), slot, kind, Verdict.FAILED, _in_a_line(error), span=span)
+        self._close(config, replace(note, attempt=_next_number(made)), made, True, self.clock())
+
+    def recover(self, config: PipelineConfig, resumed: tuple[datetime, Kind] | None) -> None:
+        """Closes the attempt that was under way when the process which attended to it died.
+
+        Args:
+          config: of the pipeline.
+          resumed: what is gone on with now. To what else a person has asked for nobody comes back by itself.
+        """
+        for attempt in self.store.attempts(NEWEST):
+            if attempt.verdict is not Verdict.RUNNING:
+                continue
+            root = config.run_root
+            if attempt.process and is_running(root) and holder_of(root, RUN).startswith(f"process {attempt.process} "):
+                end_group(attempt.process)
+            retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
+            why = "the scheduler or the machine stopped while it ran"
+            why += "" if retried else "; no schedule goes on with it: type the command again"
+            closed = replace(attempt, verdict=Verdict.KILLED, why=why)
+            made = self.store.of_slot(attempt.slot, attempt.kind)
+            self._close(config, closed, made, retried, _last_sign(attempt, self.clock()))
+
+    def _close(
+        self, config: PipelineConfig, attempt: Attempt, made: Sequence[Attempt], retried: bool, ended: datetime
+    ) -> None:
+        """Notes how an attempt ended, and when; it is settled unless another one follows, which `retried` allows."""
+        failures = broken(made) + (attempt.verdict in BROKEN)
+        if attempt.verdict is Verdict.INTERRUPTED:
+            again = attempt.kind is not Kind.TRIGGERED  # whose time never comes again
+        else:
+            again = retried and failures <= config.schedule.retries.times
+        closed = replace(attempt, settled=not again, ended=ended, served_after=served(config))
+        if again:
+            self.store.note(closed)
+            self.say(f"{closed.verdict}: {closed.why}")
+        else:
+            self.ledger.settle(config, closed)
+
+    def _clear_logs(self) -> None:
+        logs = [path for path in (self.store.folder / "logs").glob("*.log") if path.stem.isdecimal()]
+        for old in sorted(logs, key=lambda path: int(path.stem))[:-KEPT_LOGS]:
+            old.unlink()
+
+
+def _next_number(made: Sequence[Attempt]) -> int:
+    return 1 + sum(one.attempt > 0 for one in made)
+
+
+def _last_sign(attempt: Attempt, now: datetime) -> datetime:
+    """When an attempt that nobody saw the end of last printed something; when it started, if it never did."""
+    log = Path(attempt.log)
+    if not attempt.log or not log.exists():
+        return attempt.started
+    return min(datetime.fromtimestamp(log.stat().st_mtime, UTC), now)
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
