@@ -1,6 +1,8 @@
 """Checks the counts of an ingest and turns them into its summary."""
 
+import math
 from collections import Counter
+from collections.abc import Collection, Mapping
 
 from components.data_profile.profile import FEATURES
 from components.errors import DataError
@@ -9,6 +11,9 @@ from components.image_example_gen.split import SPLITS
 from components.ingest_report import IngestSummary
 
 SHOWN = 5  # names in a warning; the quarantine file has all
+# A class's share of a split is uneven if so many images, and standard deviations of the cut, lie between it and the
+# share of the other classes.
+LEAST_OFF, DEVIATIONS_OFF = 10, 4
 
 # The steps that every image passes one after the other.
 SURVEY, LABELS, LEAKS, WRITE = STEPS = ("survey", "labels", "leaks", "write")
@@ -57,7 +62,7 @@ def summarise(root: str, fingerprint: str, plan: Plan, counts: Counts) -> Ingest
         identical_files=counts.get((IDENTICAL,), 0),
         near_duplicates=counts.get((NEAR,), 0),
         profile={feature: _counted(counts, feature) for feature in FEATURES},
-        warnings=_warnings(plan, quarantined),
+        warnings=[*_warnings(plan, quarantined), *_uneven(written, plan.given_splits)],
     )
     _check_nothing_lost(plan, summary, counts)
     _check_readable(plan, summary)
@@ -111,6 +116,24 @@ def _warnings(plan: Plan, quarantined: Counter[str]) -> list[str]:
     if between := quarantined["in_two_splits"]:
         warnings.append(f"{between} files have copies in a stricter split, left out")
     return warnings
+
+
+def _uneven(written: Mapping[str, Mapping[str, int]], given_splits: Collection[str]) -> list[str]:
+    """Warns of classes that got far more or fewer images of a split than the others did."""
+    sizes = Counter[str]()
+    for classes in written.values():
+        sizes.update(classes)
+    found = []
+    for split in sorted({"val", "eval"} - set(given_splits)):
+        for name, count in written[split].items():
+            others = sizes.total() - sizes[name]
+            share = (sum(written[split].values()) - count) / others if others else 0
+            off = abs(count - share * sizes[name])
+            if off >= max(LEAST_OFF, DEVIATIONS_OFF * math.sqrt(share * (1 - share) * sizes[name])):
+                found.append(f"{name} has {count} of its {sizes[name]} images in {split}, the others {share:.0%}")
+    if not found:
+        return []
+    return [f"uneven splits (near copies and groups stay together; another `seed` cuts anew): {_some(found)}"]
 
 
 def _some(names) -> str:

@@ -82,3 +82,19 @@ def test_images_left_out_for_their_copies_are_warned_of():
     counts |= {("written", "train", "cat"): 0, ("stored", "train"): 0}
     with pytest.raises(DataError, match=r"no readable image of cat.*two_classes 1"):
         summary_of(counts)
+
+
+@pytest.mark.parametrize(
+    ("val_of_the_third", "given", "warned"), [(19, (), True), (9, (), False), (19, ("val",), False), (0, (), False)]
+)
+def test_a_class_that_the_cut_treats_unlike_the_others_is_warned_of(val_of_the_third, given, warned):
+    val = {"bluebell": 5, "colts-foot": 4, "buttercup": val_of_the_third}
+    images = [ImageFile(f"{name}/{number}", 9, label, "") for label, name in enumerate(val) for number in range(60)]
+    plan = Plan(images, list(val), frozenset(given), [], [])
+    counts = {(key, step): 180 for step in ("survey", "labels", "leaks", "write") for key in ("in", "out")}
+    counts |= {("written", "val", name): count for name, count in val.items()}
+    counts |= {("written", "train", name): 60 - count for name, count in val.items()}
+    counts |= {("stored", "val"): sum(val.values()), ("stored", "train"): 180 - sum(val.values())}
+    warnings = summarise("images", "f", plan, counts).warnings
+    assert bool(warnings) == warned
+    assert not warned or "buttercup has 19 of its 60 images in val, the others 8%" in warnings[0]
