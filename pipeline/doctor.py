@@ -6,8 +6,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from components.errors import DataError
+from components.files import is_remote
+from components.image_example_gen.source import span_folders
+from components.image_example_gen.spans import PLACEHOLDER, SpanRule
 from data.quickstart import DEFAULT_DESTINATION
 from pipeline.config import ConfigError, PipelineConfig
 from pipeline.local_runner import check_images_are_there
@@ -61,6 +66,14 @@ def _images_verdict(config: PipelineConfig) -> Verdict:
         check_images_are_there(config)
     except ConfigError as error:
         return Verdict("images", False, str(error))
+    if PLACEHOLDER in images and not is_remote(images):
+        span = config.data.span
+        try:
+            _, _, names = span_folders(images)
+            chosen = SpanRule(span.last, span.window, span.allow_missing).choose(names, datetime.now(UTC).date())
+        except DataError as error:
+            return Verdict("images", False, str(error))
+        return Verdict("images", True, f"{images}: {', '.join(chosen)}")
     if Path(images).exists():
         return Verdict("images", True, images)
     if images == str(DEFAULT_DESTINATION):

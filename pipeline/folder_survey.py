@@ -2,7 +2,7 @@
 
 import hashlib
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from components.image_example_gen.integrity import ImageError
 from components.image_example_gen.layout import ImageFile
 from components.image_example_gen.perceptual import near_pairs
 from components.image_example_gen.source import find_source
-from components.image_example_gen.spans import SpanRule
+from components.image_example_gen.spans import SpanRule, are_spans
 
 Item = TypeVar("Item")
 
@@ -52,6 +52,7 @@ class FolderSurvey:
       formats: format -> images.
       copies: images whose bytes another one has.
       near_copies: pairs that look alike beyond the identical ones, among those compared.
+      days: the classes are rather spans: dates or numbers, with folders of one name in each.
     """
 
     path: str
@@ -65,6 +66,7 @@ class FolderSurvey:
     formats: dict[str, int] = field(default_factory=dict)
     copies: int = 0
     near_copies: int = 0
+    days: bool = False
 
     @property
     def images(self) -> int:
@@ -109,7 +111,16 @@ def survey(path: str, max_pixels: int, progress: Callable[[int, int], None] = la
         formats=dict(Counter(look.format for look in good).most_common()),
         copies=sum(count - 1 for count in by_content.values()),
         near_copies=sum(1 for _ in near_pairs([look.perceptual_hash for look in _spread(once, MOST_COMPARED)])),
+        days=are_spans(plan.classes) and not plan.given_splits and _have_folders_in_common(plan.images),
     )
+
+
+def _have_folders_in_common(images: Sequence[ImageFile]) -> bool:
+    below = defaultdict(set)
+    for image in images:
+        folder, _, rest = image.path.partition("/")
+        below[folder].add(rest.partition("/")[0] if "/" in rest else "")
+    return bool(set.intersection(*below.values()) - {""})
 
 
 def _look(root: str, image: ImageFile, max_pixels: int) -> Look:

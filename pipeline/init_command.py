@@ -27,7 +27,7 @@ KERAS_WEIGHTS = "efficientnetb0_notop.h5"  # Keras' name of the published file, 
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="A folder of class folders, or a manifest.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of class folders, or a manifest; 'photos/{SPAN}' for days.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("pipeline.yaml"),
     weights: Annotated[
         str | None,
@@ -71,6 +71,10 @@ def init(
         "is seen once it runs: training goes on the GPU" if seconds is None else f"some {seconds / 60:.0f} minutes"
     )
     print(f"a run will take: {forecast}")
+    if found.days:
+        print(
+            f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force"
+        )
     print(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
 
 

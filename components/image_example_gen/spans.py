@@ -88,6 +88,11 @@ def _keys(names: Iterable[str]) -> dict[datetime.date | int, str]:
     return {key: name for name in names if (key := _key(name)) is not None}
 
 
+def are_spans(names: Iterable[str]) -> bool:
+    """Tells whether all names could stand for {SPAN}."""
+    return all(_key(name) is not None for name in names)
+
+
 def _is_by(key: datetime.date | int, day: datetime.date) -> bool:
     return not isinstance(key, datetime.date) or key <= day
 

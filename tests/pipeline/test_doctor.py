@@ -68,7 +68,6 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     [
         ("nowhere/photos", False, "data.path: there is nothing at"),
         ("s3://bucket/photos", None, "s3://bucket/photos, where only a run looks"),
-        ("photos/{SPAN}", None, "where only a run looks"),
         (".", True, ""),
     ],
 )
@@ -76,3 +75,14 @@ def test_images_are_amiss_only_where_it_can_be_seen(path, ok, said):
     verdict = examined("--set", f"data.path={path}")[1]["images"]
     assert verdict[0] is ok
     assert said in verdict[1]
+
+
+def test_spans_that_are_there_are_told(tmp_path):
+    for number in (1, 2, 3):
+        (tmp_path / str(number)).mkdir()
+    path = f"data.path={tmp_path}/{{SPAN}}"
+    _, verdicts = examined("--set", path, "--set", "data.span.window=2")
+    assert verdicts["images"] == (True, f"{tmp_path}/{{SPAN}}: 2, 3")
+    status, verdicts = examined("--set", path, "--set", "data.span.last=today")
+    assert (status, verdicts["images"][0]) == (1, False)
+    assert "there are 1, 2, 3" in verdicts["images"][1]

@@ -1,6 +1,7 @@
 """`effnet init`: what it sees in a folder, what it suggests, and that the next command takes it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -91,11 +92,26 @@ def test_other_values_leave_comments_and_everything_else_alone():
         with_values(shipped, {"train.epoch": 1})
 
 
-@pytest.mark.parametrize("folder", ["/a/Fotos", "/a/菊花", "/a/on", "/a/2024", "/a/-x-", "/a/" + "n" * 99])
+@pytest.mark.parametrize("folder", ["/a/Fotos", "/菊花", "/a/on", "/a/2024", "/a/-x-", "/a/" + "n" * 99])
 def test_any_folder_gives_a_name_that_the_configuration_takes(folder, tmp_path):
     text = with_values(DEFAULT_PATH.read_text(encoding="utf-8"), {"name": name_of(folder)})
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
     assert load_config(tmp_path / "own.yaml").name == name_of(folder)
+
+
+@pytest.mark.parametrize("folder", ["/a/photos/{SPAN}", "/a/photos/day-{SPAN}/x", "/a/photos/1", "/a/photos.csv"])
+def test_the_name_is_one_that_speaks(folder):
+    assert name_of(folder) in ("photos", "x")
+
+
+def test_days_with_class_folders_in_them_are_told_from_classes(photos):
+    assert "{SPAN}" not in init(str(photos)).output
+    for day in ("2024-05-01", "2024-05-02"):
+        shutil.copytree(photos, photos.parent / "days" / day)
+    assert "effnet init 'days/{SPAN}' --force" in init("days", "--force").output
+    done = init("days/{SPAN}", "--force")
+    assert "in 2 classes" in done.output and "{SPAN}" not in done.output.partition("next:")[2]
+    assert (load_config().name, load_config().data.path) == ("days", str(photos.parent / "days" / "{SPAN}"))
 
 
 def test_suggestions_follow_the_images():
