@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline import history_commands, init_command
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, at_work, print_json, print_table
 from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, find_config, load_config
 from pipeline.scale_commands import app as scale_app
 from pipeline.schedule import app as schedule_app
@@ -61,15 +61,18 @@ def predict(
     settings = load_config(config, overrides or ())
     from pipeline import predict as prediction
 
-    answers = prediction.predict(settings, images)
+    with at_work("asking the model"):
+        answers = prediction.predict(settings, images)
     if as_json:
         print_json(answers)
     else:
         table = Table("image", "class", "probability")
         for answer in answers:
-            name = answer.class_name if answer.error is None else answer.error
-            table.add_row(answer.path, name, "" if answer.probability is None else f"{answer.probability:.1%}")
-        Console().print(table)
+            name = answer.class_name or answer.error or ""
+            table.add_row(
+                escape(answer.path), escape(name), "" if answer.probability is None else f"{answer.probability:.1%}"
+            )
+        print_table(table)
     raise typer.Exit(1 if any(answer.error for answer in answers) else 0)
 
 
@@ -92,14 +95,14 @@ def models(
         print(f"no model is served from {settings.push_path}; `effnet run` pushes one")
         return
     withdrawn = pushed[0].record.withdrawn
-    table = Table("version", "accuracy", "pushed", "")
+    table = Table("version", "accuracy", "pushed (UTC)", "")
     for position, model in enumerate(pushed):
         notes = ["[green]served[/]"] if position == 0 else []
         notes += [f"rollback to {model.record.rollback_of}"] if model.record.rollback_of else []
         notes += ["withdrawn"] if model.fingerprint in withdrawn else []
         accuracy = "-" if model.record.accuracy is None else f"{model.record.accuracy:.4f}"
-        table.add_row(model.version, accuracy, model.record.pushed_at or "-", ", ".join(notes))
-    Console().print(table)
+        table.add_row(model.version, accuracy, (model.record.pushed_at or "-")[:16].replace("T", " "), ", ".join(notes))
+    print_table(table)
 
 
 @app.command()
@@ -143,13 +146,15 @@ def doctor(
 
     table = Table("", "subject", "finding")
     marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "-"}
-    verdicts = list(examine(load_config(config, overrides or ())))
+    settings = load_config(config, overrides or ())
+    with at_work("examining packages, TensorFlow, GPU and disk"):
+        verdicts = list(examine(settings))
     for verdict in verdicts:
-        table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)
+        table.add_row(marks[verdict.ok], verdict.subject, escape(verdict.finding))
     if as_json:
         print_json(verdicts)
     else:
-        Console().print(table)
+        print_table(table)
     raise typer.Exit(1 if any(verdict.ok is False for verdict in verdicts) else 0)
 
 

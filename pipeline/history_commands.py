@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json, print_table
 from pipeline.config import load_config
 
 app = typer.Typer()
@@ -60,7 +60,7 @@ def runs(
             f"[{COLOURS[line.result]}]{line.result}[/]{escape(why)}",
             line.version,
         )
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -119,7 +119,7 @@ def compare(
         values = (difference.one, difference.other)
         change = f"{values[1] - values[0]:+.4g}" if all(isinstance(value, int | float) for value in values) else ""
         table.add_row(escape(difference.name), *(escape(_shown(value)) for value in values), change)
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -181,7 +181,7 @@ def clean(
     for entry in unneeded:
         folder = Path(os.path.relpath(entry.path, settings.run_root))
         table.add_row(f"{entry.bytes / 1e6:.1f}", entry.kind, escape(str(folder)))
-    Console().print(table)
+    print_table(table)
     done = "deleted" if yes else "would be deleted; `effnet clean --yes` does it"
     print(f"{len(unneeded)} artifacts, {total / 1e6:.1f} MB: {done}")
 

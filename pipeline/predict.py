@@ -41,22 +41,22 @@ def served_model_path(config: PipelineConfig) -> str:
 def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:
     """Classifies each image; one that cannot be read becomes a prediction with an `error`."""
     model_path = served_model_path(config)
+    read = [(path, _read(path, config.data.max_pixels)) for path in paths]
+    if not any(isinstance(image, bytes) for _, image in read):  # so that a mistyped name is told at once
+        return [Prediction(path, error=str(reason)) for path, reason in read]
+    import absl.logging
     import tensorflow as tf
 
+    absl.logging.set_verbosity(absl.logging.ERROR)  # it warns of functions that no signature needs
     model = tf.saved_model.load(model_path)
     classify = model.signatures["serving_default"]
     class_names = read_model_info(model_path)["classes"]
     predictions = []
-    for path in paths:
-        try:
-            image = normalise_image(Path(path).read_bytes(), config.data.max_pixels)
-        except OSError as error:
-            predictions.append(Prediction(path, error=error.strerror or str(error)))
+    for path, image in read:
+        if not isinstance(image, bytes):
+            predictions.append(Prediction(path, error=image))
             continue
-        except ImageError as error:
-            predictions.append(Prediction(path, error=str(error)))
-            continue
-        answer = classify(image=tf.constant([image.data]))
+        answer = classify(image=tf.constant([image]))
         probabilities = answer["probabilities"][0].numpy()
         predictions.append(
             Prediction(
@@ -67,3 +67,13 @@ def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:
             )
         )
     return predictions
+
+
+def _read(path: str, max_pixels: int) -> bytes | str:
+    """An image's bytes as a model takes them, or why there are none."""
+    try:
+        return normalise_image(Path(path).read_bytes(), max_pixels).data
+    except OSError as error:
+        return error.strerror or str(error)
+    except ImageError as error:
+        return str(error)
