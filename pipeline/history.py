@@ -61,7 +61,7 @@ def line_of(config: PipelineConfig, run: RunRecord) -> RunLine:
     return RunLine(
         run=run.number,
         started=run.started.isoformat(sep=" ", timespec="seconds"),
-        seconds=round((run.ended - run.started).total_seconds()),
+        seconds=round(run.seconds),
         result=result,
         why=why,
         images=summary.examples if summary else None,

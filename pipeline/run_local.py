@@ -1,7 +1,7 @@
 """`effnet run`: the local runner, with progress on the screen, everything else in a log file, and a summary."""
 
-import time
 import traceback
+from datetime import UTC, datetime
 
 from rich.console import Console
 
@@ -28,13 +28,14 @@ def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False
 
 def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
     log_path = config.run_root / "run.log"
-    started = time.monotonic()
+    started = datetime.now(UTC)
     with quiet_output(log_path, verbose) as console:
         console.print(f"[bold]{config.name}[/]: {config.data.path} -> {config.push_path}", soft_wrap=True)
         with console.status("loading TFX"):
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             from pipeline.dag import create_pipeline
+            from pipeline.run_record import note_seconds
             from pipeline.summary import print_summary
 
             prepare(config)
@@ -51,10 +52,11 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
             _report_stop(console, config, " ".join(str(error).split()))
             code = exit_code_of(error)
+            note_seconds(config.metadata_path, started)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
         code = print_summary(console, config, log_path)
-        minutes, seconds = divmod(round(time.monotonic() - started), 60)
+        minutes, seconds = divmod(round(note_seconds(config.metadata_path, started)), 60)
         console.print(f"[bold]{'took':<14}[/]{minutes}:{seconds:02d}; exit status {code:d}: {code.meaning}")
         return code
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-PARTIAL = "partial"  # a property of runs that were not to reach the pipeline's end
+# Properties of runs: of those that were not to reach the pipeline's end, and how long all of it took.
+PARTIAL, SECONDS = "partial", "seconds"
 DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
 
@@ -33,14 +34,14 @@ class RunRecord:
       number: counted from 1, the oldest run.
       run_id: as TFX names it.
       started: local time.
-      ended: of the last change that was noted.
+      seconds: it took, TFX's loading included; of a run that was killed, from its first step to the last change noted.
       steps: by component id; a step that never started is not among them.
     """
 
     number: int
     run_id: str
     started: datetime
-    ended: datetime
+    seconds: float
     steps: dict[str, StepRecord]
 
     @property
@@ -115,9 +116,11 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
         )
         for execution in executions
     }
-    started = context.create_time_since_epoch
-    ended = max((execution.last_update_time_since_epoch for execution in executions), default=started)
-    return RunRecord(number, context.name, _local(started), _local(ended), steps)
+    began = context.create_time_since_epoch
+    last_change = max((execution.last_update_time_since_epoch for execution in executions), default=began)
+    noted = context.custom_properties
+    seconds = noted[SECONDS].double_value if SECONDS in noted else (last_change - began) / 1000
+    return RunRecord(number, context.name, _local(began), seconds, steps)
 
 
 def run_contexts(store: mlmd.MetadataStore, partial: bool = False) -> list[metadata_store_pb2.Context]:
@@ -131,6 +134,18 @@ def mark_partial(database: Path) -> None:
     newest = _all_contexts(store)[-1]
     newest.custom_properties[PARTIAL].int_value = 1
     store.put_contexts([newest])
+
+
+def note_seconds(database: Path, started: datetime) -> float:
+    """Notes with the run that began after `started` that it took until now; returns the seconds."""
+    now = datetime.now(UTC)
+    seconds = (now - started).total_seconds()
+    store = open_store(database)
+    for run in _all_contexts(store)[-1:]:
+        if run.create_time_since_epoch >= started.timestamp() * 1000:
+            run.custom_properties[SECONDS].double_value = seconds
+            store.put_contexts([run])
+    return seconds
 
 
 def _all_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:
