@@ -5,15 +5,15 @@ cannot accept becomes a `ConfigError` that names the line, the key and, for a mi
 """
 
 import datetime
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.beam_options import check_form
+from pipeline.config_errors import explain, key_lines
 from pipeline.kubeflow.settings import KubeflowSettings
 from pipeline.scheduling.settings import ScheduleSettings
 from trainer.settings import (
@@ -28,6 +28,8 @@ from trainer.settings import (
 
 DEFAULT_PATH = Path(__file__).resolve().parent.parent / "pipeline.yaml"
 OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet init` writes it
+# What the parser makes of an unquoted text such as */5, which it takes for an alias, or @daily.
+ALIAS_ERRORS = (yaml.scanner.ScannerError, yaml.composer.ComposerError)
 # Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
 PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
 
@@ -246,13 +248,14 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.safe_load(text)
-        lines = _key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        lines = key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; name the file with --config") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path.name} line {mark.line + 1}" if mark else path.name
-        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        quotes = "; a text that begins with * or @ needs quotes" if isinstance(error, ALIAS_ERRORS) else ""
+        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}{quotes}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{path.name}: expected sections such as `data:`, got {type(document).__name__}")
 
@@ -262,22 +265,7 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(_explain(error, path.name, lines, overrides)) from error
-
-
-def _key_lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
-    """Maps the path of every key in a YAML document to its line, counted from 1."""
-    lines: dict[tuple[str, ...], int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            key_path = (*prefix, str(key.value))
-            if key_path in lines:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{'.'.join(key_path)} stands there twice", problem_mark=key.start_mark
-                )
-            lines[key_path] = key.start_mark.line + 1
-            lines |= _key_lines(value, key_path)
-    return lines
+        raise ConfigError(explain(error, PipelineConfig, document, path.name, lines, overrides)) from error
 
 
 def _absolute(path: str, base: Path) -> str:
@@ -304,7 +292,10 @@ def _apply_override(document: dict, override: str) -> None:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+        raise ConfigError(
+            f"--set {override}: the value is not valid YAML; a text with * or @ needs quotes within the shell's: "
+            f"""--set '{dotted}="{text}"'"""
+        ) from error
     if dotted in PATH_KEYS and isinstance(value, str):
         value = _absolute(value, Path.cwd())
     *sections, key = dotted.split(".")
@@ -316,45 +307,3 @@ def _apply_override(document: dict, override: str) -> None:
         if not isinstance(section, dict):
             raise ConfigError(f"--set {override}: {name} is a value, not a section")
     section[key] = value
-
-
-def _explain(
-    error: ValidationError, file_name: str, lines: dict[tuple[str, ...], int], overrides: Sequence[str]
-) -> str:
-    """One line for all that pydantic found wrong."""
-    problems = []
-    for problem in error.errors():
-        key_path = tuple(str(part) for part in problem["loc"])
-        dotted = ".".join(key_path)
-        known = [key_path[:length] for length in range(len(key_path), 0, -1) if key_path[:length] in lines]
-        if any(f"{override.split('=')[0]}.".startswith(f"{dotted}.") for override in overrides) and dotted:
-            where = f"--set {dotted}"
-        elif known and problem["type"] != "missing":
-            where = f"{file_name} line {lines[known[0]]}: {dotted}"
-        else:
-            where = f"{file_name}: {dotted}" if dotted else file_name
-        if problem["type"] == "extra_forbidden":
-            problems.append(f"{where}: unknown key{_nearest(key_path)}")
-        elif problem["type"] == "missing":
-            problems.append(f"{where}: is required")
-        elif problem["type"] == "value_error":  # raised by our own validators, which say what they got
-            problems.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
-        elif "alerts" in key_path:  # an address that stands in the wrong place is a secret all the same
-            problems.append(f"{where}: {problem['msg']}")
-        else:
-            problems.append(f"{where}: {problem['msg']}; got {problem['input']!r}")
-    return "; ".join(problems)
-
-
-def _nearest(key_path: tuple[str, ...]) -> str:
-    """Suggests the valid key that looks most like the last of `key_path`."""
-    model: Any = PipelineConfig
-    for name in key_path[:-1]:
-        fields = getattr(model, "model_fields", None)
-        # Of a mapping or a list, such as runners.kubeflow.resources, the type of an entry.
-        model = (
-            fields[name].annotation if fields else next(reversed([a for a in get_args(model) if a is not ...]), None)
-        )
-    valid = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-    close = difflib.get_close_matches(key_path[-1], valid, n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else f"; valid here: {', '.join(valid)}"

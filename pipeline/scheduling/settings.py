@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Literal
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from trainer.settings import DRIFT_LIMIT, Fraction, Settings, TuneWhen
 
@@ -31,12 +31,12 @@ def duration(text: str) -> timedelta:
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
-def _is_duration(text: str) -> str:
-    duration(text)
-    return text
+def _is_duration(text: object) -> str:
+    duration(str(text))
+    return str(text)
 
 
-Duration = Annotated[str, AfterValidator(_is_duration)]
+Duration = Annotated[str, BeforeValidator(_is_duration)]
 
 
 class OnlyIf(Settings):

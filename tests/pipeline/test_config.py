@@ -65,6 +65,13 @@ def test_broken_yaml_names_the_line(project):
         load_config(path)
 
 
+@pytest.mark.parametrize("text", ["*quick start", "*/5 * * * *", "@daily"])
+def test_broken_yaml_tells_of_quotes_where_they_help(project, text):
+    path = project("name: quickstart", f"name: {text}")
+    with pytest.raises(ConfigError, match=r"line .*begins with . or @ needs quotes"):
+        load_config(path)
+
+
 def test_missing_file_names_the_option(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read .*none\.yaml: No such file.*--config"):
         load_config(tmp_path / "none.yaml")
@@ -95,6 +102,16 @@ def test_overrides_take_yaml_values():
         ("tune.randaugment_magnitude=[5, 15]", r"randaugment_layers of 1 or more"),
         ("tune.dropout_rate=[0.5, 0.1]", r"must be \[lowest, highest\]"),
         ("train.epochs=[", "not valid YAML"),
+        ("schedule.cron=*/5 * * * *", r"""quotes within the shell.s: --set 'schedule.cron="\*/5 \* \* \* \*"'"""),
+        ("schedule.retries.wait=5", r"--set schedule.retries.wait: got '5', expected a whole number of s, m, h or d"),
+        ("schedule.alerts.about=[push]", r"--set schedule.alerts.about.0: Input should be 'pushed'"),
+        (
+            "schedule.tune_when=sometimes",
+            r"^--set schedule.tune_when: got 'sometimes', expected always, first, never, drift or "
+            r"\{every: a whole number of at least 1\} or \{drift: a number of at least 0 and at most 1\} or null$",
+        ),
+        ("tune.when={evry: 3}", r"^--set tune.when: got \{'evry': 3\}, expected always, .*\{every: [^;]*$"),
+        ("schedule.only_if.drift=2", r"drift: got 2, expected true or false or a number of at least 0 and at most 1$"),
     ],
 )
 def test_bad_override_is_refused(override, message):
