@@ -39,6 +39,7 @@ METRIC_NAMES = {
     "example_count": "eval images",
 }
 TOLD_APART = ("classes",)  # of the model's note
+NO_SETTINGS = (*TOLD_APART, "val_accuracy", "trained_on")
 MOST_CHANGED_CLASSES = 10
 MOST_SHOWN_CLASSES = 200  # in a confusion matrix
 
@@ -64,7 +65,7 @@ def compare(
             values, key=lambda name: (list(METRIC_NAMES).index(name) if name in METRIC_NAMES else 99, name)
         )
     ]
-    keys = [key for key in {**served_info, **info} if key not in TOLD_APART]
+    keys = [key for key in {**served_info, **info} if key not in NO_SETTINGS]
     changes = [(key, _plain(served_info.get(key)), _plain(info.get(key))) for key in keys]
     classes = []
     if baseline:
