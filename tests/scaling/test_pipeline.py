@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from pipeline.config import ConfigError, load_config
-from pipeline.scale_pipeline import create_scale_pipeline, own_config, write_report
-from pipeline.scale_question import Effort, compare_question, study_question
+from pipeline.scaling.pipeline import create_scale_pipeline, own_config, write_report
+from pipeline.scaling.question import Effort, compare_question, study_question
 
 pytestmark = pytest.mark.tfx
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scale_question import Effort, Entrant, check_fair
-from pipeline.scale_results import NothingTrained, Row, csv_table, not_told_apart, rows_of, total_seconds
-from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
+from pipeline.scaling.question import Effort, Entrant, check_fair
+from pipeline.scaling.results import NothingTrained, Row, csv_table, not_told_apart, rows_of, total_seconds
+from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
 from trainer.cost import network_cost
 from trainer.forecast import Timing, clock
 from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
@@ -155,7 +155,7 @@ def _report(
     console: Console,
 ) -> GridPoint:
     """Writes and prints what was found; returns the winner."""
-    from pipeline.scale_figures import search_figure
+    from pipeline.scaling.figures import search_figure
 
     ranking = sorted(rows, key=lambda row: (-row.epochs, row.loss))
     finalists = [row for row in ranking if row.epochs == ranking[0].epochs]

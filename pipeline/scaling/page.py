@@ -9,9 +9,10 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from pipeline.scale_figures import accuracy_figure
-from pipeline.scale_question import Question
-from pipeline.scale_results import (
+from pipeline.data_part import PROJECT
+from pipeline.scaling.figures import accuracy_figure
+from pipeline.scaling.question import Question
+from pipeline.scaling.results import (
     TABLE_FILE,
     TRAININGS_FILE,
     NothingTrained,
@@ -95,7 +96,7 @@ def write_page(folder: Path, page: Page) -> Path:
         figure.savefig(folder / f"accuracy_{name}.png", dpi=120)
         drawings.append((f"accuracy against {label}", _svg(figure)))
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(PROJECT / "pipeline" / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

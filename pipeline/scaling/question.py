@@ -1,6 +1,6 @@
 """What a study or a comparison asks, in plain values: which networks, trained how, for how long.
 
-The local commands and the pipelines of scale_pipeline.py answer the same questions.
+The local commands and the pipelines of scaling/pipeline.py answer the same questions.
 """
 
 import time

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.config import DEFAULT_PATH, ConfigError, load_config
 from pipeline.config_edit import check_can_set, set_values
-from pipeline.scale_figures import accuracy_figure, search_figure
-from pipeline.scale_page import Page, write_page
-from pipeline.scale_results import Row, csv_of_trainings, csv_table, not_told_apart
+from pipeline.scaling.figures import accuracy_figure, search_figure
+from pipeline.scaling.page import Page, write_page
+from pipeline.scaling.results import Row, csv_of_trainings, csv_table, not_told_apart
 from trainer.forecast import clock
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.scale_question import Entrant
+from pipeline.scaling.question import Entrant
 
 if TYPE_CHECKING:
     from trainer.contenders import Contender, Outcome

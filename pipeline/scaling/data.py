@@ -9,7 +9,7 @@ from pipeline.config import PipelineConfig
 from pipeline.local_runner import check_images_are_there, prepare
 from pipeline.progress import StepDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale_question import images_of
+from pipeline.scaling.question import images_of
 
 LAST_STEP = "Transform"
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import PipelineConfig
-from pipeline.scale_page import missing_trainings, trainings_done, write_results
-from pipeline.scale_question import Effort, Question, check_fair, compare_question, study_question
-from pipeline.scale_results import NothingTrained, Row, rows_of
-from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
+from pipeline.scaling.page import missing_trainings, trainings_done, write_results
+from pipeline.scaling.question import Effort, Question, check_fair, compare_question, study_question
+from pipeline.scaling.results import NothingTrained, Row, rows_of
+from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
 from trainer.scaling import BASE_RESOLUTION
 
 

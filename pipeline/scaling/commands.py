@@ -14,7 +14,7 @@ from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
 if TYPE_CHECKING:
-    from pipeline.scale_question import Effort, Question
+    from pipeline.scaling.question import Effort, Question
 
 EpochsOption = Annotated[int | None, typer.Option(help="Of a training; train.epochs by default.", min=1)]
 SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
@@ -91,9 +91,9 @@ def search(
         raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
     from pipeline.config_edit import check_can_set, set_values
     from pipeline.progress import quiet_output
-    from pipeline.scale_question import Effort
-    from pipeline.scale_search import Grid
-    from pipeline.scale_search import search as run_search
+    from pipeline.scaling.question import Effort
+    from pipeline.scaling.search import Grid
+    from pipeline.scaling.search import search as run_search
     from trainer.scaling_grid import PAPER
 
     if write:
@@ -133,8 +133,8 @@ def study(
     """
     settings = load_config(config, overrides or ())
     from pipeline.progress import quiet_output
-    from pipeline.scale_question import Effort, study_question
-    from pipeline.scale_study import study as run_study
+    from pipeline.scaling.question import Effort, study_question
+    from pipeline.scaling.study import study as run_study
 
     effort, levels = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes), levels or [2.0, 4.0, 8.0]
     if engine or package:
@@ -173,8 +173,8 @@ def compare(
     """
     settings = load_config(config, overrides or ())
     from pipeline.progress import quiet_output
-    from pipeline.scale_question import Effort, compare_question
-    from pipeline.scale_study import compare as run_comparison
+    from pipeline.scaling.question import Effort, compare_question
+    from pipeline.scaling.study import compare as run_comparison
 
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     ours, others = variants or ["b0", "b1", "b2"], backbones or ["ResNet50", "MobileNetV2", "MobileNetV3Large"]
@@ -199,7 +199,7 @@ def _as_pipeline(
     if engine and package:
         raise ConfigError("--compile only writes the pipeline, which --engine runs; leave out one of them")
     from pipeline.progress import quiet_output
-    from pipeline.scale_pipeline import compile_pipeline, run_here, run_on_kubeflow
+    from pipeline.scaling.pipeline import compile_pipeline, run_here, run_on_kubeflow
 
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         if package:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from pipeline.scale_results import Row
+from pipeline.scaling.results import Row
 from trainer.scaling_grid import PAPER
 
 COLOURS = "viridis"  # dark is good
