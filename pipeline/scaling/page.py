@@ -19,6 +19,8 @@ from pipeline.scaling.results import (
     Row,
     csv_of_trainings,
     csv_table,
+    guessing,
+    latency_told,
     total_seconds,
 )
 from trainer.forecast import clock
@@ -66,6 +68,10 @@ def write_results(folder: Path, question: Question, rows: Sequence[Row]) -> Path
         "trainings": trainings_done(question, rows),
         "images": f"{question.source}: {first.images} to train on, {first.val_images} of the val split to judge on",
     }
+    if any(row.latency_ms is not None for row in rows):
+        facts["latency"] = latency_told(rows)
+    if guess := guessing(rows):
+        facts["guessing"] = guess
     if missing := missing_trainings(question, rows):
         facts["missing"] = "; ".join(missing)
     return write_page(folder, Page(question.title, question.intro, facts, rows, question.base))
