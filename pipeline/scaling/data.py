@@ -39,7 +39,7 @@ class SizeDisplay(StepDisplay):
         super().__init__(console, steps)
         self.side = side
         self.all_cached = True
-        self.began = time.monotonic()
+        self.began = self.last_plain_line = time.monotonic()  # of what takes but a moment no more than its end is told
 
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one log record."""
