@@ -13,6 +13,7 @@ from pipeline.config import ConfigError, PipelineConfig
 from pipeline.data_part import PROJECT
 from trainer.backbone_table import BACKBONES, Backbone
 from trainer.cost import network_cost, same_network
+from trainer.forecast import counted
 from trainer.hyperparameters import published_rates
 from trainer.scaling import BASE_RESOLUTION, VARIANTS
 from trainer.scaling_ways import BASE, ScaledNetwork, scaled_networks
@@ -41,11 +42,6 @@ class Effort:
     def deadline(self) -> float | None:
         """From now on."""
         return None if self.minutes is None else time.time() + self.minutes * 60
-
-
-def counted(number: int, noun: str) -> str:
-    """As in "1 epoch", "2 epochs"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class Entrant(Settings):

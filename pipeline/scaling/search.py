@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scaling.question import Effort, Entrant, check_fair, counted
+from pipeline.scaling.question import Effort, Entrant, check_fair
 from pipeline.scaling.results import (
     NothingTrained,
     Row,
@@ -25,7 +25,7 @@ from pipeline.scaling.results import (
 from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
 from pipeline.scaling.tables import compact_table, print_table
 from trainer.cost import network_cost
-from trainer.forecast import Timing, clock
+from trainer.forecast import Timing, clock, counted
 from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 
 if TYPE_CHECKING:

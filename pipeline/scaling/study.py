@@ -10,10 +10,11 @@ from rich.console import Console
 
 from pipeline.config import PipelineConfig
 from pipeline.scaling.page import missing_trainings, trainings_done, write_results
-from pipeline.scaling.question import SAME, Effort, Question, compare_question, counted, study_question
+from pipeline.scaling.question import SAME, Effort, Question, compare_question, study_question
 from pipeline.scaling.results import NothingTrained, Row, guessing, latency_told, rows_of
 from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
 from pipeline.scaling.tables import compact_table, print_table
+from trainer.forecast import counted
 from trainer.scaling import BASE_RESOLUTION
 
 
