@@ -15,7 +15,7 @@ from rich.table import Table
 from pipeline import history_commands, init_command
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, at_work, print_json, print_table
 from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, find_config, load_config
-from pipeline.scale_commands import app as scale_app
+from pipeline.scaling.commands import app as scale_app
 from pipeline.schedule import app as schedule_app
 
 app = typer.Typer(

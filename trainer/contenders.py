@@ -16,14 +16,16 @@ import keras
 import tensorflow as tf
 
 from trainer.atomic_file import write_atomically
-from trainer.backbones import BACKBONES, BackboneSetup, built_macs
+from trainer.backbone_table import BACKBONES
+from trainer.backbones import BackboneSetup, built_macs
 from trainer.callbacks import StepTimer, TrainingDiverged, TrainingFailed
 from trainer.fitting import Training
 from trainer.forecast import Timing, training_seconds
+from trainer.guessing import constant_loss
 from trainer.hyperparameters import choose_rates
 from trainer.input_data import steps_per_epoch, train_batches
 from trainer.job import TrainingJob
-from trainer.latency import measure_latency
+from trainer.latency import device_name, measure_latency
 from trainer.phases import phases_of
 from trainer.setup import Setup
 
@@ -72,10 +74,13 @@ class Outcome:
       val_loss: of the same.
       parameters: of the network, as Keras counts.
       macs: multiply-adds of one image.
-      latency_ms: median for one image, on the device that trained it; None where it was not asked for.
+      latency_ms: for one image, on the device that trained it; None where it was not asked for.
       seconds: that the training took, from its last resumption on: what it had done before a kill is not in it.
       images: trained on.
       val_images: in the val split.
+      largest_share: of the val split that its largest class has, which is the accuracy of who always answers that one.
+      constant_loss: on the val split of who answers every image with the shares of its classes.
+      device: that trained it.
     """
 
     val_accuracy: float
@@ -86,6 +91,9 @@ class Outcome:
     seconds: float
     images: int
     val_images: int
+    largest_share: float
+    constant_loss: float
+    device: str
 
 
 def read_outcome(job: TrainingJob, folder: str) -> Outcome | None:
@@ -136,6 +144,7 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
     except TrainingDiverged as error:
         give_up(job, folder, str(error))
         raise
+    counts = training.setup.val_split.class_counts
     outcome = Outcome(
         val_accuracy=float(training.result["val_accuracy"]),
         val_loss=float(training.result["val_loss"]),
@@ -145,6 +154,9 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
         seconds=round(time.monotonic() - started, 1),
         images=training.setup.train_split.num_examples,
         val_images=training.setup.val_split.num_examples,
+        largest_share=max(counts) / sum(counts),
+        constant_loss=constant_loss(counts, job.recipe.label_smoothing),
+        device=device_name(),
     )
     write_atomically(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
     training.finish()

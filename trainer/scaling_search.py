@@ -17,7 +17,7 @@ from keras_tuner.engine.trial import Trial
 
 from trainer.callbacks import TrainingFailed
 from trainer.contenders import TRAININGS_PER_PROCESS, Contender, Outcome, outcome_of, read_outcome, why_failed
-from trainer.forecast import Pace, Timing, clock
+from trainer.forecast import Pace, Timing, clock, counted
 from trainer.progress import DONE, PROGRESS
 from trainer.scaling_grid import PAPER, GridPoint
 from trainer.search_space import MIN_SEED, SearchOracle
@@ -182,7 +182,7 @@ class NetworkTrials(RecordedTrials):
         forecast = self._forecast(contender.name, epochs)
         outcomes: list[Outcome] = []
         for seed in self.seeds:
-            PROGRESS.info("%s, %d epochs, seed %d", place, epochs, seed)
+            PROGRESS.info("%s, %s, seed %d", place, counted(epochs, "epoch"), seed)
             known = read_outcome(contender.training(seed, epochs), self.folder)
             try:
                 outcomes.append(known or outcome_of(contender.training(seed, epochs), self.folder))
@@ -194,7 +194,8 @@ class NetworkTrials(RecordedTrials):
         loss = statistics.mean(outcome.val_loss for outcome in outcomes)
         accuracy = statistics.mean(outcome.val_accuracy for outcome in outcomes)
         left = clock(self.pace.seconds_left)
-        DONE.info("%s, %d epochs: loss %.4f, accuracy %.4f; %s left", place, epochs, loss, accuracy, left)
+        told = counted(epochs, "epoch")
+        DONE.info("%s, %s: loss %.4f, accuracy %.4f; %s left", place, told, loss, accuracy, left)
         return replace(record, status="completed", score=loss, history=({"val_loss": loss, "val_accuracy": accuracy},))
 
     def show(self, record: TrialRecord) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trainer.cost import network_cost
+from trainer.scaling import BASE_RESOLUTION, MIN_RESOLUTION
 from trainer.settings import MAX_SIDE, ModelSettings
 
 WAYS = ("depth", "width", "resolution", "compound")
 BASE = "base"
 COEFFICIENTS = {"depth": "alpha", "width": "beta", "resolution": "gamma"}
 CLOSE = 1.33  # how far from its level a network's FLOPs may be
+SIDES_TO_TRY = range(MIN_RESOLUTION, 513, 16)  # as the base's, where a level is out of reach
+MAX_COEFFICIENT = 64  # of `model.alpha`
 STEPS = 400  # of a coefficient between 1 and its highest, of which the nearest is taken
 
 
@@ -34,6 +37,10 @@ class ScaledNetwork:
     layers: int
 
 
+class _OutOfReach(ValueError):
+    """Nothing near a level lies on a way: layers and halved sides are whole, channels go by eight, sides end."""
+
+
 def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: int | None) -> list[ScaledNetwork]:
     """The base (phi 0), and for each level and way the network nearest to `level` times its multiply-adds.
 
@@ -47,6 +54,13 @@ def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: i
     """
     if not levels or not all(1 < level < math.inf for level in levels):
         raise ValueError(f"the levels are multiples of the base's FLOPs and above 1; got {list(levels)}")
+    try:
+        return _networks(base, levels, num_classes)
+    except _OutOfReach as error:
+        raise ValueError(f"{error}; {_what_helps(base, levels, num_classes)}") from error
+
+
+def _networks(base: ModelSettings, levels: Sequence[float], num_classes: int | None) -> list[ScaledNetwork]:
     start = base.model_copy(update={"phi": 0.0, "weights": "none"})
     networks = [_scaled(BASE, 1.0, start, num_classes)]
     base_macs = networks[0].macs
@@ -60,7 +74,10 @@ def scaled_networks(base: ModelSettings, levels: Sequence[float], num_classes: i
             near = [_scaled(way, level, model, num_classes) for model in candidates[max(after - 1, 0) : after + 1]]
             nearest = min(near, key=lambda network: abs(math.log(network.macs / (level * base_macs))))
             if not 1 / CLOSE < nearest.macs / (level * base_macs) < CLOSE:
-                raise ValueError(f"no network of {level:g} times the FLOPs is reached by {way} alone; {_fix(way)}")
+                found = nearest.macs / base_macs
+                raise _OutOfReach(
+                    f"no network of {level:g} times the FLOPs is reached by {way}, the nearest has {found:.3g}"
+                )
             networks.append(nearest)
     return networks
 
@@ -74,7 +91,9 @@ def _candidates(start: ModelSettings, way: str, level: float) -> Iterator[ModelS
         else:
             ones = dict.fromkeys(COEFFICIENTS.values(), 1.0)
             # FLOPs grow with the depth, and with the square of width and resolution; more is asked for to be sure.
-            highest = 1.5 * (level if way == "depth" else math.sqrt(level))
+            highest = 1.5 * math.sqrt(level)
+            if way == "depth":  # of a shallow base every stage has one block, however little more is asked for
+                highest = min(1.5 * level / min(start.base_depth, 1.0), MAX_COEFFICIENT)
             update = {"phi": 1.0, **ones, COEFFICIENTS[way]: 1.0 + share * (highest - 1.0)}
         model = start.model_copy(update=update)
         if model.chosen_variant.resolution <= MAX_SIDE:
@@ -86,5 +105,13 @@ def _scaled(way: str, level: float, model: ModelSettings, num_classes: int | Non
     return ScaledNetwork(way, level, model, cost.macs, len(cost.layers))
 
 
-def _fix(way: str) -> str:
-    return "lower the level, or raise alpha, beta or gamma" if way == "compound" else "lower the level"
+def _what_helps(base: ModelSettings, levels: Sequence[float], num_classes: int | None) -> str:
+    """The nearest side of the base from which all levels are reached; it was tried."""
+    present = base.image_size or BASE_RESOLUTION
+    for side in sorted(SIDES_TO_TRY, key=lambda side: abs(side - present)):
+        try:
+            _networks(base.model_copy(update={"image_size": side}), levels, num_classes)
+        except _OutOfReach:
+            continue
+        return f"with --set model.image_size={side} all levels are"
+    return "choose other levels, or a base of more layers and channels (model.base_depth, model.base_width)"

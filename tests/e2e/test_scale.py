@@ -18,10 +18,14 @@ SHORT = ("--seeds", "1", "--data-fraction", "0.3")
 
 
 def scale(project, command: str, *arguments: str):
-    effnet = [str(BIN / "effnet"), "scale", command]
-    done = run_command([*effnet, *project.settings(*TINY), *arguments], cwd=project.folder)
+    done = attempt(project, command, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def attempt(project, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    effnet = [str(BIN / "effnet"), "scale", command]
+    return run_command([*effnet, *project.settings(*TINY), *arguments], cwd=project.folder)
 
 
 def page_of(stdout: str) -> Path:
@@ -67,10 +71,10 @@ def test_networks_of_keras_are_compared_with_ours(project):
     ]
 
 
-def test_a_search_that_was_killed_goes_on_and_writes_what_it_found(project, tmp_path):
+def test_a_search_that_was_killed_goes_on_and_writes_nothing_where_nothing_was_learned(project, tmp_path):
     mine = tmp_path / "pipeline.yaml"
     mine.write_text((Path(__file__).parents[2] / "pipeline.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    grid = ("--config", str(mine), "--step", "0.5", "--tolerance", "0.3", "--rungs", "2", "--epochs", "2", "--write")
+    grid = ("--config", str(mine), "--step", "0.5", "--tolerance", "0.3", "--rungs", "2", "--epochs", "2")
     outcomes = killed_after(2, project, "search", *grid, *SHORT)
     made = scale(project, "search", *grid, *SHORT)
     assert "for the rest" in made
@@ -78,8 +82,12 @@ def test_a_search_that_was_killed_goes_on_and_writes_what_it_found(project, tmp_
     assert "in fact" in made
     for path, written in outcomes.items():
         assert path.stat().st_mtime_ns == written  # not trained again
-    model = load_config(mine).model
-    assert abs(model.alpha * model.beta**2 * model.gamma**2 - 2) <= 0.3
+    assert "no better than always answering the largest class" in made
+    before = mine.read_text(encoding="utf-8")
+    refused = attempt(project, "search", *grid, *SHORT, "--write")
+    assert refused.returncode == 2
+    assert "--write: nothing was written, for even the best network learned nothing" in refused.stderr
+    assert mine.read_text(encoding="utf-8") == before
     (figure,) = (project.folder / "build" / "quickstart" / "scale").glob("search-*/search.png")
     assert figure.stat().st_size > 10_000
     rows = list(csv.DictReader((figure.parent / "search.csv").open(encoding="utf-8")))

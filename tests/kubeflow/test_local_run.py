@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from data.quickstart import build_quickstart
-from pipeline import scale_pipeline
 from pipeline.config import PipelineConfig
 from pipeline.kubeflow_runner import compile_pipeline
-from pipeline.scale_question import Effort, compare_question
+from pipeline.scaling import pipeline as scale_pipeline
+from pipeline.scaling.question import Effort, compare_question
 from tests.kubeflow.conftest import cluster_config
 from tests.kubeflow.local_backend import LocalBackend, Task
 

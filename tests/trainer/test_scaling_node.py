@@ -7,7 +7,7 @@ from trainer import scaling_node
 from trainer.callbacks import TrainingDiverged
 from trainer.contenders import Outcome
 
-OUTCOME = Outcome(0.9, 0.3, 1_000, 2_000, None, 5.0, 100, 50)
+OUTCOME = Outcome(0.9, 0.3, 1_000, 2_000, None, 5.0, 100, 50, 0.2, 1.6, "a processor")
 
 
 @pytest.mark.parametrize("diverges", [False, True])

@@ -39,7 +39,7 @@ class Known:
         if name == "n5":
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
         self.result = {"val_accuracy": 0.5, "val_loss": 1.0}
-        split = mock.Mock(num_examples=100)
+        split = mock.Mock(num_examples=100, class_counts=(60, 40))
         self.setup = mock.Mock(train_split=split, val_split=split)
         return mock.Mock(count_params=lambda: 7)
 

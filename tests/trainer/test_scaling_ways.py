@@ -1,5 +1,7 @@
 """The networks that a study compares."""
 
+import re
+
 import pytest
 
 from trainer.cost import network_cost
@@ -43,6 +45,19 @@ def test_levels_are_above_the_base(levels):
         scaled_networks(BASE, levels, 12)
 
 
+def test_a_level_that_is_out_of_reach_is_told_with_a_base_from_which_it_is_not():
+    with pytest.raises(ValueError, match=r"1\.5 times the FLOPs is reached by resolution, the nearest has") as refused:
+        scaled_networks(ModelSettings(base_width=0.5, image_size=33), [1.5, 3.0], 10)
+    side = int(re.search(r"model\.image_size=(\d+)", str(refused.value))[1])
+    assert side > 33
+    assert scaled_networks(ModelSettings(base_width=0.5, image_size=side), [1.5, 3.0], 10)
+
+
+def test_a_shallow_base_is_made_deep_enough():
+    networks = scaled_networks(ModelSettings(base_width=0.2, base_depth=0.3, image_size=32), [8.0], 10)
+    assert {network.level for network in networks} == {1.0, 8.0}
+
+
 def test_a_level_that_no_side_reaches_is_refused():
-    with pytest.raises(ValueError, match="resolution alone"):
+    with pytest.raises(ValueError, match="by resolution"):
         scaled_networks(ModelSettings(image_size=1500), [8.0], 12)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import OWN_FILE, ConfigError, PipelineConfig, load_config
+from pipeline.scaling.tables import compact_table, print_table
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
 if TYPE_CHECKING:
-    from pipeline.scale_question import Effort, Question
+    from pipeline.scaling.question import Effort, Question
 
-EpochsOption = Annotated[int | None, typer.Option(help="Of a training; train.epochs by default.", min=1)]
+EpochsOption = Annotated[int | None, typer.Option(help="Of each training; train.epochs by default.", min=1)]
 SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
 DataOption = Annotated[float, typer.Option(help="Share of the training images that is used.", min=0.01, max=1)]
 MinutesOption = Annotated[float | None, typer.Option(help="No training begins that would end later.", min=0.1)]
@@ -36,7 +36,7 @@ app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own image
 def cost(
     config: ConfigOption = None,
     overrides: SetOption = None,
-    classes: Annotated[int, typer.Option(help="Width of the classifier.", min=1)] = 1000,
+    classes: Annotated[int, typer.Option(help="Width of the classifier; your images are not looked at.", min=1)] = 1000,
     by: Annotated[Literal["network", "block", "layer"], typer.Option(help="How finely.")] = "network",
     latency: Annotated[bool, typer.Option("--latency", help="Build the chosen network and time it, here.")] = False,
     as_json: JsonOption = False,
@@ -52,17 +52,20 @@ def cost(
     if by == "network":
         rows = [(chosen, measured), *((variant, None) for variant in VARIANTS.values())]
         _print_networks([(variant, network_cost(variant, classes), ms) for variant, ms in rows], as_json)
+        if not as_json:
+            print(f"with a classifier of {classes} classes (--classes); multiply-adds and activations are of one image")
         return
     whole = network_cost(chosen, classes)
     parts = whole.stages() if by == "block" else list(whole.layers)
     if as_json:
         print_json(parts)
         return
-    table = Table(by, "parameters", "M MACs", "activations KB", title=_title(chosen, measured))
+    table = compact_table(by, "parameters", "M MACs", "activations KB")
     for part in parts:
         kilobytes = part.activations * BYTES_PER_ACTIVATION / 1e3
         table.add_row(part.name, f"{part.parameters:,}", f"{part.macs / 1e6:,.2f}", f"{kilobytes:,.1f}")
-    Console().print(table)
+    print(f"{_title(chosen, measured)}, {classes} classes (--classes)")
+    print_table(Console(), table)
 
 
 @app.command()
@@ -72,7 +75,9 @@ def search(
     step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
     tolerance: Annotated[float, typer.Option(help="Of alpha * beta^2 * gamma^2, around 2.", min=0, max=0.5)] = 0.1,
     rungs: Annotated[int, typer.Option(help="Each halves the networks and doubles the epochs.", min=1, max=6)] = 3,
-    epochs: EpochsOption = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of the last rung's trainings; train.epochs by default.", min=1)
+    ] = None,
     seeds: SeedsOption = 1,
     data_fraction: DataOption = 1.0,
     minutes: MinutesOption = 60.0,
@@ -91,21 +96,33 @@ def search(
         raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
     from pipeline.config_edit import check_can_set, set_values
     from pipeline.progress import quiet_output
-    from pipeline.scale_question import Effort
-    from pipeline.scale_search import Grid
-    from pipeline.scale_search import search as run_search
+    from pipeline.scaling.question import Effort
+    from pipeline.scaling.search import Grid, check_learned, point_of
+    from pipeline.scaling.search import search as run_search
+    from pipeline.scaling.stopping import stoppable
     from trainer.scaling_grid import PAPER
 
     if write:
         check_can_set(own, "model", asdict(PAPER))
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
-        best = run_search(settings, effort, Grid(step, tolerance, rungs), console, forecast)
-        if best is None:
+        with stoppable(console):
+            winner = run_search(settings, effort, Grid(step, tolerance, rungs), console, forecast)
+        if winner is None:
             return
+        best = point_of(winner)
         if write:
+            check_learned(winner)
             set_values(own, "model", asdict(best))
             console.print(f"{own}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
+            written = load_config(own).model
+            if written.phi is None:
+                console.print(
+                    f"model.phi is null there, so that a run still trains {written.variant} and does not read them; "
+                    "for the network they make: effnet run --set model.phi=1, or phi: 1 in the file",
+                    highlight=False,
+                    soft_wrap=True,
+                )
         else:
             chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
             console.print(f"use it: effnet run --set model.phi=1 {chosen}", highlight=False, soft_wrap=True)
@@ -133,15 +150,16 @@ def study(
     """
     settings = load_config(config, overrides or ())
     from pipeline.progress import quiet_output
-    from pipeline.scale_question import Effort, study_question
-    from pipeline.scale_study import study as run_study
+    from pipeline.scaling.question import Effort, study_question
+    from pipeline.scaling.stopping import stoppable
+    from pipeline.scaling.study import study as run_study
 
     effort, levels = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes), levels or [2.0, 4.0, 8.0]
     if engine or package:
         question = study_question(settings, effort, levels, len(settings.data.classes) or None)
         _as_pipeline(settings, effort, question, engine, package, forecast)
         return
-    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console, stoppable(console):
         run_study(settings, effort, levels, console, forecast)
 
 
@@ -173,8 +191,9 @@ def compare(
     """
     settings = load_config(config, overrides or ())
     from pipeline.progress import quiet_output
-    from pipeline.scale_question import Effort, compare_question
-    from pipeline.scale_study import compare as run_comparison
+    from pipeline.scaling.question import Effort, compare_question
+    from pipeline.scaling.stopping import stoppable
+    from pipeline.scaling.study import compare as run_comparison
 
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     ours, others = variants or ["b0", "b1", "b2"], backbones or ["ResNet50", "MobileNetV2", "MobileNetV3Large"]
@@ -182,7 +201,7 @@ def compare(
         question = compare_question(settings, effort, ours, others)
         _as_pipeline(settings, effort, question, engine, package, forecast)
         return
-    with quiet_output(settings.run_root / "scale" / "scale.log") as console:
+    with quiet_output(settings.run_root / "scale" / "scale.log") as console, stoppable(console):
         run_comparison(settings, effort, ours, others, console, forecast)
 
 
@@ -199,14 +218,16 @@ def _as_pipeline(
     if engine and package:
         raise ConfigError("--compile only writes the pipeline, which --engine runs; leave out one of them")
     from pipeline.progress import quiet_output
-    from pipeline.scale_pipeline import compile_pipeline, run_here, run_on_kubeflow
+    from pipeline.scaling.pipeline import compile_pipeline, run_here, run_on_kubeflow
+    from pipeline.scaling.stopping import stoppable
 
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         if package:
             name = compile_pipeline(settings, effort, question, package)
             console.print(f"[bold]pipeline[/]      {name}: {package}", highlight=False, soft_wrap=True)
         else:
-            (run_here if engine == "local" else run_on_kubeflow)(settings, effort, question, console)
+            with stoppable(console):
+                (run_here if engine == "local" else run_on_kubeflow)(settings, effort, question, console)
 
 
 def _title(variant: Variant, milliseconds: float | None) -> str:
@@ -228,18 +249,24 @@ def _print_networks(networks: list[tuple[Variant, Cost, float | None]], as_json:
     if as_json:
         print_json(entries)
         return
-    table = Table("network", "side", "width", "depth", "M params", "G MACs", "activations MB", "ms")
+    timed = any(milliseconds is not None for _, _, milliseconds in networks)
+    headers = ("network", "side", "width", "depth", "M params", "G MACs", "activations MB")
+    table = compact_table(*headers, *(["ms"] if timed else []))
     for number, ((variant, cost, milliseconds), entry) in enumerate(zip(networks, entries, strict=True)):
         table.add_row(
-            f"[bold]{variant.name}[/]" if number == 0 else variant.name,
+            f"[bold]yours: {variant.name}[/]" if number == 0 else variant.name,
             *(f"{entry[name]:.4g}" for name in ("resolution", "width_coefficient", "depth_coefficient")),
             f"{cost.parameters / 1e6:.2f}",
             f"{cost.macs / 1e9:.4f}",
             f"{cost.activation_bytes / 1e6:.1f}",
-            "" if milliseconds is None else f"{milliseconds:.1f}",
+            *(["" if milliseconds is None else f"{milliseconds:.1f}"] if timed else []),
             end_section=number == 0,
         )
-    Console().print(table)
+    print_table(Console(), table)
+    if timed:
+        from trainer.latency import HOW_MEASURED, device_name
+
+        print(f"ms: {HOW_MEASURED}, on {device_name()}")
 
 
 def _latency(variant: Variant, classes: int) -> float:

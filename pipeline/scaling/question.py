@@ -1,24 +1,25 @@
 """What a study or a comparison asks, in plain values: which networks, trained how, for how long.
 
-The local commands and the pipelines of scale_pipeline.py answer the same questions.
+The local commands and the pipelines of scaling/pipeline.py answer the same questions.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from components.source_hash import source_hash
 from pipeline.config import ConfigError, PipelineConfig
 from pipeline.data_part import PROJECT
-from trainer.cost import network_cost
+from trainer.backbone_table import BACKBONES, Backbone
+from trainer.cost import network_cost, same_network
+from trainer.forecast import counted
 from trainer.hyperparameters import published_rates
 from trainer.scaling import BASE_RESOLUTION, VARIANTS
 from trainer.scaling_ways import BASE, ScaledNetwork, scaled_networks
 from trainer.settings import ModelSettings, Settings
 
-if TYPE_CHECKING:
-    from trainer.backbones import Backbone
+SAME = " = "  # between the names, and the groups, of one network
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Entrant(Settings):
     """A network that takes part.
 
     Args:
-      name: what it is called in tables; no two are called the same.
-      group: what it belongs to: a way of scaling, a family of networks.
+      name: what it is called in tables; no two are called the same. One network by several names has them all.
+      group: what it belongs to: a way of scaling, a family of networks; likewise.
       model: the `model` section that builds it, or that a backbone takes side and weights from.
       layers: how many it has; with the next one, for forecasts.
       macs: multiply-adds of one image.
@@ -120,7 +121,7 @@ def study_question(config: PipelineConfig, effort: Effort, levels: Sequence[floa
         intro=f"Each network is the same base, made larger in one way to have {_listed(levels)} times its "
         "multiply-adds: deeper, wider, on larger images, or all three by the compound coefficient phi "
         f"(alpha {model.alpha:g}, beta {model.beta:g}, gamma {model.gamma:g}).",
-        entrants=tuple(_scaled(network, networks[0].macs) for network in networks),
+        entrants=distinct([_scaled(network, networks[0].macs) for network in networks]),
         base=BASE,
         **_common(config, effort),
     )
@@ -134,8 +135,6 @@ def compare_question(
     Raises:
       ConfigError: a network is not known.
     """
-    from trainer.backbones import BACKBONES
-
     for option, names, valid in (("variant", variants, VARIANTS), ("backbone", backbones, BACKBONES)):
         if unknown := [name for name in names if name not in valid]:
             raise ConfigError(f"--{option} {unknown[0]}: expected one of {', '.join(valid)}")
@@ -155,9 +154,21 @@ def compare_question(
         title="EfficientNet beside other networks",
         intro="Our variants and networks of keras.applications, all trained by the same recipe on the same images"
         + (", from their ImageNet weights." if weights == "imagenet" else ", from scratch."),
-        entrants=tuple(entrants),
+        entrants=distinct(entrants),
         **_common(config, effort),
     )
+
+
+def distinct(entrants: Sequence[Entrant]) -> tuple[Entrant, ...]:
+    """Each network once, so that it is trained once; the others' names and groups are joined to the first one's."""
+    found: dict[object, Entrant] = {}
+    for entrant in entrants:
+        network = entrant.backbone or same_network(entrant.model.chosen_variant)
+        first = found.setdefault(network, entrant)
+        if first is not entrant:
+            group = first.group if entrant.group in first.group.split(SAME) else f"{first.group}{SAME}{entrant.group}"
+            found[network] = first.model_copy(update={"name": f"{first.name}{SAME}{entrant.name}", "group": group})
+    return tuple(found.values())
 
 
 def check_fair(config: PipelineConfig, pretrained: bool = False) -> None:
@@ -240,7 +251,7 @@ def _own(model: ModelSettings) -> Entrant:
     )
 
 
-def _backbone(name: str, backbone: "Backbone", model: ModelSettings) -> Entrant:
+def _backbone(name: str, backbone: Backbone, model: ModelSettings) -> Entrant:
     side = model.chosen_variant.resolution
     return Entrant(
         name=name,
@@ -255,7 +266,7 @@ def _backbone(name: str, backbone: "Backbone", model: ModelSettings) -> Entrant:
 
 def _common(config: PipelineConfig, effort: Effort) -> dict[str, Any]:
     return {
-        "recipe": f"{config.train.recipe}, {effort.epochs} epochs, batches of {config.train.batch_size}",
+        "recipe": f"{config.train.recipe}, {counted(effort.epochs, 'epoch')}, batches of {config.train.batch_size}",
         "source": config.data.path,
         "epochs": effort.epochs,
         "seeds": tuple(config.seed + number for number in range(effort.seeds)),

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
-from pipeline.scale_results import Row
+from pipeline.scaling.question import SAME
+from pipeline.scaling.results import Row
 from trainer.scaling_grid import PAPER
 
 COLOURS = "viridis"  # dark is good
+NARROW = 6  # times; where costs lie closer together, ticks of 1, 2, 3 and 5 are too few
 MARKERS = "osD^vP*X<>"
 OUTLINE = (withStroke(linewidth=3, foreground="white"),)  # so that numbers can be read on any colour
 
@@ -80,23 +82,22 @@ def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: st
     """
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     axes = figure.subplots()
-    groups = dict.fromkeys(row.contender.group for row in rows if row is not base)
-    for number, group in enumerate(groups):
-        own = [row for row in rows if row.contender.group == group or row is base]
-        own.sort(key=lambda row: row.outcomes[0].macs)  # so that a line goes from a network to the next larger one
-        axes.errorbar(
+    for number, (group, own) in enumerate(_lines(rows, base).items()):
+        bars = axes.errorbar(
             [cost(row) for row in own],
             [row.accuracy for row in own],
             yerr=[_bar(row.accuracy_spread) for row in own],
-            marker=MARKERS[number % len(MARKERS)],
+            marker=MARKERS[number % len(MARKERS)] if base else None,
             capsize=3,
-            label=group,
+            label=group if base else None,
         )
-        if base is None:
-            for row in own:
-                axes.annotate(row.contender.name, (cost(row), row.accuracy), xytext=(4, 5), textcoords="offset points")
+        for row in () if base else own:  # beside their points names would lie on each other
+            marker, colour = MARKERS[list(rows).index(row) % len(MARKERS)], bars.lines[0].get_color()
+            axes.plot(cost(row), row.accuracy, marker, color=colour, label=row.contender.name)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    costs = [cost(row) for row in rows]
+    few = max(costs) < NARROW * min(costs)
+    axes.xaxis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=(1, 2, 3, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=label, ylabel="accuracy")
@@ -104,6 +105,16 @@ def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: st
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
+
+
+def _lines(rows: Sequence[Row], base: Row | None) -> dict[str, list[Row]]:
+    """The networks of each group, from the smallest to the largest; groups of the same networks are one line."""
+    groups = dict.fromkeys(name for row in rows if row is not base for name in row.contender.group.split(SAME))
+    names: dict[tuple[int, ...], list[str]] = {}
+    for group in groups:
+        own = [i for i, row in enumerate(rows) if row is base or group in row.contender.group.split(SAME)]
+        names.setdefault(tuple(sorted(own, key=lambda i: rows[i].outcomes[0].macs)), []).append(group)
+    return {SAME.join(same): [rows[i] for i in own] for own, same in names.items()}
 
 
 def _bar(spread: float | None) -> float:

@@ -15,8 +15,8 @@ from rich.console import Console
 from pipeline.config import PipelineConfig
 from pipeline.progress import TrainingDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale_data import Images, materialise
-from pipeline.scale_question import Effort, Entrant, training_config
+from pipeline.scaling.data import Images, materialise
+from pipeline.scaling.question import Effort, Entrant, training_config
 from trainer.forecast import Pace, Timing, clock
 
 if TYPE_CHECKING:

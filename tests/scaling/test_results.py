@@ -6,13 +6,17 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from pipeline.config import DEFAULT_PATH, ConfigError, load_config
 from pipeline.config_edit import check_can_set, set_values
-from pipeline.scale_figures import accuracy_figure, search_figure
-from pipeline.scale_page import Page, write_page
-from pipeline.scale_results import Row, csv_of_trainings, csv_table, not_told_apart
+from pipeline.scaling.figures import accuracy_figure, search_figure
+from pipeline.scaling.page import Page, write_page
+from pipeline.scaling.results import Row, csv_of_trainings, csv_table, guessing, not_told_apart
+from pipeline.scaling.search import check_learned
+from pipeline.scaling.study import print_rows
 from trainer.forecast import clock
+from trainer.guessing import constant_loss
 
 
 def make_row(name, group, accuracies, macs=1_000_000, epochs=4, latency_ms=2.5, **details) -> Row:
@@ -26,6 +30,9 @@ def make_row(name, group, accuracies, macs=1_000_000, epochs=4, latency_ms=2.5, 
             seconds=3.0,
             images=200,
             val_images=100,
+            largest_share=0.25,
+            constant_loss=1.6,
+            device="a processor",
         )
         for accuracy in accuracies
     )
@@ -58,6 +65,37 @@ def test_a_hundred_right_answers_do_not_make_a_network_perfect():
     assert not_told_apart(perfect, make_row("nearly", "x", [0.97]))
     assert not not_told_apart(perfect, make_row("good", "x", [0.8]))
     assert not_told_apart(make_row("lucky", "x", [0.9, 0.5]), make_row("good", "x", [0.5, 0.5]))
+
+
+def test_networks_that_do_no_better_than_guessing_are_named_and_none_of_them_is_written_down():
+    lazy, good = make_row("lazy", "x", [0.25]), make_row("good", "x", [0.8])
+    assert "largest class, which is right for 0.2500 of the images: lazy." in guessing([lazy, good])
+    assert "all 2 networks" in guessing([lazy, lazy])
+    assert guessing([good]) == ""
+    check_learned(good)
+    for bad in (lazy, make_row("sure and wrong", "x", [0.35])):  # its loss is 1.65
+        with pytest.raises(ConfigError, match=r"learned nothing: one answer to all images has accuracy 0\.2500"):
+            check_learned(bad)
+
+
+def test_one_answer_to_all_has_the_entropy_of_the_labels():
+    assert constant_loss([50, 50, 0], 0.0) == pytest.approx(math.log(2))
+    assert constant_loss([1, 1, 1], 0.1) == pytest.approx(math.log(3))
+    assert constant_loss([100, 0], 0.1) == pytest.approx(-0.95 * math.log(0.95) - 0.05 * math.log(0.05))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_table_fits_eighty_columns_and_cuts_no_name(terminal):
+    rows = [make_row(name, "x", [0.5, 0.6], macs=3_000_000_000, side=224) for name in ("MobileNetV3Large", "ResNet50")]
+    rows.append(make_row("resolution x2 = compound x2", "x", [0.5], macs=40_000_000, side=66))
+    out = io.StringIO()
+    print_rows(Console(file=out, width=80 if terminal else 40, force_terminal=terminal, color_system=None), rows)
+    lines = out.getvalue().splitlines()
+    for name in ("MobileNetV3Large ", "ResNet50 ", "resolution x2 ", "= compound x2 "):
+        assert any(line.startswith(name) for line in lines), name
+    assert any("accuracy" in line for line in lines)
+    assert max(len(line.rstrip()) for line in lines if "0.5500" in line or "accuracy" in line) <= 80
+    assert "a processor" in out.getvalue()
 
 
 def test_every_training_has_a_line_with_its_seed():
@@ -108,6 +146,28 @@ def test_costs_can_be_read_off_the_axis_and_one_seed_has_no_bar():
     (bars,) = axes.containers[0].lines[2]
     lengths = [segment[1][1] - segment[0][1] for segment in bars.get_segments() if len(segment)]
     assert [length > 0 for length in lengths if not math.isnan(length)] == [True]
+
+
+def test_one_network_by_two_names_lies_on_both_lines_and_the_same_line_is_drawn_once():
+    base = make_row("base", "base", [0.4], macs=1_000_000)
+    both = make_row("width x2 = compound x2", "width = compound", [0.6], macs=2_000_000)
+    (axes,) = accuracy_figure([base, both], lambda row: row.outcomes[0].macs, "macs", base).axes
+    assert axes.get_legend_handles_labels()[1] == ["width = compound"]
+    wider = make_row("width x4", "width", [0.7], macs=4_000_000)
+    (axes,) = accuracy_figure([base, both, wider], lambda row: row.outcomes[0].macs, "macs", base).axes
+    points = {line.get_label(): len(line.lines[0].get_xdata()) for line in axes.containers}
+    assert points == {"width": 3, "compound": 2}
+
+
+def test_networks_without_a_common_base_are_named_in_the_legend():
+    rows = [make_row(name, name[:3], [0.5], macs=macs) for name, macs in (("b0", 11_000_000), ("b1", 14_000_000))]
+    figure = accuracy_figure(rows, lambda row: row.outcomes[0].macs / 1e6, "millions")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert axes.get_legend_handles_labels()[1] == ["b0", "b1"]
+    assert not axes.texts
+    low, high = axes.get_xlim()
+    assert sum(low <= place <= high for place in axes.get_xticks()) >= 3
 
 
 def test_the_search_figure_shows_grid_and_course(tmp_path):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.scale_question import Entrant
+from pipeline.scaling.question import Entrant
+from trainer.latency import HOW_MEASURED
 
 if TYPE_CHECKING:
     from trainer.contenders import Contender, Outcome
@@ -65,9 +66,19 @@ class Row:
 
     @property
     def latency_ms(self) -> float | None:
-        """Median over the seeds; None where it was not measured."""
+        """The lowest of the seeds', for load makes it higher only; None where it was not measured."""
         measured = [outcome.latency_ms for outcome in self.outcomes if outcome.latency_ms is not None]
-        return statistics.median(measured) if measured else None
+        return min(measured) if measured else None
+
+    @property
+    def guesses(self) -> bool:
+        """Whether always answering the largest class would be right as often."""
+        return self.accuracy <= self.outcomes[0].largest_share
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is better than answers that do not look at the images: in accuracy, and in loss."""
+        return not self.guesses and self.loss < self.outcomes[0].constant_loss
 
     @property
     def sampling_error(self) -> float:
@@ -89,6 +100,25 @@ class Row:
 def not_told_apart(row: Row, other: Row) -> bool:
     """Whether the accuracies differ by less than two standard errors of their difference."""
     return abs(row.accuracy - other.accuracy) < 2 * math.hypot(row.error, other.error)
+
+
+def guessing(rows: Sequence[Row]) -> str:
+    """Names the networks that do no better than guessing; empty where none does."""
+    names = [row.contender.name for row in rows if row.guesses]
+    if not names:
+        return ""
+    share = rows[0].outcomes[0].largest_share
+    who = f"all {len(names)} networks" if len(names) == len(rows) > 1 else "; ".join(names)
+    return (
+        f"no better than always answering the largest class, which is right for {share:.4f} of the images: {who}. "
+        "More --epochs or images are needed before such networks tell anything"
+    )
+
+
+def latency_told(rows: Sequence[Row]) -> str:
+    """How the latencies were measured, and on what."""
+    devices = dict.fromkeys(outcome.device for row in rows for outcome in row.outcomes)
+    return f"{HOW_MEASURED} (of several seeds the lowest), after the training, on {' and '.join(devices)}"
 
 
 def rows_of(contenders: Sequence["Contender"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:

@@ -10,14 +10,22 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scale_question import Effort, Entrant, check_fair
-from pipeline.scale_results import NothingTrained, Row, csv_table, not_told_apart, rows_of, total_seconds
-from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
+from pipeline.scaling.question import Effort, Entrant, check_fair
+from pipeline.scaling.results import (
+    NothingTrained,
+    Row,
+    csv_table,
+    guessing,
+    not_told_apart,
+    rows_of,
+    total_seconds,
+)
+from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
+from pipeline.scaling.tables import compact_table, print_table
 from trainer.cost import network_cost
-from trainer.forecast import Timing, clock
+from trainer.forecast import Timing, clock, counted
 from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 
 if TYPE_CHECKING:
@@ -39,10 +47,8 @@ class Grid:
     rungs: int
 
 
-def search(
-    config: PipelineConfig, effort: Effort, grid: Grid, console: Console, forecast_only: bool
-) -> GridPoint | None:
-    """Searches, writes table and figure, and returns the best point; None where only the forecast was asked for.
+def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console, forecast_only: bool) -> Row | None:
+    """Searches, writes table and figure, and returns the best network; None where only the forecast was asked for.
 
     Raises:
       ConfigError: nothing is feasible, or the minutes do not suffice for two networks.
@@ -69,12 +75,12 @@ def search(
     plan = read_plan(folder)
     timings = run.timings(plan, contenders)
     chosen, rungs = _plan(plan, contenders, effort, grid, timings)
-    what = ", ".join(f"{rung.size} networks for {rung.epochs} epochs" for rung in rungs)
+    what = ", ".join(f"{rung.size} networks for {counted(rung.epochs, 'epoch')}" for rung in rungs)
 
     from trainer.scaling_search import completed_trials, search_networks, search_pace
 
     pace = search_pace(chosen, rungs, run.seeds, timings, str(run.trainings))
-    announce(console, f"{what}, {effort.seeds} seed(s)", pace, effort.minutes)
+    announce(console, f"{what}, {counted(effort.seeds, 'seed')}", pace, effort.minutes)
     if forecast_only:
         return None
     timed = [asdict(timing) for timing in timings]
@@ -84,10 +90,25 @@ def search(
     # Other searches may have left outcomes of the same trainings, which are not part of this one.
     trained = completed_trials(str(folder))
     every = (row for rung in rungs for row in rows_of(chosen, run.seeds, rung.epochs, run.trainings))
-    rows = [row for row in every if (_point(row), row.epochs) in trained]
+    rows = [row for row in every if (point_of(row), row.epochs) in trained]
     if not rows:
         raise NothingTrained
     return _report(rows, rungs, networks, folder, console)
+
+
+def check_learned(winner: Row) -> None:
+    """Refuses to write coefficients down that nothing speaks for.
+
+    Raises:
+      ConfigError: the network is no better than an answer that does not look at the images.
+    """
+    if not winner.learned:
+        first = winner.outcomes[0]
+        raise ConfigError(
+            f"--write: nothing was written, for even the best network learned nothing: one answer to all "
+            f"images has accuracy {first.largest_share:.4f} and loss {first.constant_loss:.4f}, it has "
+            f"{winner.accuracy:.4f} and {winner.loss:.4f}; search with more --epochs or images"
+        )
 
 
 def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]:
@@ -153,17 +174,17 @@ def _report(
     networks: dict[GridPoint, list[GridPoint]],
     folder: Path,
     console: Console,
-) -> GridPoint:
+) -> Row:
     """Writes and prints what was found; returns the winner."""
-    from pipeline.scale_figures import search_figure
+    from pipeline.scaling.figures import search_figure
 
     ranking = sorted(rows, key=lambda row: (-row.epochs, row.loss))
     finalists = [row for row in ranking if row.epochs == ranking[0].epochs]
     winner = finalists[0]
-    best = _point(winner)
+    best = point_of(winner)
     (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
     search_figure(rows, winner).savefig(folder / FIGURE_FILE, dpi=120)
-    console.print(_table(ranking))
+    _print(console, ranking)
 
     def say(title: str, text: str) -> None:
         console.print(f"[bold]{title:<14}[/]{text}", highlight=False, soft_wrap=True)
@@ -177,7 +198,7 @@ def _report(
     say("", f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}")
     if close := [row.contender.name for row in finalists[1:] if not_told_apart(winner, row)]:
         images, seeds = winner.outcomes[0].val_images, len(winner.outcomes)
-        say("", f"not told apart from it by {images} images and {seeds} seed(s): " + "; ".join(close))
+        say("", f"not told apart from it by {images} images and {counted(seeds, 'seed')}: " + "; ".join(close))
     if len(finalists) < rungs[-1].size or winner.epochs < rungs[-1].epochs:
         say(
             "unfinished",
@@ -185,15 +206,17 @@ def _report(
         )
     done, planned = sum(len(row.outcomes) for row in rows), len(winner.outcomes) * sum(rung.size for rung in rungs)
     say("trainings", f"{done} of {planned}, {clock(total_seconds(rows))} in all; table and figure: {folder}")
-    return best
+    if guess := guessing(finalists):
+        say("guessing", guess)
+    return winner
 
 
-def _table(ranking: Sequence[Row]) -> Table:
+def _print(console: Console, ranking: Sequence[Row]) -> None:
     """The best, and what became of the paper's coefficients."""
-    table = Table("alpha", "beta", "gamma", "side", "growth", "in fact", "epochs", "loss", "+-", "accuracy")
+    table = compact_table("alpha", "beta", "gamma", "side", "growth", "in fact", "epochs", "loss", "+-", "accuracy")
     shown = list(ranking[:SHOWN_ROWS])
-    if not any(_point(row) == PAPER for row in shown):
-        shown += [row for row in ranking[SHOWN_ROWS:] if _point(row) == PAPER][:1]
+    if not any(point_of(row) == PAPER for row in shown):
+        shown += [row for row in ranking[SHOWN_ROWS:] if point_of(row) == PAPER][:1]
     for row in shown:
         names = ("alpha", "beta", "gamma", "side", "growth", "true_growth")
         table.add_row(
@@ -203,8 +226,9 @@ def _table(ranking: Sequence[Row]) -> Table:
             "" if row.loss_spread is None else f"{row.loss_spread:.4f}",
             f"{row.accuracy:.4f}",
         )
-    return table
+    print_table(console, table)
 
 
-def _point(row: Row) -> GridPoint:
+def point_of(row: Row) -> GridPoint:
+    """The coefficients of a network."""
     return GridPoint(*(row.contender.details[name] for name in ("alpha", "beta", "gamma")))

@@ -1,5 +1,7 @@
 """The images that networks are compared on: Transform's output at each resolution, by the pipeline's own data part."""
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,9 +9,9 @@ from rich.console import Console
 
 from pipeline.config import PipelineConfig
 from pipeline.local_runner import check_images_are_there, prepare
-from pipeline.progress import StepDisplay
+from pipeline.progress import STEP_ENDS, StepDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale_question import images_of
+from pipeline.scaling.question import images_of
 
 LAST_STEP = "Transform"
 
@@ -22,6 +24,33 @@ class Images:
     val_files: str
     schema_path: str
     transform_graph_path: str
+
+
+class SizeDisplay(StepDisplay):
+    """Shows the steps that make the images of one size in one line; a terminal shows them while they run, too.
+
+    Args:
+      console: where to show.
+      side: of the images, pixels.
+      steps: component ids in the order of the run.
+    """
+
+    def __init__(self, console: Console, side: int, steps: Sequence[str]) -> None:
+        super().__init__(console, steps)
+        self.side = side
+        self.all_cached = True
+        self.began = self.last_plain_line = time.monotonic()  # of what takes but a moment no more than its end is told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes one log record."""
+        if not STEP_ENDS.match(record.getMessage()):
+            super().emit(record)
+            return
+        self._end_bar()
+        self.all_cached = self.all_cached and self.cached
+        if self.current == self.steps[-1]:
+            took = "from cache" if self.all_cached else f"{time.monotonic() - self.began:.0f} s"
+            self.console.print(f"{f'images of {self.side} pixels':<34} {took:>10}", highlight=False)
 
 
 def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) -> dict[int, Images]:
@@ -51,8 +80,7 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
         for side in sides:
             pipeline = create_pipeline(images_of(config, side))
             steps = [component.id for component in pipeline.components]
-            console.print(f"images of {side} pixels", highlight=False)
-            with StepDisplay(console, steps[: steps.index(LAST_STEP) + 1]):
+            with SizeDisplay(console, side, steps[: steps.index(LAST_STEP) + 1]):
                 LocalDagRunner().run(pipeline, RunOptions(to_nodes=[LAST_STEP]))
             mark_partial(database)
             done = latest_run(database, partial=True)

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from pipeline.config import ConfigError, load_config
-from pipeline.scale_pipeline import create_scale_pipeline, own_config, write_report
-from pipeline.scale_question import Effort, compare_question, study_question
+from pipeline.scaling.pipeline import create_scale_pipeline, own_config, write_report
+from pipeline.scaling.question import Effort, compare_question, study_question
 
 pytestmark = pytest.mark.tfx
 
@@ -71,7 +71,7 @@ def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged
     assert trainers[:3] == ["Trainer-base-seed-42", "Trainer-base-seed-43", "Trainer-depth-x2-seed-42"]
     places = []
     for number, name in enumerate(trainers):
-        outcome = Outcome(number / 100, 1.0, 1_000, 1_000_000 + number, 2.0, 5.0, 100, 50)
+        outcome = Outcome(number / 100, 1.0, 1_000, 1_000_000 + number, 2.0, 5.0, 100, 50, 0.1, 2.3, "a processor")
         failed = name.startswith("Trainer-width-x2-seed") or name == "Trainer-depth-x2-seed-43"
         (tmp_path / name).mkdir()
         (tmp_path / name / OUTCOME_FILE).write_text(json.dumps(None if failed else asdict(outcome)))
@@ -98,6 +98,17 @@ def test_a_comparison_has_every_network_once():
     ]
     with pytest.raises(ConfigError, match="--backbone VGG: expected one of ResNet50"):
         compare_question(config, EFFORT, ["b0"], ["VGG"])
+
+
+def test_a_network_that_two_ways_give_is_trained_once_under_both_names():
+    config = load_config(overrides=[*TINY, "model.alpha=1", "model.beta=1.4", "model.gamma=1"])
+    asked = study_question(config, EFFORT, [2.0, 4.0], 10)
+    names = [entrant.name for entrant in asked.entrants]
+    assert "width x4 = compound x4" in names
+    assert all(entrant.group in ("base", "depth", "resolution", "width = compound") for entrant in asked.entrants), (
+        names
+    )
+    assert len({str(entrant.model.chosen_variant) for entrant in asked.entrants}) == len(names)
 
 
 def test_what_would_treat_networks_unlike_is_refused():

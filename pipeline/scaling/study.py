@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.config import PipelineConfig
-from pipeline.scale_page import missing_trainings, trainings_done, write_results
-from pipeline.scale_question import Effort, Question, check_fair, compare_question, study_question
-from pipeline.scale_results import NothingTrained, Row, rows_of
-from pipeline.scale_run import ScaleRun, announce, read_plan, write_plan
+from pipeline.scaling.page import missing_trainings, trainings_done, write_results
+from pipeline.scaling.question import SAME, Effort, Question, compare_question, study_question
+from pipeline.scaling.results import NothingTrained, Row, guessing, latency_told, rows_of
+from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
+from pipeline.scaling.tables import compact_table, print_table
+from trainer.forecast import counted
 from trainer.scaling import BASE_RESOLUTION
 
 
@@ -25,7 +26,8 @@ def study(
     Raises:
       ConfigError: a level cannot be reached.
     """
-    check_fair(config)
+    # A level out of reach is refused before the images are read; only they tell how wide the classifier is.
+    study_question(config, effort, levels, len(config.data.classes) or None)
     run = ScaleRun(config, effort, console)
     classes = run.class_count(config.model.image_size or BASE_RESOLUTION)
     return _answer(run, study_question(config, effort, levels, classes), forecast_only)
@@ -64,9 +66,8 @@ def _answer(run: ScaleRun, question: Question, forecast_only: bool) -> Path | No
     total = len(contenders) * len(run.seeds)
     if len(left) < total:
         console.print(f"{total - len(left)} of {total} trainings were done by an earlier run", highlight=False)
-    announce(
-        console, f"{len(contenders)} networks, {effort.seeds} seed(s), {effort.epochs} epochs", pace, effort.minutes
-    )
+    what = f"{counted(effort.seeds, 'seed')}, {counted(effort.epochs, 'epoch')}"
+    announce(console, f"{counted(len(contenders), 'network')}, {what}", pace, effort.minutes)
     if forecast_only:
         return None
     write_plan(folder, {**plan, "timings": [asdict(timing) for timing in timings]})
@@ -74,28 +75,32 @@ def _answer(run: ScaleRun, question: Question, forecast_only: bool) -> Path | No
     rows = rows_of(contenders, run.seeds, effort.epochs, run.trainings)
     if not rows:
         raise NothingTrained
-    _print(console, rows)
+    print_rows(console, rows)
     page = write_results(folder, question, rows)
     console.print(f"[bold]trainings[/]     {trainings_done(question, rows)}", highlight=False)
     if missing := missing_trainings(question, rows):
         console.print(f"[bold]missing[/]       {'; '.join(missing)}", highlight=False, soft_wrap=True)
+    if guess := guessing(rows):
+        console.print(f"[bold]guessing[/]      {guess}", highlight=False, soft_wrap=True)
     console.print(f"[bold]page[/]          {page}", highlight=False, soft_wrap=True)
     return page
 
 
-def _print(console: Console, rows: Sequence[Row]) -> None:
-    table = Table("network", "side", "M MACs", "M params", "ms", "accuracy", "+-", "loss", "seeds")
+def print_rows(console: Console, rows: Sequence[Row]) -> None:
+    """The table, and how what is in it was measured."""
+    table = compact_table("network", "accuracy", "+-", "loss", "side", "M MACs", "M params", "ms", "seeds")
     for row in rows:
         first = row.outcomes[0]
         table.add_row(
-            row.contender.name,
+            row.contender.name.replace(SAME, f"\n{SAME.lstrip()}"),
+            f"{row.accuracy:.4f}",
+            "" if row.accuracy_spread is None else f"{row.accuracy_spread:.4f}",
+            f"{row.loss:.4f}",
             f"{row.contender.details['side']:g}",
             f"{first.macs / 1e6:.1f}",
             f"{first.parameters / 1e6:.2f}",
             "" if row.latency_ms is None else f"{row.latency_ms:.1f}",
-            f"{row.accuracy:.4f}",
-            "" if row.accuracy_spread is None else f"{row.accuracy_spread:.4f}",
-            f"{row.loss:.4f}",
             str(len(row.outcomes)),
         )
-    console.print(table)
+    print_table(console, table)
+    console.print(f"[bold]ms[/]            {latency_told(rows)}", highlight=False, soft_wrap=True)

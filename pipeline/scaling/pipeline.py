@@ -18,9 +18,9 @@ from rich.console import Console
 from components.source_hash import source_hash
 from pipeline.config import PipelineConfig
 from pipeline.data_part import PROJECT, data_steps, training_inputs, transform_step
-from pipeline.scale_page import PAGE_FILE, write_results
-from pipeline.scale_question import Effort, Question, images_of, training_config
-from pipeline.scale_results import make_rows
+from pipeline.scaling.page import PAGE_FILE, write_results
+from pipeline.scaling.question import Effort, Question, images_of, training_config
+from pipeline.scaling.results import make_rows
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -67,8 +67,8 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Ques
     ]
     report = StudyReport(
         question=question.model_dump_json(),
-        write_fn="pipeline.scale_pipeline.write_report",
-        source=source_hash(*(PROJECT / "pipeline").glob("scale_*.py"), TEMPLATE),
+        write_fn="pipeline.scaling.pipeline.write_report",
+        source=source_hash(PROJECT / "pipeline" / "scaling", TEMPLATE),
         model_runs=[trainer.outputs["model_run"] for trainer in trainers],
     )
     return assemble(config, [*data, *transforms, *trainers, report])

@@ -9,15 +9,18 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from pipeline.scale_figures import accuracy_figure
-from pipeline.scale_question import Question
-from pipeline.scale_results import (
+from pipeline.data_part import PROJECT
+from pipeline.scaling.figures import accuracy_figure
+from pipeline.scaling.question import Question
+from pipeline.scaling.results import (
     TABLE_FILE,
     TRAININGS_FILE,
     NothingTrained,
     Row,
     csv_of_trainings,
     csv_table,
+    guessing,
+    latency_told,
     total_seconds,
 )
 from trainer.forecast import clock
@@ -65,6 +68,10 @@ def write_results(folder: Path, question: Question, rows: Sequence[Row]) -> Path
         "trainings": trainings_done(question, rows),
         "images": f"{question.source}: {first.images} to train on, {first.val_images} of the val split to judge on",
     }
+    if any(row.latency_ms is not None for row in rows):
+        facts["latency"] = latency_told(rows)
+    if guess := guessing(rows):
+        facts["guessing"] = guess
     if missing := missing_trainings(question, rows):
         facts["missing"] = "; ".join(missing)
     return write_page(folder, Page(question.title, question.intro, facts, rows, question.base))
@@ -95,7 +102,7 @@ def write_page(folder: Path, page: Page) -> Path:
         figure.savefig(folder / f"accuracy_{name}.png", dpi=120)
         drawings.append((f"accuracy against {label}", _svg(figure)))
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(PROJECT / "pipeline" / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

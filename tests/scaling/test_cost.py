@@ -29,6 +29,13 @@ def test_its_blocks_and_layers_are_shown_on_request():
     assert "block7a_se_reduce" in effnet("--by", "layer")
 
 
+def test_the_table_tells_the_two_b0_apart_and_what_it_assumes():
+    shown = effnet("--set", "model.image_size=64")
+    assert [line.split()[0] for line in shown.splitlines() if "b0" in line] == ["yours:", "b0"]
+    assert "1000 classes (--classes)" in shown
+    assert " ms" not in shown
+
+
 @pytest.mark.slow
 def test_latency_is_measured_on_request():
     arguments = ("--latency", "--json", "--set", "model.phi=-9", "--set", "model.image_size=64")

@@ -1,0 +1,24 @@
+"""Tables that fit 80 columns, and that are printed whole where nobody's screen limits them."""
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+UNLIMITED = 10_000  # columns
+
+
+def compact_table(*headers: str) -> Table:
+    """Without lines between columns; the first one, of names, is never cut, and the numbers stand to the right."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for number, header in enumerate(headers):
+        table.add_column(header, no_wrap=True, overflow="fold", justify="right" if number else "left")
+    return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Prints it as wide as it is, unless on a terminal that is narrower."""
+    if not console.is_terminal:
+        width = Measurement.get(console, console.options.update(width=UNLIMITED, max_width=UNLIMITED), table).maximum
+        console = Console(file=console.file, width=max(width, console.width), highlight=False)
+    console.print(table)

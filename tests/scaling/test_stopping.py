@@ -1,0 +1,38 @@
+"""What a user who presses Ctrl-C, or a service manager that ends the command, gets to see; and typing mistakes."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+from rich.console import Console
+
+from pipeline.scaling.stopping import stoppable
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_command_with_a_word_on_how_to_go_on(number):
+    out, before = io.StringIO(), signal.getsignal(number)
+    with pytest.raises(typer.Exit) as ended, stoppable(Console(file=out)):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert ended.value.exit_code == 128 + number
+    assert "the same command goes on from here" in out.getvalue()
+    assert signal.getsignal(number) is before
+
+
+def test_an_unknown_network_is_refused_before_tensorflow_is_loaded():
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from pipeline.cli import app\n"
+        "done = CliRunner().invoke(app, ['scale', 'compare', '--variant', 'b9'])\n"
+        "print(done.exception, 'tensorflow' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("--variant b9: expected one of b0, b1")
+    assert done.stdout.rstrip().endswith("False")
