@@ -146,9 +146,10 @@ def resume(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
 def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
     from pipeline.scheduling.attempts import Kind
-    from pipeline.scheduling.scheduler import stop_when_signalled
+    from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
 
     attendant = _attendant(config, overrides, debug)
+    need_receivers(attendant.config.schedule)
     with stop_when_signalled(attendant):
         done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
@@ -166,9 +167,10 @@ def backfill(
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
     from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.notes import day_start
-    from pipeline.scheduling.scheduler import stop_when_signalled
+    from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
 
     attendant = _attendant(config, overrides, debug)
+    need_receivers(attendant.config.schedule)
     codes = []
     with stop_when_signalled(attendant):
         for span in _range(first, last):

@@ -51,6 +51,7 @@ def show(
     if engine is Engine.KUBEFLOW:
         schedule_kubeflow.show(load_config(config, overrides or ()))
         return
+    from pipeline.scheduling.alerts import unset_problem
     from pipeline.scheduling.attendant import PAUSED, Attendant
     from pipeline.scheduling.decision import next_times
     from pipeline.scheduling.scheduler import is_scheduled
@@ -69,6 +70,7 @@ def show(
         "next": [time.isoformat() for time in times],
         "last": attempts[-1].as_json() if attempts else None,
         "alerts_not_sent": len(attendant.ledger.pending()),
+        "alerts_problem": unset_problem(settings.schedule.alerts) or None,
     }
     if as_json:
         print_json(state)
@@ -87,6 +89,8 @@ def show(
         table.add_row("last", f"{due:%Y-%m-%d %H:%M %Z} {attempts[-1].verdict}: {escape(attempts[-1].why)}")
     if state["alerts_not_sent"]:
         table.add_row("alerts", f"[red]{state['alerts_not_sent']} not sent[/]; `effnet schedule history` says why")
+    if state["alerts_problem"]:
+        table.add_row("alerts", f"[red]cannot be sent from here[/]: {escape(state['alerts_problem'])}")
     Console().print(table)
 
 

@@ -1,9 +1,10 @@
 """Tells somebody what a scheduled run came to, through Apprise: mail, Slack, webhooks and a hundred others."""
 
+import contextlib
 import logging
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,17 @@ TITLES = {
     "missed": "missed",
 }
 SEVERITIES = {"pushed": "success", "failed": "failure", "refused": "warning", "missing_data": "warning"}  # else info
+# What Apprise logs of a failure, and what is told of it. No more than this, for the log holds addresses.
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+_CAUSES = {
+    "connection refused": "refused the connection",
+    "name or service not known": "has an unknown host name",
+    "temporary failure in name resolution": "has a host name that could not be looked up",
+    "certificate": "has a certificate that is not trusted",
+    "timed out": "did not answer in time",
+    "authentication": "did not accept the name or password",
+    "connection error": "could not be reached",
+}
 _SEPARATOR = re.compile(r"[,\s]+(?=[a-z][a-z0-9]*://)", re.IGNORECASE)
 
 
@@ -74,7 +86,8 @@ def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, 
         if label not in told:
             problem = _send(service, f"{name}: {TITLES[kind]}", body_of(attempt), SEVERITIES.get(kind, "info"))
             if problem:
-                problems.append(f"{label} {problem}")
+                name_of, number = label.rsplit(" ", 1)
+                problems.append(f"receiver {number} ({name_of}) {problem}")
             else:
                 told.append(label)
     return Sent(tuple(told), tuple(problems))
@@ -104,19 +117,17 @@ def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) 
         return Receivers()
     import apprise  # takes a second, which commands that only look need not wait for
 
-    # Apprise logs addresses where something goes wrong.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     receivers = Receivers()
+    if problem := unset_problem(alerts, environment):
+        receivers.problems.append(problem)
     for number, url in enumerate(alerts.urls, start=1):
-        if missing := _unset(VARIABLE.findall(url), environment):
-            receivers.problems.append(
-                f"schedule.alerts.urls: the environment has no {missing[0]}; export it where the runs start"
-            )
+        if _unset(VARIABLE.findall(url), environment):
             continue
         filled = VARIABLE.sub(lambda match: environment[match[1]], url)
         for position, address in enumerate(_SEPARATOR.split(filled.strip(" ,\t\n")), start=1):
             label = f"{number}.{position}" if position > 1 else str(number)
-            service = apprise.Apprise.instantiate(address)
+            with _heard():
+                service = apprise.Apprise.instantiate(address)
             if service is None:
                 receivers.problems.append(
                     f"schedule.alerts.urls: number {label} is no URL that Apprise knows, "
@@ -127,16 +138,56 @@ def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) 
     return receivers
 
 
-def _unset(names: Collection[str], environment: Mapping[str, str]) -> list[str]:
+def unset_problem(alerts: Alerts, environment: Mapping[str, str] = os.environ) -> str:
+    """Which variables of the URLs the environment does not have, in a line with the way out; "" if none is missing."""
+    missing = _unset(alerts.variables, environment)
+    return (
+        f"schedule.alerts.urls: the environment has no {', '.join(missing)}; export it where the runs start, "
+        "or leave the alerts out with --set schedule.alerts.urls=[]"
+        if missing
+        else ""
+    )
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Keeps what Apprise logs from every log, for it holds addresses; gives it to who asks for the cause."""
+    logger, lines = logging.getLogger("apprise"), []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    listener, before = Listener(), (logger.level, logger.propagate, logger.handlers[:])
+    logger.handlers[:] = [listener]
+    logger.setLevel(logging.DEBUG)  # at which it names the error of a socket
+    logger.propagate = False
+    try:
+        yield lines
+    finally:
+        logger.setLevel(before[0])
+        logger.propagate, logger.handlers[:] = before[1], before[2]
+
+
+def _unset(names: Iterable[str], environment: Mapping[str, str]) -> list[str]:
     return [name for name in names if not environment.get(name, "").strip()]
 
 
 def _send(service: "NotifyBase", title: str, body: str, severity: str) -> str:
-    """Returns "" if the receiver took it, else what is known of why not."""
+    """Returns "" if the receiver took it, else what is known of why not, without the address."""
     import apprise
 
-    try:
-        sent = service.notify(body=body, title=title, notify_type=apprise.NotifyType(severity), body_format="text")
-    except Exception as error:  # of one of a hundred plugins; its message may hold the address, and others are waiting
-        return f"did not take the alert, {type(error).__name__}"
-    return "" if sent else "did not take the alert"
+    with _heard() as lines:
+        try:
+            sent = service.notify(body=body, title=title, notify_type=apprise.NotifyType(severity), body_format="text")
+        except Exception as error:  # of one of a hundred plugins; its message may hold the address, others are waiting
+            return f"did not take the alert, {type(error).__name__}"
+    return "" if sent else _cause_in(lines)
+
+
+def _cause_in(lines: Iterable[str]) -> str:
+    text = "\n".join(lines)
+    if status := _STATUS.search(text):
+        return f"answered HTTP {status[1]}"
+    found = (told for sign, told in _CAUSES.items() if sign in text.lower())
+    return next(found, "did not take the alert")

@@ -34,7 +34,7 @@ class Ledger:
         """Notes what a slot came to in the end, and tells whoever wants to hear it."""
         noted = self.store.note(attempt)
         self.say(f"{local(config, noted.slot)}: {noted.verdict}: {noted.why}")
-        self._tell(config, noted)
+        self._tell([noted], config)
         self.write_report_file()
 
     def pending(self) -> list[Attempt]:
@@ -43,8 +43,7 @@ class Ledger:
 
     def tell_what_is_pending(self, config: PipelineConfig) -> None:
         """Sends the alerts that were not sent to those who have not taken them."""
-        for attempt in self.pending():
-            self._tell(config, attempt)
+        self._tell(self.pending(), config)
 
     def write_report_file(self) -> None:
         """For the reports of runs, which know nothing of the store."""
@@ -54,14 +53,21 @@ class Ledger:
         new.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         new.replace(path)
 
-    def _tell(self, config: PipelineConfig, attempt: Attempt) -> None:
-        sent = alerts.tell(config.schedule.alerts, config.name, attempt)
-        if sent is None:
-            self.store.note(replace(attempt, alert=NOBODY))
-            return
-        alert = f"{self.clock().astimezone(UTC).isoformat()} {', '.join(sent.told)}"
-        if sent.problems:
-            alert = NOT_SENT + "; ".join(sent.problems)
-            if alert != attempt.alert:  # or a receiver that is down would fill the log
-                self.say(f"error: {'; '.join(sent.problems)}; the next look at the schedule tries it again")
-        self.store.note(replace(attempt, alert=alert, told=sent.told))
+    def _tell(self, attempts: list[Attempt], config: PipelineConfig) -> None:
+        """Sends alerts, notes who took them, and says in one line why others did not."""
+        problems: dict[str, None] = {}
+        for attempt in attempts:
+            sent = alerts.tell(config.schedule.alerts, config.name, attempt)
+            if sent is None:
+                self.store.note(replace(attempt, alert=NOBODY))
+                continue
+            alert = f"{self.clock().astimezone(UTC).isoformat()} {', '.join(sent.told)}"
+            if sent.problems:
+                alert = NOT_SENT + "; ".join(sent.problems)
+                if alert != attempt.alert:  # or a receiver that is down would fill the log
+                    problems |= dict.fromkeys(sent.problems)
+            self.store.note(replace(attempt, alert=alert, told=sent.told))
+        if problems:
+            owed = len(self.pending())
+            count = "1 alert is" if owed == 1 else f"{owed} alerts are"
+            self.say(f"error: {count} owed; {'; '.join(problems)}; the next look tries again")

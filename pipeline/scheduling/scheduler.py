@@ -59,6 +59,16 @@ def need_cron(settings: ScheduleSettings) -> None:
         raise ConfigError("schedule.cron: is null; set it to start runs by themselves, such as cron: '0 2 * * *'")
 
 
+def need_receivers(settings: ScheduleSettings) -> None:
+    """Does nothing if whoever is to be told can be, as far as their addresses show.
+
+    Raises:
+      ConfigError: they cannot.
+    """
+    if problems := find_receivers(settings.alerts).problems:
+        raise ConfigError("; ".join(problems))
+
+
 def is_scheduled(run_root: Path) -> bool:
     """Whether a scheduler runs for the pipeline."""
     return is_held(run_root / FOLDER, SCHEDULER)
@@ -73,8 +83,7 @@ def start(attendant: Attendant) -> None:
     """
     config = attendant.config
     need_cron(config.schedule)
-    if problems := find_receivers(config.schedule.alerts).problems:
-        raise ConfigError("; ".join(problems))
+    need_receivers(config.schedule)
     with _only_scheduler(config.run_root), stop_when_signalled(attendant):
         attendant.begin(attendant.clock())
         # APScheduler warns where a run takes longer than the time to the next: the attendant deals with that one then.

@@ -155,6 +155,8 @@ def test_an_alert_that_could_not_be_sent_is_shown(folder):
     attendant.deal_with(Kind.TRIGGERED, attendant.clock())
     assert "1 not sent" in schedule(folder, "list").stdout
     assert "the environment has no NOT_SET" in schedule(folder, "history").stdout
+    shown = schedule(folder, "list", "--set", "schedule.alerts.urls=['${NOT_SET}']").stdout
+    assert "cannot be sent from here: schedule.alerts.urls: the environment has no NOT_SET" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,11 @@ def test_an_alert_that_could_not_be_sent_is_shown(folder):
         (("backfill", "--from", "2026-03-02", "--to", "2026-03-01"), "expected the earlier one first"),
         (("backfill", "--from", "monday", "--to", "friday"), "expected dates such as 2024-05-31, or numbers"),
         (("start", "--set", "schedule.alerts.urls=['${NOT_SET}']"), "the environment has no NOT_SET; export it"),
+        (("trigger", "--set", "schedule.alerts.urls=['${NOT_SET}']"), "the environment has no NOT_SET; export it"),
+        (
+            ("backfill", "--from", "2026-03-01", "--to", "2026-03-02", "--set", "schedule.alerts.urls=['${NOT_SET}']"),
+            "or leave the alerts out with --set schedule.alerts.urls=[]",
+        ),
         (("start", "--set", "schedule.cron=daily"), "expected five: minute, hour, day, month, weekday"),
     ],
 )
