@@ -12,6 +12,7 @@ from pipeline import schedule_kubeflow, schedule_views
 from pipeline.cli_options import ConfigOption, DebugOption, SetOption
 from pipeline.config import ConfigError, find_config
 from pipeline.exit_codes import ExitCode
+from pipeline.schedule_display import Display, display
 
 if TYPE_CHECKING:
     from pipeline.scheduling.attendant import Attendant
@@ -37,11 +38,14 @@ class Entry(StrEnum):
     CRON = "cron"
 
 
-def _attendant(config: Path | None, overrides: list[str] | None, debug: bool) -> "Attendant":
+def _attendant(
+    config: Path | None, overrides: list[str] | None, debug: bool, shown: Display | None = None
+) -> "Attendant":
     from pipeline.scheduling.attendant import Attendant
 
-    say = functools.partial(print, flush=True)
-    return Attendant(find_config(config), tuple(overrides or ()), say=say, debug=debug)
+    say = shown.say if shown else functools.partial(print, flush=True)
+    show = shown.show if shown else None
+    return Attendant(find_config(config), tuple(overrides or ()), say=say, show=show, debug=debug)
 
 
 @app.command()
@@ -124,7 +128,7 @@ def pause(config: ConfigOption = None, overrides: SetOption = None, debug: Debug
     from pipeline.scheduling.attendant import PAUSED
 
     attendant = _attendant(config, overrides, debug)
-    attendant.store.keep(PAUSED, f"{attendant.clock():%Y-%m-%d %H:%M} UTC")
+    attendant.store.keep(PAUSED, attendant.clock().isoformat())
     print(f"{attendant.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
 
 
@@ -148,10 +152,11 @@ def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: Deb
     from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
 
-    attendant = _attendant(config, overrides, debug)
-    need_receivers(attendant.config.schedule)
-    with stop_when_signalled(attendant):
-        done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
+    with display() as shown:
+        attendant = _attendant(config, overrides, debug, shown)
+        need_receivers(attendant.config.schedule)
+        with stop_when_signalled(attendant):
+            done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
 
 
@@ -169,20 +174,22 @@ def backfill(
     from pipeline.scheduling.notes import day_start
     from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
 
-    attendant = _attendant(config, overrides, debug)
-    need_receivers(attendant.config.schedule)
     codes = []
-    with stop_when_signalled(attendant):
-        for span in _range(first, last):
-            slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
-            before = attendant.judged_span(slot, str(span))
-            if before and not again:
-                print(f"{span}: {before.verdict} by attempt {before.id}, and no image is new; --again runs it again")
-                continue
-            done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
-            codes.append(CODES.get(done.verdict, ExitCode.FAILED))
-            if attendant.stop.is_set():
-                break
+    with display() as shown:
+        attendant = _attendant(config, overrides, debug, shown)
+        need_receivers(attendant.config.schedule)
+        with stop_when_signalled(attendant):
+            for span in _range(first, last):
+                slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
+                before = attendant.judged_span(slot, str(span))
+                if before and not again:
+                    seen = f"{before.verdict} by attempt {before.id}, and no image is new"
+                    shown.say(f"{span}: {seen}; --again runs it again")
+                    continue
+                done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
+                codes.append(CODES.get(done.verdict, ExitCode.FAILED))
+                if attendant.stop.is_set():
+                    break
     # The worst of them: that something failed is not to be covered by a refusal.
     raise typer.Exit(ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.PUSHED))
 

@@ -52,25 +52,26 @@ def show(
         schedule_kubeflow.show(load_config(config, overrides or ()))
         return
     from pipeline.scheduling.alerts import unset_problem
-    from pipeline.scheduling.attendant import PAUSED, Attendant
+    from pipeline.scheduling.attendant import Attendant
     from pipeline.scheduling.decision import next_times
+    from pipeline.scheduling.notes import local
     from pipeline.scheduling.scheduler import is_scheduled
 
     attendant = Attendant(find_config(config), tuple(overrides or ()))
     settings, store = attendant.config, attendant.store
-    paused = store.get(PAUSED)
+    paused = attendant.paused_since
     times = [] if paused else next_times(settings.schedule, attendant.clock(), SHOWN_TIMES)
-    attempts = store.attempts(1)
+    attempts, unset = store.attempts(1), unset_problem(settings.schedule.alerts)
     state = {
         "name": settings.name,
         "cron": settings.schedule.cron,
         "timezone": settings.schedule.timezone,
         "scheduler": is_scheduled(settings.run_root),
-        "paused": paused or None,
+        "paused": paused.isoformat() if paused else None,
         "next": [time.isoformat() for time in times],
         "last": attempts[-1].as_json() if attempts else None,
         "alerts_not_sent": len(attendant.ledger.pending()),
-        "alerts_problem": unset_problem(settings.schedule.alerts) or None,
+        "alerts_problem": unset or None,
     }
     if as_json:
         print_json(state)
@@ -82,15 +83,15 @@ def show(
     absent = "none waits, see `effnet schedule start`; systemd, cron and Airflow need none"
     table.add_row("scheduler", "runs" if state["scheduler"] else absent)
     if paused:
-        table.add_row("paused", f"since {paused}; `effnet schedule resume` ends it")
-    table.add_row("next", ", ".join(f"{time:%Y-%m-%d %H:%M %Z}" for time in times) or "-")
+        table.add_row("paused", f"since {local(settings, paused)}; `effnet schedule resume` ends it")
+    table.add_row("next", ", ".join(local(settings, time) for time in times) or "-")
     if attempts:
-        due = attempts[-1].slot.astimezone(settings.schedule.zone)
-        table.add_row("last", f"{due:%Y-%m-%d %H:%M %Z} {attempts[-1].verdict}: {escape(attempts[-1].why)}")
+        last = attempts[-1]
+        table.add_row("last", f"{local(settings, last.slot)} {last.verdict}: {escape(last.why)}")
     if state["alerts_not_sent"]:
         table.add_row("alerts", f"[red]{state['alerts_not_sent']} not sent[/]; `effnet schedule history` says why")
-    if state["alerts_problem"]:
-        table.add_row("alerts", f"[red]cannot be sent from here[/]: {escape(state['alerts_problem'])}")
+    if unset:
+        table.add_row("alerts", f"[red]cannot be sent from here[/]: {escape(unset)}")
     Console().print(table)
 
 

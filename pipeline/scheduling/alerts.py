@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
-from pipeline.scheduling.attempts import Attempt, Verdict
+from components.metric_names import METRIC_NAMES
+from pipeline.scheduling.attempts import Attempt, Verdict, in_zone
 from pipeline.scheduling.settings import VARIABLE, Alerts
 
 if TYPE_CHECKING:
@@ -75,8 +77,18 @@ class Sent:
     problems: tuple[str, ...]
 
 
-def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, str] = os.environ) -> Sent | None:
-    """Sends the alert of a settled attempt to whoever has not taken it yet; None if none is asked for."""
+def tell(
+    alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, str] = os.environ, zone: tzinfo = UTC
+) -> Sent | None:
+    """Sends the alert of a settled attempt to whoever has not taken it yet; None if none is asked for.
+
+    Args:
+      alerts: whom to tell, and of what.
+      name: of the pipeline.
+      attempt: that it is about.
+      environment: has the variables of the addresses.
+      zone: that times are told in.
+    """
     kind = KINDS.get(attempt.verdict)
     if not alerts.urls or kind is None or kind not in alerts.about:
         return None
@@ -84,7 +96,7 @@ def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, 
     told, problems = list(attempt.told), list(receivers.problems)
     for label, service in receivers.services.items():
         if label not in told:
-            problem = _send(service, f"{name}: {TITLES[kind]}", body_of(attempt), SEVERITIES.get(kind, "info"))
+            problem = _send(service, f"{name}: {TITLES[kind]}", body_of(attempt, zone), SEVERITIES.get(kind, "info"))
             if problem:
                 name_of, number = label.rsplit(" ", 1)
                 problems.append(f"receiver {number} ({name_of}) {problem}")
@@ -93,14 +105,14 @@ def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, 
     return Sent(tuple(told), tuple(problems))
 
 
-def body_of(attempt: Attempt) -> str:
+def body_of(attempt: Attempt, zone: tzinfo) -> str:
     """What is told of an attempt, a line each."""
-    lines = [f"{attempt.verdict}: {attempt.why}", f"due {attempt.slot.isoformat()}, {attempt.kind}"]
+    lines = [f"{attempt.verdict}: {attempt.why}", f"due {in_zone(attempt.slot, zone)}, {attempt.kind}"]
     if attempt.spans:
         lines.append(f"spans {', '.join(attempt.spans)}")
     if attempt.images is not None:
         lines.append(f"{attempt.images:,} images, {attempt.new_images or 0:,} of them new")
-    lines += [f"{name} {value:.4f}" for name, value in attempt.metrics.items()]
+    lines += [f"{METRIC_NAMES.get(name, name)} {value:.4f}" for name, value in attempt.metrics.items()]
     served = attempt.served_after or "nothing"
     changed = (
         f", before it {attempt.served_before or 'nothing'}" if attempt.served_after != attempt.served_before else ""

@@ -141,7 +141,7 @@ def decide_again(retries: Retries, made: Sequence[Attempt], now: datetime) -> De
     """Decides about a time with attempts that settled nothing, the oldest first."""
     last, failures = made[-1], broken(made)
     if last.verdict is Verdict.INTERRUPTED:
-        return Decision(Action.RUN, "goes on where the scheduler was stopped")
+        return Decision(Action.RUN, "goes on where it was stopped")
     if failures > retries.times:
         return Decision(Action.SETTLE, f"schedule.retries.times is {retries.times}", last.verdict)
     until = (last.ended or last.started) + retries.wait_before(failures)

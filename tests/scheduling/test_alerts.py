@@ -45,7 +45,7 @@ def test_each_end_is_told_with_its_reason(receiver, verdict, title, kind):
         "accuracy 0.41 is below 0.9",
         "spans 2026-03-04, 2026-03-05",
         "900 images, 300 of them new",
-        "sparse_categorical_accuracy 0.4100",
+        "accuracy 0.4100",
         "served now: 17",
         "effnet report 7",
     ):

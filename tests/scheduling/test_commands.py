@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -45,6 +46,7 @@ def test_of_two_schedulers_one_runs_and_a_signal_ends_it_cleanly(folder):
         second = schedule(folder, "start")
         assert second.returncode == 1
         assert second.stderr.startswith(f"error: a scheduler of flowers runs already, process {scheduler.pid} since ")
+        assert re.search(rf" since \d{{4}}-\d\d-\d\d \d\d:\d\d CES?T; `kill {scheduler.pid}` stops it, ", second.stderr)
         assert second.stderr.count("\n") == 1
         assert listed(folder, "list")["scheduler"] is True
         scheduler.send_signal(signal.SIGTERM)
