@@ -149,7 +149,7 @@ def test_trigger_and_backfill_say_what_is_missing_and_end_as_a_run_does(folder):
         ("backfill", "missing data"),
         ("backfill", "missing data"),
     ]
-    assert "2026-03-01 00:00" in schedule(folder, "history").stdout
+    assert "backfill 2026-03-01" in schedule(folder, "history").stdout
 
 
 def test_an_alert_that_could_not_be_sent_is_shown(folder):
