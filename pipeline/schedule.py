@@ -1,6 +1,7 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
 import functools
+import sys
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -77,10 +78,23 @@ def tick(
     need_cron(attendant.config.schedule)
     with stop_when_signalled(attendant):
         if at is None:
+            before = attendant.store.attempts(1)
             attendant.attend()
+            if sys.stdout.isatty() and attendant.store.attempts(1) == before:  # cron would mail it each time
+                print(f"nothing is due now; {_outlook(attendant)}")
             return
         done = attendant.deal_with(Kind.SCHEDULED, at)
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
+
+
+def _outlook(attendant: "Attendant") -> str:
+    from pipeline.scheduling.decision import next_times
+    from pipeline.scheduling.notes import local
+
+    if since := attendant.paused_since:
+        return f"paused since {local(attendant.config, since)}, `effnet schedule resume` ends it"
+    times = next_times(attendant.config.schedule, attendant.clock(), 1)
+    return f"next at {local(attendant.config, next(iter(times), None))}"
 
 
 @app.command()

@@ -41,6 +41,6 @@ def display() -> Iterator[Display]:
         def show(line: str) -> None:
             if not line.startswith(DETAIL):
                 say(line)
-            progress.update(task, description=line.strip())
+            progress.update(task, description=line.strip() if line.startswith(DETAIL) else "")
 
         yield Display(say, show)

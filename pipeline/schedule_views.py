@@ -84,6 +84,8 @@ def show(
         "schedule", f"'{settings.schedule.cron}' {settings.schedule.timezone}" if settings.schedule.cron else "none"
     )
     absent = "none waits, see `effnet schedule start`; systemd, cron and Airflow need none"
+    if settings.schedule.cron is None:
+        absent = "none: schedule.cron is null; `effnet schedule trigger` runs now"
     table.add_row("scheduler", "runs" if state["scheduler"] else absent)
     if paused:
         table.add_row("paused", f"since {local(settings, paused)}; `effnet schedule resume` ends it")
