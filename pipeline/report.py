@@ -5,6 +5,7 @@ from pathlib import Path
 from components.run_report.sources import REPORT_FILE, Push, Settings, Sources
 from pipeline.config import PipelineConfig
 from pipeline.run_record import RunRecord
+from pipeline.scheduling.store import Store
 
 STOPPED_REPORTS = "reports"  # of the runs that did not come to their last step, by run id
 # Which step's output is which of `Sources`.
@@ -41,12 +42,13 @@ def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str = "
     Args:
       config: the run's own while it is known why it stopped; else only what says where things lie is taken from it.
       run: what it came to.
-      error: why it stopped; "" if that is not known any more.
+      error: why it stopped; "" if that is not known any more, but perhaps by the schedule that ended it.
     """
     from components.run_report.write import write_report
     from pipeline.report_settings import make_report_settings
 
     settings = make_report_settings(config) if error else Settings(name=config.name)
     folder = config.run_root / STOPPED_REPORTS / run.run_id
-    write_report(str(folder), sources_of(run, error), Push(), settings, None)
+    why = error or Store(config.run_root).why_stopped(run.number)
+    write_report(str(folder), sources_of(run, why), Push(), settings, None)
     return folder / REPORT_FILE

@@ -6,7 +6,7 @@ The schedule's locks are of the same kind.
 import contextlib
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from fasteners import InterProcessLock
@@ -19,7 +19,7 @@ class RunInProgress(RuntimeError):
 
 
 class Held(RuntimeError):
-    """Another process holds a lock; the message says which, as "process 17 since 12:00:00"."""
+    """Another process holds a lock; the message says which, as "process 17 since 2024-05-31 12:00 CEST"."""
 
 
 def is_held(folder: Path, name: str) -> bool:
@@ -34,27 +34,31 @@ def is_held(folder: Path, name: str) -> bool:
     return not free
 
 
-def holder_of(folder: Path, name: str) -> str:
-    """Who holds the lock, or held it last."""
+def holder_of(folder: Path, name: str, zone: tzinfo | None = None) -> str:
+    """Who holds the lock, or held it last, and since when; in that time zone, or else the machine's."""
     path = folder / f"{name}.holder"
-    return path.read_text(encoding="utf-8") if path.exists() else "that has just started"
+    written = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not written:
+        return "that has just started"
+    process, since = written.split()
+    return f"process {process} since {datetime.fromisoformat(since).astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 @contextlib.contextmanager
-def hold(folder: Path, name: str) -> Iterator[None]:
+def hold(folder: Path, name: str, zone: tzinfo | None = None) -> Iterator[None]:
     """Holds a lock for this process; the kernel lets go of it when the process ends, however it ends.
 
     Raises:
-      Held: another process holds it.
+      Held: another process holds it; the message has the time in `zone`, or else the machine's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = InterProcessLock(_lock_file(folder, name))
     if not lock.acquire(blocking=False):
-        raise Held(holder_of(folder, name))
+        raise Held(holder_of(folder, name, zone))
     try:
         # Another file, for to close the locked one a second time would end the lock (fcntl(2), advisory locking).
-        since = f"process {os.getpid()} since {datetime.now():%H:%M:%S}"
-        (folder / f"{name}.holder").write_text(since, encoding="utf-8")
+        holder = f"{os.getpid()} {datetime.now(UTC).isoformat()}"
+        (folder / f"{name}.holder").write_text(holder, encoding="utf-8")
         yield
     finally:
         lock.release()

@@ -1,6 +1,7 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
 import functools
+import sys
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipeline import schedule_kubeflow, schedule_views
 from pipeline.cli_options import ConfigOption, DebugOption, SetOption
 from pipeline.config import ConfigError, find_config
 from pipeline.exit_codes import ExitCode
+from pipeline.schedule_display import Display, display
 
 if TYPE_CHECKING:
     from pipeline.scheduling.attendant import Attendant
@@ -37,11 +39,14 @@ class Entry(StrEnum):
     CRON = "cron"
 
 
-def _attendant(config: Path | None, overrides: list[str] | None, debug: bool) -> "Attendant":
+def _attendant(
+    config: Path | None, overrides: list[str] | None, debug: bool, shown: Display | None = None
+) -> "Attendant":
     from pipeline.scheduling.attendant import Attendant
 
-    say = functools.partial(print, flush=True)
-    return Attendant(find_config(config), tuple(overrides or ()), say=say, debug=debug)
+    say = shown.say if shown else functools.partial(print, flush=True)
+    show = shown.show if shown else None
+    return Attendant(find_config(config), tuple(overrides or ()), say=say, show=show, debug=debug)
 
 
 @app.command()
@@ -73,10 +78,23 @@ def tick(
     need_cron(attendant.config.schedule)
     with stop_when_signalled(attendant):
         if at is None:
+            before = attendant.store.attempts(1)
             attendant.attend()
+            if sys.stdout.isatty() and attendant.store.attempts(1) == before:  # cron would mail it each time
+                print(f"nothing is due now; {_outlook(attendant)}")
             return
         done = attendant.deal_with(Kind.SCHEDULED, at)
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
+
+
+def _outlook(attendant: "Attendant") -> str:
+    from pipeline.scheduling.decision import next_times
+    from pipeline.scheduling.notes import local
+
+    if since := attendant.paused_since:
+        return f"paused since {local(attendant.config, since)}, `effnet schedule resume` ends it"
+    times = next_times(attendant.config.schedule, attendant.clock(), 1)
+    return f"next at {local(attendant.config, next(iter(times), None))}"
 
 
 @app.command()
@@ -124,7 +142,7 @@ def pause(config: ConfigOption = None, overrides: SetOption = None, debug: Debug
     from pipeline.scheduling.attendant import PAUSED
 
     attendant = _attendant(config, overrides, debug)
-    attendant.store.keep(PAUSED, f"{attendant.clock():%Y-%m-%d %H:%M} UTC")
+    attendant.store.keep(PAUSED, attendant.clock().isoformat())
     print(f"{attendant.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
 
 
@@ -146,11 +164,13 @@ def resume(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
 def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
     from pipeline.scheduling.attempts import Kind
-    from pipeline.scheduling.scheduler import stop_when_signalled
+    from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
 
-    attendant = _attendant(config, overrides, debug)
-    with stop_when_signalled(attendant):
-        done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
+    with display() as shown:
+        attendant = _attendant(config, overrides, debug, shown)
+        need_receivers(attendant.config.schedule)
+        with stop_when_signalled(attendant):
+            done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
 
 
@@ -166,21 +186,24 @@ def backfill(
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
     from pipeline.scheduling.attempts import Kind
     from pipeline.scheduling.notes import day_start
-    from pipeline.scheduling.scheduler import stop_when_signalled
+    from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
 
-    attendant = _attendant(config, overrides, debug)
     codes = []
-    with stop_when_signalled(attendant):
-        for span in _range(first, last):
-            slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
-            before = attendant.judged_span(slot, str(span))
-            if before and not again:
-                print(f"{span}: {before.verdict} by attempt {before.id}, and no image is new; --again runs it again")
-                continue
-            done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
-            codes.append(CODES.get(done.verdict, ExitCode.FAILED))
-            if attendant.stop.is_set():
-                break
+    with display() as shown:
+        attendant = _attendant(config, overrides, debug, shown)
+        need_receivers(attendant.config.schedule)
+        with stop_when_signalled(attendant):
+            for span in _range(first, last):
+                slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
+                before = attendant.judged_span(slot, str(span))
+                if before and not again:
+                    seen = f"{before.verdict} by attempt {before.id}, and no image is new"
+                    shown.say(f"{span}: {seen}; --again runs it again")
+                    continue
+                done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
+                codes.append(CODES.get(done.verdict, ExitCode.FAILED))
+                if attendant.stop.is_set():
+                    break
     # The worst of them: that something failed is not to be covered by a refusal.
     raise typer.Exit(ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.PUSHED))
 

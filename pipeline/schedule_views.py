@@ -5,13 +5,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline import schedule_kubeflow
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import find_config, load_config
+from pipeline.scheduling.attempts import in_zone
 
 if TYPE_CHECKING:
     from pipeline.scheduling.attempts import Attempt
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHOWN_TIMES = 5
+WIDE = 120  # columns of a screen on which each row of the history is one line, but for its reasons
 COLOURS = {
     "pushed": "green",
     "unchanged": "green",
@@ -51,24 +54,27 @@ def show(
     if engine is Engine.KUBEFLOW:
         schedule_kubeflow.show(load_config(config, overrides or ()))
         return
-    from pipeline.scheduling.attendant import PAUSED, Attendant
+    from pipeline.scheduling.alerts import unset_problem
+    from pipeline.scheduling.attendant import Attendant
     from pipeline.scheduling.decision import next_times
+    from pipeline.scheduling.notes import local
     from pipeline.scheduling.scheduler import is_scheduled
 
     attendant = Attendant(find_config(config), tuple(overrides or ()))
     settings, store = attendant.config, attendant.store
-    paused = store.get(PAUSED)
+    paused = attendant.paused_since
     times = [] if paused else next_times(settings.schedule, attendant.clock(), SHOWN_TIMES)
-    attempts = store.attempts(1)
+    attempts, unset = store.attempts(1), unset_problem(settings.schedule.alerts)
     state = {
         "name": settings.name,
         "cron": settings.schedule.cron,
         "timezone": settings.schedule.timezone,
         "scheduler": is_scheduled(settings.run_root),
-        "paused": paused or None,
+        "paused": paused.isoformat() if paused else None,
         "next": [time.isoformat() for time in times],
         "last": attempts[-1].as_json() if attempts else None,
         "alerts_not_sent": len(attendant.ledger.pending()),
+        "alerts_problem": unset or None,
     }
     if as_json:
         print_json(state)
@@ -78,15 +84,19 @@ def show(
         "schedule", f"'{settings.schedule.cron}' {settings.schedule.timezone}" if settings.schedule.cron else "none"
     )
     absent = "none waits, see `effnet schedule start`; systemd, cron and Airflow need none"
+    if settings.schedule.cron is None:
+        absent = "none: schedule.cron is null; `effnet schedule trigger` runs now"
     table.add_row("scheduler", "runs" if state["scheduler"] else absent)
     if paused:
-        table.add_row("paused", f"since {paused}; `effnet schedule resume` ends it")
-    table.add_row("next", ", ".join(f"{time:%Y-%m-%d %H:%M %Z}" for time in times) or "-")
+        table.add_row("paused", f"since {local(settings, paused)}; `effnet schedule resume` ends it")
+    table.add_row("next", ", ".join(local(settings, time) for time in times) or "-")
     if attempts:
-        due = attempts[-1].slot.astimezone(settings.schedule.zone)
-        table.add_row("last", f"{due:%Y-%m-%d %H:%M %Z} {attempts[-1].verdict}: {escape(attempts[-1].why)}")
+        last = attempts[-1]
+        table.add_row("last", f"{local(settings, last.slot)} {last.verdict}: {escape(last.why)}")
     if state["alerts_not_sent"]:
         table.add_row("alerts", f"[red]{state['alerts_not_sent']} not sent[/]; `effnet schedule history` says why")
+    if unset:
+        table.add_row("alerts", f"[red]cannot be sent from here[/]: {escape(unset)}")
     Console().print(table)
 
 
@@ -109,25 +119,57 @@ def history(
     if not attempts:
         print(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
         return
-    Console().print(_table(attempts, settings.schedule.zone))
+    console = Console()
+    console.print(_table(attempts, settings.schedule.zone, "\n" if console.width < WIDE else " "))
 
 
-def _table(attempts: "list[Attempt]", zone: tzinfo) -> Table:
-    table = Table("", "due", "spans", "images", "took", "result", "served")
-    for attempt in reversed(attempts):
-        result = f"[{COLOURS.get(attempt.verdict, 'red')}]{attempt.verdict}[/]: {escape(attempt.why)}"
-        if attempt.alert_is_due:
-            result += f"\n[red]alert[/] {escape(attempt.alert or 'not sent yet')}"
-        seconds = attempt.seconds
-        new = f", {attempt.new_images:,} new" if attempt.new_images else ""
-        served = attempt.served_after or "-"
-        table.add_row(
-            str(attempt.id),
-            f"{attempt.slot.astimezone(zone):%Y-%m-%d %H:%M}\n{attempt.kind}",
-            f"{attempt.spans[0]} to {attempt.spans[-1]}" if len(attempt.spans) > 1 else attempt.span or "-",
-            "-" if attempt.images is None else f"{attempt.images:,}{new}",
-            "-" if seconds is None else str(timedelta(seconds=round(seconds))),
-            result,
-            served if attempt.served_after == attempt.served_before else f"{attempt.served_before or '-'} -> {served}",
-        )
+def _table(attempts: "list[Attempt]", zone: tzinfo, gap: str) -> Table:
+    """The newest first, without a column in which no row says anything.
+
+    Args:
+      attempts: the oldest first.
+      zone: that times are shown in.
+      gap: between the parts of a cell: a line's end where the screen is narrow.
+    """
+    columns = {
+        "due": [_due(attempt, zone, gap) for attempt in attempts],
+        "spans": [_spans(attempt, zone, gap) for attempt in attempts],
+        "images": [_images(attempt, gap) for attempt in attempts],
+        "took": [str(timedelta(seconds=round(attempt.seconds))) if attempt.seconds else "" for attempt in attempts],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    result = Column("result", overflow="fold", ratio=1)
+    table = Table("", *(Column(name, no_wrap=True) for name in shown), result, box=SIMPLE_HEAD, pad_edge=False)
+    for number in reversed(range(len(attempts))):
+        cells = [column[number] or "-" for column in shown.values()]
+        table.add_row(str(attempts[number].id), *cells, _result(attempts[number]))
     return table
+
+
+def _due(attempt: "Attempt", zone: tzinfo, gap: str) -> str:
+    if attempt.kind == "backfill" and attempt.span:
+        return f"backfill{gap}{attempt.span}"  # a day, or a number; the time at which a day begins says nothing
+    return in_zone(attempt.slot, zone).replace(" ", gap, 1)
+
+
+def _spans(attempt: "Attempt", zone: tzinfo, gap: str) -> str:
+    """The spans, unless `_due` says it: the one of that day, or that was back-filled."""
+    if len(attempt.spans) > 1:
+        return f"{attempt.spans[0]} to{gap}{attempt.spans[-1]}"
+    own = attempt.kind == "backfill" or attempt.span == f"{attempt.slot.astimezone(zone):%Y-%m-%d}"
+    return "" if own else attempt.span
+
+
+def _images(attempt: "Attempt", gap: str) -> str:
+    if attempt.images is None:
+        return ""
+    between = ", " if gap == " " else gap
+    return f"{attempt.images:,}" + (f"{between}{attempt.new_images:,} new" if attempt.new_images else "")
+
+
+def _result(attempt: "Attempt") -> str:
+    asked = " (triggered)" if attempt.kind == "triggered" else ""
+    result = f"[{COLOURS.get(attempt.verdict, 'red')}]{attempt.verdict}[/]{asked}: {escape(attempt.why)}"
+    if attempt.alert_is_due:
+        result += f"\n[red]alert[/] {escape(attempt.alert or 'not sent yet')}"
+    return result

@@ -5,8 +5,9 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from components.gated_evaluator.rules import ClassResult
+from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, ClassResult
 from components.gated_evaluator.slices import Slice
+from components.metric_names import METRIC_NAMES
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 ACCURACY, EXAMPLES = "sparse_categorical_accuracy", "example_count"
@@ -103,11 +104,14 @@ def _value(metric: dict[str, Any]) -> float:
 
 def _explain(failure: Any) -> str:
     threshold, value = failure.metric_threshold, failure.metric_value.double_value.value
+    name = METRIC_NAMES.get(failure.metric_key.name, failure.metric_key.name)
     if failure.message.strip():
-        return f"{failure.metric_key.name}: {' '.join(failure.message.split())}"
+        return f"{name}: {' '.join(failure.message.split())}"
     if threshold.HasField("change_threshold"):
-        allowed = abs(threshold.change_threshold.absolute.value)
-        return f"{failure.metric_key.name} changed by {value:+.4f} against the served model, allowed is {allowed:.4g}"
+        # The threshold leaves room for rounding, which is nothing that anybody has set.
+        allowed = abs(threshold.change_threshold.absolute.value) - EQUAL_IS_ENOUGH
+        drop = f"a drop of {allowed:.4g}" if allowed > EQUAL_IS_ENOUGH else "no drop"
+        return f"{name} changed by {value:+.4f} against the served model, {drop} is allowed"
     bounds = threshold.value_threshold
     side, bound = ("below", bounds.lower_bound) if bounds.HasField("lower_bound") else ("above", bounds.upper_bound)
-    return f"{failure.metric_key.name} is {value:.4f}, {side} {bound.value:g}"
+    return f"{name} is {value:.4f}, {side} {bound.value:g}"

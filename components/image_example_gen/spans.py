@@ -49,7 +49,7 @@ class SpanRule:
         if missing and (not self.allow_missing or len(missing) == len(wanted)):
             raise MissingData(
                 f"got no folder for the span {_some(missing)} (there are {_some(sorted(there.values())) or 'none'}): "
-                "add it, or set data.span.allow_missing=true to go on without"
+                "add it, or set data.span.allow_missing=true to go on without" + self._hint(there)
             )
         return [there[key] for key in wanted if key in there]
 
@@ -66,8 +66,15 @@ class SpanRule:
         if last not in there:
             raise MissingData(
                 f"got no folder for the span {last} (there are {_some(sorted(there.values())) or 'none'})"
+                + self._hint(there)
             )
         return replace(self, last=str(last))
+
+    def _hint(self, there: dict[datetime.date | int, str]) -> str:
+        """What helps where numbers are asked for a day."""
+        numbers = there and not any(isinstance(key, datetime.date) for key in there)
+        asked = self.last in _NAMED_DAYS and numbers
+        return f"; numbers are no days: {self.last} finds none, set data.span.last=latest" if asked else ""
 
     def _last(self, there: dict, today: datetime.date):
         if self.last in _NAMED_DAYS:

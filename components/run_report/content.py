@@ -176,7 +176,7 @@ class Lineage:
 
 @dataclass(frozen=True)
 class ScheduledAttempt:
-    """An earlier attempt of the schedule: when it was due (UTC), on which spans, what it came to and served then."""
+    """An earlier attempt of the schedule: when it was due, on which spans, what it came to and served then."""
 
     due: str
     spans: str

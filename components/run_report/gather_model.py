@@ -12,6 +12,7 @@ from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusi
 from components.gated_evaluator.results import Evaluation as Measured
 from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.verdict import Verdict
+from components.metric_names import METRIC_NAMES
 from components.model_info import read_model_info
 from components.run_report import plots
 from components.run_report.analysis import Answers, calibration_bins, confusion_matrix
@@ -30,14 +31,6 @@ from components.serving_check.report import Report as ServingReport
 
 HISTORY_FILE, PACE_FILE = "history.csv", "pace.csv"
 TRIALS_FILE, SEARCH_FILE = "trials.csv", "search.json"
-METRIC_NAMES = {
-    "sparse_categorical_accuracy": "accuracy",
-    "top_k_accuracy": "top-k accuracy",
-    "sparse_categorical_crossentropy": "cross entropy",
-    "expected_calibration_error": "calibration error",
-    "auc": "AUC",
-    "example_count": "eval images",
-}
 TOLD_APART = ("classes",)  # of the model's note
 NO_SETTINGS = (*TOLD_APART, "val_accuracy", "trained_on")
 MOST_CHANGED_CLASSES = 10

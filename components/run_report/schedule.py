@@ -11,7 +11,7 @@ RUNNING = "running"
 def read_schedule(path: str) -> list[ScheduledAttempt]:
     """Returns the attempts, the newest first, without the one that this run is; none if there is no file.
 
-    It is a JSON list, the oldest first: {"slot": "2024-05-31T02:00:00+00:00", "kind": "scheduled", "spans": [...],
+    It is a JSON list, the oldest first: {"due": "2024-05-31 02:00 CEST", "kind": "scheduled", "spans": [...],
     "verdict": "refused", "why": "...", "served_after": "1717120000"}.
     """
     if not path or not files.exists(path):
@@ -19,7 +19,7 @@ def read_schedule(path: str) -> list[ScheduledAttempt]:
     rows = [row for row in json.loads(files.read_bytes(path)) if row["verdict"] != RUNNING]
     return [
         ScheduledAttempt(
-            due=row["slot"][:16].replace("T", " ") + ("" if row["kind"] == "scheduled" else f", {row['kind']}"),
+            due=row["due"] + ("" if row["kind"] == "scheduled" else f", {row['kind']}"),
             spans=" to ".join(dict.fromkeys([*row["spans"][:1], *row["spans"][-1:]])) or row["span"],
             verdict=row["verdict"],
             why=row["why"],

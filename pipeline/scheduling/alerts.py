@@ -1,13 +1,16 @@
 """Tells somebody what a scheduled run came to, through Apprise: mail, Slack, webhooks and a hundred others."""
 
+import contextlib
 import logging
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
-from pipeline.scheduling.attempts import Attempt, Verdict
+from components.metric_names import METRIC_NAMES
+from pipeline.scheduling.attempts import Attempt, Verdict, in_zone
 from pipeline.scheduling.settings import VARIABLE, Alerts
 
 if TYPE_CHECKING:
@@ -34,6 +37,17 @@ TITLES = {
     "missed": "missed",
 }
 SEVERITIES = {"pushed": "success", "failed": "failure", "refused": "warning", "missing_data": "warning"}  # else info
+# What Apprise logs of a failure, and what is told of it. No more than this, for the log holds addresses.
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+_CAUSES = {
+    "connection refused": "refused the connection",
+    "name or service not known": "has an unknown host name",
+    "temporary failure in name resolution": "has a host name that could not be looked up",
+    "certificate": "has a certificate that is not trusted",
+    "timed out": "did not answer in time",
+    "authentication": "did not accept the name or password",
+    "connection error": "could not be reached",
+}
 _SEPARATOR = re.compile(r"[,\s]+(?=[a-z][a-z0-9]*://)", re.IGNORECASE)
 
 
@@ -63,8 +77,18 @@ class Sent:
     problems: tuple[str, ...]
 
 
-def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, str] = os.environ) -> Sent | None:
-    """Sends the alert of a settled attempt to whoever has not taken it yet; None if none is asked for."""
+def tell(
+    alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, str] = os.environ, zone: tzinfo = UTC
+) -> Sent | None:
+    """Sends the alert of a settled attempt to whoever has not taken it yet; None if none is asked for.
+
+    Args:
+      alerts: whom to tell, and of what.
+      name: of the pipeline.
+      attempt: that it is about.
+      environment: has the variables of the addresses.
+      zone: that times are told in.
+    """
     kind = KINDS.get(attempt.verdict)
     if not alerts.urls or kind is None or kind not in alerts.about:
         return None
@@ -72,22 +96,23 @@ def tell(alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, 
     told, problems = list(attempt.told), list(receivers.problems)
     for label, service in receivers.services.items():
         if label not in told:
-            problem = _send(service, f"{name}: {TITLES[kind]}", body_of(attempt), SEVERITIES.get(kind, "info"))
+            problem = _send(service, f"{name}: {TITLES[kind]}", body_of(attempt, zone), SEVERITIES.get(kind, "info"))
             if problem:
-                problems.append(f"{label} {problem}")
+                name_of, number = label.rsplit(" ", 1)
+                problems.append(f"receiver {number} ({name_of}) {problem}")
             else:
                 told.append(label)
     return Sent(tuple(told), tuple(problems))
 
 
-def body_of(attempt: Attempt) -> str:
+def body_of(attempt: Attempt, zone: tzinfo) -> str:
     """What is told of an attempt, a line each."""
-    lines = [f"{attempt.verdict}: {attempt.why}", f"due {attempt.slot.isoformat()}, {attempt.kind}"]
+    lines = [f"{attempt.verdict}: {attempt.why}", f"due {in_zone(attempt.slot, zone)}, {attempt.kind}"]
     if attempt.spans:
         lines.append(f"spans {', '.join(attempt.spans)}")
     if attempt.images is not None:
         lines.append(f"{attempt.images:,} images, {attempt.new_images or 0:,} of them new")
-    lines += [f"{name} {value:.4f}" for name, value in attempt.metrics.items()]
+    lines += [f"{METRIC_NAMES.get(name, name)} {value:.4f}" for name, value in attempt.metrics.items()]
     served = attempt.served_after or "nothing"
     changed = (
         f", before it {attempt.served_before or 'nothing'}" if attempt.served_after != attempt.served_before else ""
@@ -104,19 +129,17 @@ def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) 
         return Receivers()
     import apprise  # takes a second, which commands that only look need not wait for
 
-    # Apprise logs addresses where something goes wrong.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     receivers = Receivers()
+    if problem := unset_problem(alerts, environment):
+        receivers.problems.append(problem)
     for number, url in enumerate(alerts.urls, start=1):
-        if missing := _unset(VARIABLE.findall(url), environment):
-            receivers.problems.append(
-                f"schedule.alerts.urls: the environment has no {missing[0]}; export it where the runs start"
-            )
+        if _unset(VARIABLE.findall(url), environment):
             continue
         filled = VARIABLE.sub(lambda match: environment[match[1]], url)
         for position, address in enumerate(_SEPARATOR.split(filled.strip(" ,\t\n")), start=1):
             label = f"{number}.{position}" if position > 1 else str(number)
-            service = apprise.Apprise.instantiate(address)
+            with _heard():
+                service = apprise.Apprise.instantiate(address)
             if service is None:
                 receivers.problems.append(
                     f"schedule.alerts.urls: number {label} is no URL that Apprise knows, "
@@ -127,16 +150,56 @@ def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) 
     return receivers
 
 
-def _unset(names: Collection[str], environment: Mapping[str, str]) -> list[str]:
+def unset_problem(alerts: Alerts, environment: Mapping[str, str] = os.environ) -> str:
+    """Which variables of the URLs the environment does not have, in a line with the way out; "" if none is missing."""
+    missing = _unset(alerts.variables, environment)
+    return (
+        f"schedule.alerts.urls: the environment has no {', '.join(missing)}; export it where the runs start, "
+        "or leave the alerts out with --set schedule.alerts.urls=[]"
+        if missing
+        else ""
+    )
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Keeps what Apprise logs from every log, for it holds addresses; gives it to who asks for the cause."""
+    logger, lines = logging.getLogger("apprise"), []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    listener, before = Listener(), (logger.level, logger.propagate, logger.handlers[:])
+    logger.handlers[:] = [listener]
+    logger.setLevel(logging.DEBUG)  # at which it names the error of a socket
+    logger.propagate = False
+    try:
+        yield lines
+    finally:
+        logger.setLevel(before[0])
+        logger.propagate, logger.handlers[:] = before[1], before[2]
+
+
+def _unset(names: Iterable[str], environment: Mapping[str, str]) -> list[str]:
     return [name for name in names if not environment.get(name, "").strip()]
 
 
 def _send(service: "NotifyBase", title: str, body: str, severity: str) -> str:
-    """Returns "" if the receiver took it, else what is known of why not."""
+    """Returns "" if the receiver took it, else what is known of why not, without the address."""
     import apprise
 
-    try:
-        sent = service.notify(body=body, title=title, notify_type=apprise.NotifyType(severity), body_format="text")
-    except Exception as error:  # of one of a hundred plugins; its message may hold the address, and others are waiting
-        return f"did not take the alert, {type(error).__name__}"
-    return "" if sent else "did not take the alert"
+    with _heard() as lines:
+        try:
+            sent = service.notify(body=body, title=title, notify_type=apprise.NotifyType(severity), body_format="text")
+        except Exception as error:  # of one of a hundred plugins; its message may hold the address, others are waiting
+            return f"did not take the alert, {type(error).__name__}"
+    return "" if sent else _cause_in(lines)
+
+
+def _cause_in(lines: Iterable[str]) -> str:
+    text = "\n".join(lines)
+    if status := _STATUS.search(text):
+        return f"answered HTTP {status[1]}"
+    found = (told for sign, told in _CAUSES.items() if sign in text.lower())
+    return next(found, "did not take the alert")

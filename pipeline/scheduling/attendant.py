@@ -34,6 +34,7 @@ class Attendant:
       stop: set when this process is to end.
       wait: waits until a moment, or until `stop`.
       say: told what happens, in lines.
+      show: told what a run prints, in lines; None: that is in its log alone.
       command: runs the pipeline, before its options.
       debug: whether tracebacks are shown.
     """
@@ -44,6 +45,7 @@ class Attendant:
     stop: Event = field(default_factory=Event)
     wait: Callable[[datetime], None] | None = None
     say: Callable[[str], None] = print
+    show: Callable[[str], None] | None = None
     command: Sequence[str] = (sys.executable, "-m", "pipeline.cli", "run")
     debug: bool = False
 
@@ -52,7 +54,15 @@ class Attendant:
         self.store = Store(self.config.run_root)
         self.ledger = Ledger(self.store, self.clock, self.say)
         self._launcher = Launcher(
-            self.config_path, self.overrides, self.command, self.store, self.ledger, self.clock, self.stop, self.say
+            self.config_path,
+            self.overrides,
+            self.command,
+            self.store,
+            self.ledger,
+            self.clock,
+            self.stop,
+            self.say,
+            self.show,
         )
         self._wrong = ""  # with pipeline.yaml, as last said
 
@@ -74,12 +84,18 @@ class Attendant:
             self.store.keep(SINCE, since.astimezone(UTC).isoformat())
             self.store.keep(CRON, wanted)
 
+    @property
+    def paused_since(self) -> datetime | None:
+        """When the schedule was paused; None if it is not."""
+        since = self.store.get(PAUSED)
+        return datetime.fromisoformat(since) if since else None
+
     def attend(self) -> None:
         """Deals with all times of the schedule that have passed, after what another process is at.
 
         Of several that wait for their turn one is enough, for it will deal with all of them: the others do nothing.
         """
-        with next_in_turn(self.store.folder, self.stop, self.say) as ours:
+        with next_in_turn(self.store.folder, self.config.schedule.zone, self.stop, self.say) as ours:
             if ours:
                 self._catch_up_with_crashes()
             while ours and not self.stop.is_set() and self._attend_once():
@@ -100,8 +116,8 @@ class Attendant:
           Busy: another process attends to the schedule, and a person asks.
           Stopped: this process was told to end before there was an attempt.
         """
-        scheduled, folder = kind is Kind.SCHEDULED, self.store.folder
-        with in_turn(folder, self.stop, self.say) if scheduled else alone(folder):
+        scheduled, folder, zone = kind is Kind.SCHEDULED, self.store.folder, self.config.schedule.zone
+        with in_turn(folder, zone, self.stop, self.say) if scheduled else alone(folder, zone):
             self._catch_up_with_crashes((slot, kind))
             self.reload()
             if scheduled:
@@ -114,8 +130,8 @@ class Attendant:
                     return made[-1]
                 if self.stop.is_set():
                     raise Stopped("stopped before anything was started")
-                if scheduled and (since := self.store.get(PAUSED)):
-                    why = f"the schedule is paused since {since}; `effnet schedule resume` ends it"
+                if scheduled and (since := self.paused_since):
+                    why = f"the schedule is paused since {local(self.config, since)}; `effnet schedule resume` ends it"
                     self._settle(self._note_of(slot, kind, Verdict.MISSED, why))
                 else:
                     self._step(slot, kind, made, span)

@@ -28,7 +28,12 @@ class Ended:
 
 
 def run_child(
-    command: Sequence[str], log: Path, limit: timedelta, stop: Event, started: Callable[[int], None]
+    command: Sequence[str],
+    log: Path,
+    limit: timedelta,
+    stop: Event,
+    started: Callable[[int], None],
+    watch: Callable[[], None] | None = None,
 ) -> Ended:
     """Runs a command to its end, its output in a file.
 
@@ -38,6 +43,7 @@ def run_child(
       limit: after this it is ended.
       stop: when this is set it is ended.
       started: told the process id, which is its group's as well.
+      watch: called while it runs, and once it has ended; None: nobody looks on.
     """
     with log.open("wb") as output:
         child = subprocess.Popen(
@@ -51,11 +57,15 @@ def run_child(
                 by = "stop" if stop.is_set() else "time limit"
                 end_group(child.pid, child)
                 return Ended(None, by)
+            if watch:
+                watch()
             stop.wait(POLL)
         code = child.returncode
         return Ended(code, "itself") if code >= 0 else Ended(None, f"signal {signal.Signals(-code).name}")
     finally:
         end_group(child.pid, child)  # what it may have left behind, and itself where `started` failed
+        if watch:
+            watch()
 
 
 def end_group(group: int, child: subprocess.Popen | None = None) -> None:

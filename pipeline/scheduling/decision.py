@@ -141,7 +141,7 @@ def decide_again(retries: Retries, made: Sequence[Attempt], now: datetime) -> De
     """Decides about a time with attempts that settled nothing, the oldest first."""
     last, failures = made[-1], broken(made)
     if last.verdict is Verdict.INTERRUPTED:
-        return Decision(Action.RUN, "goes on where the scheduler was stopped")
+        return Decision(Action.RUN, "goes on where it was stopped")
     if failures > retries.times:
         return Decision(Action.SETTLE, f"schedule.retries.times is {retries.times}", last.verdict)
     until = (last.ended or last.started) + retries.wait_before(failures)
@@ -162,12 +162,12 @@ def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:
     if only_if.new_images is not None:
         if look.new_images >= only_if.new_images:
             return Decision(Action.RUN, f"{look.new_images:,} new images")
-        conditions.append(f"{look.new_images:,} new images, {only_if.new_images:,} start a run")
+        conditions.append(f"{look.new_images:,} new images, a run starts at {only_if.new_images:,}")
     if only_if.max_age is not None:
         age = now - look.served_since
         if age >= duration(only_if.max_age):
             return Decision(Action.RUN, f"the served model is {_days(age)} old")
-        conditions.append(f"the served model is {_days(age)} old, {only_if.max_age} start a run")
+        conditions.append(f"the served model is {_days(age)} old, a run starts at {only_if.max_age}")
     if only_if.drift_limit is not None:
         drift = look.drift()
         if drift is None and look.new_images:
@@ -176,7 +176,7 @@ def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:
             told = ", ".join(f"{feature} by {by:.2f}" for feature, by in beyond.items())
             return Decision(Action.RUN, f"the images drifted: {told}")
         found = "no drift that could be told" if drift is None else f"drift of {max(drift.values(), default=0.0):.2f}"
-        conditions.append(f"{found}, more than {only_if.drift_limit:g} starts a run")
+        conditions.append(f"{found}, a run starts above {only_if.drift_limit:g}")
     if not conditions:
         return Decision(Action.RUN, "it is time")
     return Decision(Action.SETTLE, "; ".join(conditions), Verdict.NOTHING_NEW)

@@ -164,7 +164,7 @@ def look_at(config: PipelineConfig, store: Store, day: datetime.date, span: str 
     settings = config.data.span
     rule = SpanRule(span or settings.last, config.schedule.window or settings.window, settings.allow_missing)
     spans: tuple[str, ...] = ()
-    newest = ""
+    newest = span
     try:
         if PLACEHOLDER in config.data.path:
             _, _, names = span_folders(config.data.path)

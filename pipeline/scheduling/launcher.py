@@ -12,9 +12,10 @@ from pipeline.run_lock import RUN, holder_of, is_running
 from pipeline.scheduling.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
 from pipeline.scheduling.child import end_group, run_child
 from pipeline.scheduling.decision import broken
+from pipeline.scheduling.follow import Follower
 from pipeline.scheduling.images import Looked
 from pipeline.scheduling.ledger import Ledger
-from pipeline.scheduling.notes import local, note_of, overrides_of, served
+from pipeline.scheduling.notes import heading, note_of, overrides_of, served
 from pipeline.scheduling.outcome import count_runs, is_retried, outcome_of
 from pipeline.scheduling.settings import duration
 from pipeline.scheduling.store import Store
@@ -38,6 +39,7 @@ class Launcher:
       clock: the time, with a zone.
       stop: set when this process is to end.
       say: told what happens, in lines.
+      show: told what a run prints, in lines; None: that is in its log alone.
     """
 
     config_path: Path
@@ -48,12 +50,14 @@ class Launcher:
     clock: Callable[[], datetime]
     stop: Event
     say: Callable[[str], None]
+    show: Callable[[str], None] | None = None
 
     def wait_for_others(self, config: PipelineConfig) -> None:
         """Waits while somebody else runs the pipeline, by `effnet run`, or until `stop`."""
         root = config.run_root
         if is_running(root):
-            self.say(f"another run of {config.name} is under way, {holder_of(root, RUN)}; waiting for its end")
+            holder = holder_of(root, RUN, config.schedule.zone)
+            self.say(f"another run of {config.name} is under way, {holder}; waiting for its end")
         while is_running(root) and not self.stop.is_set():
             self.stop.wait(LOOK_SECONDS)
 
@@ -87,8 +91,8 @@ class Launcher:
         log.parent.mkdir(exist_ok=True)
         attempt = self.store.note(replace(attempt, log=str(log)))
         self._clear_logs()
-        self.ledger.write_report_file()
-        self.say(f"{local(config, slot)}: attempt {attempt.attempt}, {reason}")
+        self.ledger.write_report_file(config)
+        self.say(f"{heading(config, self.clock(), attempt)}: attempt {attempt.attempt}, {reason}")
         try:
             closed, retried = self._run(config, attempt, look)
         except Exception as error:  # outside of the pipeline, such as at its metadata; the history says what it was
@@ -107,7 +111,8 @@ class Launcher:
         command = [*self.command, "--config", str(self.config_path)]
         for setting in (*self.overrides, *overrides_of(config, look, attempt.weights)):
             command += ["--set", setting]
-        ended = run_child(command, log, duration(config.schedule.time_limit), self.stop, started)
+        watch = Follower(log, self.show) if self.show else None
+        ended = run_child(command, log, duration(config.schedule.time_limit), self.stop, started, watch)
         outcome = outcome_of(config, ended, log, runs_before)
         verdict = outcome.verdict
         if verdict is Verdict.UNCHANGED and served(config) != attempt.served_before:
@@ -144,7 +149,7 @@ class Launcher:
             if attempt.process and is_running(root) and holder_of(root, RUN).startswith(f"process {attempt.process} "):
                 end_group(attempt.process)
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
-            why = "the scheduler or the machine stopped while it ran"
+            why = "its scheduler, its command or the machine stopped while it ran"
             why += "" if retried else "; no schedule goes on with it: type the command again"
             closed = replace(attempt, verdict=Verdict.KILLED, why=why)
             made = self.store.of_slot(attempt.slot, attempt.kind)

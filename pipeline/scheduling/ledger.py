@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pipeline.config import PipelineConfig
 from pipeline.scheduling import alerts
 from pipeline.scheduling.attempts import NOT_SENT, Attempt
-from pipeline.scheduling.notes import local
+from pipeline.scheduling.notes import heading, local
 from pipeline.scheduling.store import REPORT_FILE, Store
 
 NOBODY = "nobody: not asked for"
@@ -33,9 +33,9 @@ class Ledger:
     def settle(self, config: PipelineConfig, attempt: Attempt) -> None:
         """Notes what a slot came to in the end, and tells whoever wants to hear it."""
         noted = self.store.note(attempt)
-        self.say(f"{local(config, noted.slot)}: {noted.verdict}: {noted.why}")
-        self._tell(config, noted)
-        self.write_report_file()
+        self.say(f"{heading(config, self.clock(), noted)}: {noted.verdict}: {noted.why}")
+        self._tell([noted], config)
+        self.write_report_file(config)
 
     def pending(self) -> list[Attempt]:
         """Attempts whose alert was not sent, or not taken by all."""
@@ -43,25 +43,32 @@ class Ledger:
 
     def tell_what_is_pending(self, config: PipelineConfig) -> None:
         """Sends the alerts that were not sent to those who have not taken them."""
-        for attempt in self.pending():
-            self._tell(config, attempt)
+        self._tell(self.pending(), config)
 
-    def write_report_file(self) -> None:
+    def write_report_file(self, config: PipelineConfig) -> None:
         """For the reports of runs, which know nothing of the store."""
-        rows = [attempt.as_json() for attempt in self.store.attempts(REPORTED)]
+        attempts = self.store.attempts(REPORTED)
+        rows = [{**attempt.as_json(), "due": local(config, attempt.slot)} for attempt in attempts]
         path = self.store.folder / REPORT_FILE
         new = path.with_suffix(".new")
         new.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         new.replace(path)
 
-    def _tell(self, config: PipelineConfig, attempt: Attempt) -> None:
-        sent = alerts.tell(config.schedule.alerts, config.name, attempt)
-        if sent is None:
-            self.store.note(replace(attempt, alert=NOBODY))
-            return
-        alert = f"{self.clock().astimezone(UTC).isoformat()} {', '.join(sent.told)}"
-        if sent.problems:
-            alert = NOT_SENT + "; ".join(sent.problems)
-            if alert != attempt.alert:  # or a receiver that is down would fill the log
-                self.say(f"error: {'; '.join(sent.problems)}; the next look at the schedule tries it again")
-        self.store.note(replace(attempt, alert=alert, told=sent.told))
+    def _tell(self, attempts: list[Attempt], config: PipelineConfig) -> None:
+        """Sends alerts, notes who took them, and says in one line why others did not."""
+        problems: dict[str, None] = {}
+        for attempt in attempts:
+            sent = alerts.tell(config.schedule.alerts, config.name, attempt, zone=config.schedule.zone)
+            if sent is None:
+                self.store.note(replace(attempt, alert=NOBODY))
+                continue
+            alert = f"{self.clock().astimezone(UTC).isoformat()} {', '.join(sent.told)}"
+            if sent.problems:
+                alert = NOT_SENT + "; ".join(sent.problems)
+                if alert != attempt.alert:  # or a receiver that is down would fill the log
+                    problems |= dict.fromkeys(sent.problems)
+            self.store.note(replace(attempt, alert=alert, told=sent.told))
+        if problems:
+            owed = len(self.pending())
+            count = "1 alert is" if owed == 1 else f"{owed} alerts are"
+            self.say(f"error: {count} owed; {'; '.join(problems)}; the next look tries again")

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 
 from components.served_model.versions import pushed_versions
 from pipeline.config import PipelineConfig
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict
+from pipeline.scheduling.attempts import Attempt, Kind, Verdict, in_zone
 from pipeline.scheduling.images import Looked
 
 
@@ -61,7 +61,15 @@ def served(config: PipelineConfig) -> str:
 
 def local(config: PipelineConfig, moment: datetime | None) -> str:
     """A moment in the schedule's time zone, for people."""
-    return moment.astimezone(config.schedule.zone).strftime("%Y-%m-%d %H:%M") if moment else "none"
+    return in_zone(moment, config.schedule.zone) if moment else "none"
+
+
+def heading(config: PipelineConfig, now: datetime, attempt: Attempt) -> str:
+    """How a line about an attempt begins: when it is said, and what for if that does not follow from it."""
+    said, slot = local(config, now), local(config, attempt.slot)
+    if attempt.kind is Kind.BACKFILL:
+        return f"{said}, backfill of {attempt.span or slot}"
+    return said if attempt.kind is Kind.TRIGGERED or said == slot else f"{said}, due {slot}"
 
 
 def day_start(config: PipelineConfig, day: date) -> datetime:

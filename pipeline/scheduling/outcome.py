@@ -57,7 +57,7 @@ def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int
     records = all_runs(config.metadata_path)[runs_before:]
     run = records[-1].number if records else None
     if ended.by == "stop":
-        return Outcome(Verdict.INTERRUPTED, "the scheduler was stopped", run=run)
+        return Outcome(Verdict.INTERRUPTED, "stopped on request", run=run)
     if ended.by == "time limit":
         limit = config.schedule.time_limit
         return Outcome(Verdict.TIMED_OUT, f"took longer than schedule.time_limit, {limit}; see {log}", run=run)

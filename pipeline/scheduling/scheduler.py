@@ -11,7 +11,7 @@ import logging
 import signal
 import traceback
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -24,6 +24,7 @@ from pipeline.run_lock import Held, hold, is_held
 from pipeline.scheduling.alerts import find_receivers
 from pipeline.scheduling.attendant import Attendant
 from pipeline.scheduling.decision import next_times
+from pipeline.scheduling.notes import local
 from pipeline.scheduling.settings import ScheduleSettings
 from pipeline.scheduling.store import FOLDER
 
@@ -59,6 +60,16 @@ def need_cron(settings: ScheduleSettings) -> None:
         raise ConfigError("schedule.cron: is null; set it to start runs by themselves, such as cron: '0 2 * * *'")
 
 
+def need_receivers(settings: ScheduleSettings) -> None:
+    """Does nothing if whoever is to be told can be, as far as their addresses show.
+
+    Raises:
+      ConfigError: they cannot.
+    """
+    if problems := find_receivers(settings.alerts).problems:
+        raise ConfigError("; ".join(problems))
+
+
 def is_scheduled(run_root: Path) -> bool:
     """Whether a scheduler runs for the pipeline."""
     return is_held(run_root / FOLDER, SCHEDULER)
@@ -73,9 +84,8 @@ def start(attendant: Attendant) -> None:
     """
     config = attendant.config
     need_cron(config.schedule)
-    if problems := find_receivers(config.schedule.alerts).problems:
-        raise ConfigError("; ".join(problems))
-    with _only_scheduler(config.run_root), stop_when_signalled(attendant):
+    need_receivers(config.schedule)
+    with _only_scheduler(config.run_root, config.schedule.zone), stop_when_signalled(attendant):
         attendant.begin(attendant.clock())
         # APScheduler warns where a run takes longer than the time to the next: the attendant deals with that one then.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
@@ -94,7 +104,9 @@ def start(attendant: Attendant) -> None:
         scheduler.add_job(lambda: _follow(attendant, wake), "interval", seconds=LOOK_SECONDS)
         scheduler.start()
         first = trigger.get_next_fire_time(None, attendant.clock())
-        attendant.say(f"{config.name}: '{config.schedule.cron}' {config.schedule.timezone}, next at {first}")
+        attendant.say(
+            f"{config.name}: '{config.schedule.cron}' {config.schedule.timezone}, next at {local(config, first)}"
+        )
         attendant.stop.wait()
         scheduler.shutdown(wait=True)
         attendant.say(f"{config.name}: stopped")
@@ -122,14 +134,16 @@ def _follow(attendant: Attendant, wake: Job) -> None:
 
 
 @contextlib.contextmanager
-def _only_scheduler(run_root: Path) -> Iterator[None]:
+def _only_scheduler(run_root: Path, zone: tzinfo) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(hold(run_root / FOLDER, SCHEDULER))
-        except Held as holder:
+            stack.enter_context(hold(run_root / FOLDER, SCHEDULER, zone))
+        except Held as held:
+            holder = str(held)
+            stop = f"`kill {holder.split()[1]}` stops it" if holder.startswith("process ") else "stop that one"
             raise SchedulerRuns(
-                f"a scheduler of {run_root.name} runs already, {holder}; stop that one, or leave it to it"
-            ) from holder
+                f"a scheduler of {run_root.name} runs already, {holder}; {stop}, or leave it to that one"
+            ) from held
         yield
 
 

@@ -79,6 +79,12 @@ class Store:
             (slot,) = connection.execute("SELECT max(slot) FROM attempts WHERE kind = ?", (Kind.SCHEDULED,)).fetchone()
         return datetime.fromisoformat(slot) if slot else None
 
+    def why_stopped(self, run: int) -> str:
+        """Returns why a run was ended before its end, as far as it was the schedule's; "" if that is not known."""
+        ended = (Verdict.TIMED_OUT, Verdict.KILLED, Verdict.INTERRUPTED)
+        found = [one for one in self.attempts() if one.run == run and one.verdict in ended]
+        return f"{found[-1].verdict}: {found[-1].why}" if found else ""
+
     def note(self, attempt: Attempt) -> Attempt:
         """Adds the attempt, or replaces it if it has an id; returns it with one."""
         rest = {key: value for key, value in attempt.as_json().items() if key not in (*_COLUMNS, "id", "seconds")}

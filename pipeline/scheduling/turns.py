@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import tzinfo
 from pathlib import Path
 from threading import Event
 
@@ -20,15 +21,15 @@ class Stopped(RuntimeError):
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keeps others from attending to the schedule.
+def alone(folder: Path, zone: tzinfo) -> Iterator[None]:
+    """Keeps others from attending to the schedule; `zone` is that of the times in messages.
 
     Raises:
       Busy: another process does.
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(hold(folder, ATTEMPT))
+            stack.enter_context(hold(folder, ATTEMPT, zone))
         except Held as holder:
             raise Busy(
                 f"a scheduled run of {folder.parent.name} is under way, {holder}; wait for its end, "
@@ -38,7 +39,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_turn(folder: Path, stop: Event, say: Callable[[str], None]) -> Iterator[None]:
+def in_turn(folder: Path, zone: tzinfo, stop: Event, say: Callable[[str], None]) -> Iterator[None]:
     """As `alone`, but waits until nobody else attends.
 
     Raises:
@@ -50,7 +51,7 @@ def in_turn(folder: Path, stop: Event, say: Callable[[str], None]) -> Iterator[N
             if stop.is_set():
                 raise Stopped("stopped before anything was started")
             try:
-                stack.enter_context(alone(folder))
+                stack.enter_context(alone(folder, zone))
                 break
             except Busy as busy:
                 if not said:
@@ -61,12 +62,12 @@ def in_turn(folder: Path, stop: Event, say: Callable[[str], None]) -> Iterator[N
 
 
 @contextlib.contextmanager
-def next_in_turn(folder: Path, stop: Event, say: Callable[[str], None]) -> Iterator[bool]:
+def next_in_turn(folder: Path, zone: tzinfo, stop: Event, say: Callable[[str], None]) -> Iterator[bool]:
     """As `in_turn`, but of several who wait only the first one gets its turn; gives whether it is this process."""
     with contextlib.ExitStack() as turn:
         try:
             with hold(folder, WAITING):
-                turn.enter_context(in_turn(folder, stop, say))
+                turn.enter_context(in_turn(folder, zone, stop, say))
         except (Held, Stopped):
             yield False
             return

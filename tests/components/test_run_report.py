@@ -97,7 +97,7 @@ def full_report(names=NAMES, draw: bool = True) -> Report:
         ),
         mistakes=[Mistake(names[0], names[1], names[2], 0.99, picture.source, picture.source)],
         serving=Serving([("memory", "700 MB")], names),
-        schedule=[ScheduledAttempt("2024-05-31 02:00", names[0], "refused", names[1], "17")],
+        schedule=[ScheduledAttempt("2024-05-31 02:00 CEST", names[0], "refused", names[1], "17")],
         lineage=Lineage([("code", names[0])], [("model", names[0])], [(names[0], names[1])], names[0]),
     )
 
@@ -215,7 +215,7 @@ def test_the_overlay_is_brightest_where_the_heat_is():
 
 
 def test_the_schedule_s_earlier_attempts_are_read_the_newest_first(tmp_path):
-    row = {"slot": "2024-05-31T02:00:00+00:00", "kind": "scheduled", "spans": [], "span": "", "served_after": "17"}
+    row = {"due": "2024-05-31 02:00 CEST", "kind": "scheduled", "spans": [], "span": "", "served_after": "17"}
     rows = [
         {**row, "verdict": "missing data", "why": "got no folder", "span": "2024-05-31"},
         {**row, "verdict": "refused", "why": "drifted", "spans": ["2024-05-30", "2024-05-31"], "kind": "backfill"},
@@ -223,7 +223,7 @@ def test_the_schedule_s_earlier_attempts_are_read_the_newest_first(tmp_path):
     ]
     (tmp_path / "history.json").write_text(json.dumps(rows))
     assert read_schedule(str(tmp_path / "history.json")) == [
-        ScheduledAttempt("2024-05-31 02:00, backfill", "2024-05-30 to 2024-05-31", "refused", "drifted", "17"),
-        ScheduledAttempt("2024-05-31 02:00", "2024-05-31", "missing data", "got no folder", "17"),
+        ScheduledAttempt("2024-05-31 02:00 CEST, backfill", "2024-05-30 to 2024-05-31", "refused", "drifted", "17"),
+        ScheduledAttempt("2024-05-31 02:00 CEST", "2024-05-31", "missing data", "got no folder", "17"),
     ]
     assert read_schedule(str(tmp_path / "nothing yet.json")) == read_schedule("") == []

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from components.errors import DataError
+from components.errors import DataError, MissingData
 from components.image_example_gen.source import find_source
 from components.image_example_gen.spans import SpanRule
 
@@ -90,3 +90,14 @@ def test_a_missing_manifest_is_refused(make_tree):
     root = make_tree({"cat/1.png": b"x"})
     with pytest.raises(DataError, match=r"no file labels\.csv"):
         find_source(f"{root}/labels.csv", SpanRule())
+
+
+@pytest.mark.parametrize("last", ["today", "yesterday"])
+def test_numbers_that_are_asked_for_a_day_need_the_latest(last):
+    rule, numbers = SpanRule(last), ["1", "2", "3"]
+    for asked in (rule.choose, rule.as_of):
+        with pytest.raises(MissingData, match=f"numbers are no days: {last} finds none, set data.span.last=latest"):
+            asked(numbers, datetime.date(2026, 11, 25))
+        with pytest.raises(MissingData) as of_days:
+            asked(["2026-11-01"], datetime.date(2026, 11, 25))
+        assert "latest" not in str(of_days.value)

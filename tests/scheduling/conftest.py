@@ -3,6 +3,7 @@
 import datetime
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,13 +68,14 @@ class StandIn:
         path = self.folder / "calls"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def attendant(self, *overrides: str) -> Attendant:
+    def attendant(self, *overrides: str, show: Callable[[str], None] | None = None) -> Attendant:
         return Attendant(
             self.folder / "pipeline.yaml",
             overrides,
             clock=self.clock,
             wait=self.clock.wait,
             say=self.lines.append,
+            show=show,
             command=(sys.executable, str(self.folder / "run.py"), str(self.folder)),
         )
 

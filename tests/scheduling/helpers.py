@@ -55,8 +55,8 @@ def verdicts(attendant) -> list[str]:
     return [attempt.verdict for attempt in attendant.store.attempts()]
 
 
-def schedule(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "COLUMNS": "200", "HOME": str(folder)}
+def schedule(folder: Path, *arguments: str, columns: int = 200) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "COLUMNS": str(columns), "HOME": str(folder)}
     return subprocess.run(
         [EFFNET, "schedule", *arguments], cwd=folder, capture_output=True, text=True, timeout=120, env=environment
     )

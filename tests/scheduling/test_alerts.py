@@ -45,7 +45,7 @@ def test_each_end_is_told_with_its_reason(receiver, verdict, title, kind):
         "accuracy 0.41 is below 0.9",
         "spans 2026-03-04, 2026-03-05",
         "900 images, 300 of them new",
-        "sparse_categorical_accuracy 0.4100",
+        "accuracy 0.4100",
         "served now: 17",
         "effnet report 7",
     ):
@@ -75,7 +75,7 @@ def test_one_variable_may_hold_several_addresses_and_an_address_several_variable
         ({}, "the environment has no ALERT_URL; export it"),
         ({"ALERT_URL": " "}, "the environment has no ALERT_URL; export it"),
         ({"ALERT_URL": f"nosuchservice://{PASSWORD}"}, "number 1 is no URL that Apprise knows"),
-        ({"ALERT_URL": f"json://user:{PASSWORD}@127.0.0.1:1/"}, "JSON 1 did not take the alert"),
+        ({"ALERT_URL": f"json://user:{PASSWORD}@127.0.0.1:1/"}, "receiver 1 (JSON) refused the connection"),
     ],
 )
 def test_what_goes_wrong_is_one_line_without_the_secret(environment, told, caplog, capfd):
@@ -103,7 +103,7 @@ def test_an_alert_that_nobody_took_is_sent_with_the_next_look_and_only_once(rece
     stand_in.clock.at(2026, 3, 2, 2, 0)
     attendant.attend()
     (noted,) = attendant.store.attempts()
-    assert noted.alert == "not sent: JSON 1 did not take the alert"
+    assert noted.alert == "not sent: receiver 1 (JSON) answered HTTP 500"
     receiver.status = 200
     for _ in range(2):
         attendant.attend()
@@ -111,6 +111,22 @@ def test_an_alert_that_nobody_took_is_sent_with_the_next_look_and_only_once(rece
     assert attendant.store.attempts()[0].alert.endswith("JSON 1")
     everything = "".join(path.read_text(errors="replace") for path in attendant.store.folder.rglob("*.*"))
     assert PASSWORD not in everything + "".join(stand_in.lines)
+
+
+def test_what_is_owed_is_said_in_one_line_with_its_cause(receiver, stand_in, monkeypatch):
+    monkeypatch.setenv("ALERT_URL", receiver.url)
+    receiver.status = 500
+    attendant = stand_in.attendant("schedule.alerts.urls=['${ALERT_URL}']")
+    for day in (1, 2, 3):
+        attendant.deal_with(Kind.TRIGGERED, datetime(2026, 3, day, 2, tzinfo=UTC))
+    receiver.status = 404
+    attendant.ledger.tell_what_is_pending(attendant.config)
+    assert [line for line in stand_in.lines if line.startswith("error: ")] == [
+        "error: 1 alert is owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
+        "error: 2 alerts are owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
+        "error: 3 alerts are owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
+        "error: 3 alerts are owed; receiver 1 (JSON) answered HTTP 404; the next look tries again",
+    ]
 
 
 def test_whoever_has_an_alert_does_not_get_it_again_with_those_who_have_not(receiver, stand_in, monkeypatch):
@@ -130,7 +146,9 @@ def test_whoever_has_an_alert_does_not_get_it_again_with_those_who_have_not(rece
     (noted,) = attendant.store.attempts()
     assert noted.told == ("JSON 2", "JSON 1")
     assert not noted.alert.startswith("not sent")
-    assert sum("JSON 1 did not take" in line for line in stand_in.lines) == 1  # or the log fills while it is down
+    assert (
+        sum("receiver 1 (JSON) answered HTTP 503" in line for line in stand_in.lines) == 1
+    )  # or the log fills while it is down
 
 
 def test_nobody_is_told_of_what_nobody_asked_for(stand_in):

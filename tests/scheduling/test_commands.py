@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -45,6 +46,7 @@ def test_of_two_schedulers_one_runs_and_a_signal_ends_it_cleanly(folder):
         second = schedule(folder, "start")
         assert second.returncode == 1
         assert second.stderr.startswith(f"error: a scheduler of flowers runs already, process {scheduler.pid} since ")
+        assert re.search(rf" since \d{{4}}-\d\d-\d\d \d\d:\d\d CES?T; `kill {scheduler.pid}` stops it, ", second.stderr)
         assert second.stderr.count("\n") == 1
         assert listed(folder, "list")["scheduler"] is True
         scheduler.send_signal(signal.SIGTERM)
@@ -147,7 +149,7 @@ def test_trigger_and_backfill_say_what_is_missing_and_end_as_a_run_does(folder):
         ("backfill", "missing data"),
         ("backfill", "missing data"),
     ]
-    assert "2026-03-01 00:00" in schedule(folder, "history").stdout
+    assert "backfill 2026-03-01" in schedule(folder, "history").stdout
 
 
 def test_an_alert_that_could_not_be_sent_is_shown(folder):
@@ -155,6 +157,8 @@ def test_an_alert_that_could_not_be_sent_is_shown(folder):
     attendant.deal_with(Kind.TRIGGERED, attendant.clock())
     assert "1 not sent" in schedule(folder, "list").stdout
     assert "the environment has no NOT_SET" in schedule(folder, "history").stdout
+    shown = schedule(folder, "list", "--set", "schedule.alerts.urls=['${NOT_SET}']").stdout
+    assert "cannot be sent from here: schedule.alerts.urls: the environment has no NOT_SET" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(
@@ -164,6 +168,11 @@ def test_an_alert_that_could_not_be_sent_is_shown(folder):
         (("backfill", "--from", "2026-03-02", "--to", "2026-03-01"), "expected the earlier one first"),
         (("backfill", "--from", "monday", "--to", "friday"), "expected dates such as 2024-05-31, or numbers"),
         (("start", "--set", "schedule.alerts.urls=['${NOT_SET}']"), "the environment has no NOT_SET; export it"),
+        (("trigger", "--set", "schedule.alerts.urls=['${NOT_SET}']"), "the environment has no NOT_SET; export it"),
+        (
+            ("backfill", "--from", "2026-03-01", "--to", "2026-03-02", "--set", "schedule.alerts.urls=['${NOT_SET}']"),
+            "or leave the alerts out with --set schedule.alerts.urls=[]",
+        ),
         (("start", "--set", "schedule.cron=daily"), "expected five: minute, hour, day, month, weekday"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_time_of_airflow_s_that_a_crash_ended_is_settled_with_the_next_one(sta
     assert (done.verdict, done.attempt) == (Verdict.REFUSED, 1)
     left, given_up, _ = attendant.store.attempts()
     assert (left.settled, given_up.settled, given_up.slot) == (False, True, first)
-    assert given_up.why.endswith("2026-03-03 02:00 is due")
+    assert given_up.why.endswith("2026-03-03 02:00 UTC is due")
 
 
 def test_a_retry_that_catch_up_none_gives_up_says_why(stand_in):

@@ -139,7 +139,7 @@ def reason(only_if: OnlyIf, found: Found) -> tuple[Action, str]:
 
 def test_new_images_start_a_run_from_their_number_on():
     few = reason(OnlyIf(new_images=100), Found(new_images=99))
-    assert few == (Action.SETTLE, "99 new images, 100 start a run")
+    assert few == (Action.SETTLE, "99 new images, a run starts at 100")
     assert reason(OnlyIf(new_images=100), Found(new_images=100)) == (Action.RUN, "100 new images")
 
 
@@ -148,8 +148,8 @@ def test_any_condition_is_enough():
     nothing, why = reason(settings, Found(by_feature={"label": 0.01, "brightness": 0.05}))
     assert nothing is Action.SETTLE
     assert why == (
-        "0 new images, 100 start a run; the served model is 3 d old, 7d start a run; "
-        "drift of 0.05, more than 0.05 starts a run"
+        "0 new images, a run starts at 100; the served model is 3 d old, a run starts at 7d; "
+        "drift of 0.05, a run starts above 0.05"
     )
     old = Found(served_since=NOW - timedelta(days=7))
     assert reason(settings, old) == (Action.RUN, "the served model is 7 d old")

@@ -59,7 +59,7 @@ def test_a_stop_ends_the_wait_for_ones_turn(stand_in):
 def test_a_pause_holds_for_airflow_s_times_as_well(stand_in):
     stand_in.add_day("2026-03-01")
     attendant = stand_in.attendant()
-    attendant.store.keep("paused", "2026-02-28 12:00 UTC")
+    attendant.store.keep("paused", "2026-02-28T12:00:00+00:00")
     done = attendant.deal_with(Kind.SCHEDULED, stand_in.clock())
     assert (done.verdict, done.settled) == (Verdict.MISSED, True)
     assert "paused since 2026-02-28 12:00 UTC" in done.why

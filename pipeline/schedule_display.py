@@ -1,0 +1,46 @@
+"""What a person sees while `effnet schedule trigger` or `backfill` runs the pipeline."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+DETAIL = "        "  # how `progress.StepDisplay` begins a line on how far a step is
+
+
+@dataclass(frozen=True)
+class Display:
+    """Where lines go.
+
+    Attributes:
+      say: for what the schedule itself says.
+      show: for what the run prints.
+    """
+
+    say: Callable[[str], None]
+    show: Callable[[str], None]
+
+
+@contextlib.contextmanager
+def display() -> Iterator[Display]:
+    """Plain lines; on a terminal with a moving one below that has the time and how far the present step is."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        say = functools.partial(print, flush=True)
+        yield Display(say, say)
+        return
+    detail = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+    with Progress(SpinnerColumn(), TimeElapsedColumn(), detail, console=console, transient=True) as progress:
+        task = progress.add_task("")
+        say = functools.partial(console.print, markup=False, soft_wrap=True)
+
+        def show(line: str) -> None:
+            if not line.startswith(DETAIL):
+                say(line)
+            progress.update(task, description=line.strip() if line.startswith(DETAIL) else "")
+
+        yield Display(say, show)
