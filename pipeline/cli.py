@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import history_commands, init_command
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, at_work, print_json, print_table
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, at_work, print_json
 from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, find_config, load_config
 from pipeline.scaling.commands import app as scale_app
 from pipeline.schedule import app as schedule_app
+from pipeline.tables import print_table
 
 app = typer.Typer(
     no_args_is_help=True,

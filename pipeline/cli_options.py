@@ -1,16 +1,13 @@
-"""What most commands share: their options, and how they print JSON and tables, and that they are at work."""
+"""What most commands share: their options, and how they print JSON, and that they are at work."""
 
 import json
-import os
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
-
-PIPED_WIDTH = 200  # columns, where no terminal says how many it has
+from rich.console import Console
 
 ConfigOption = Annotated[
     Path | None,
@@ -33,14 +30,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 def print_json(value: Any) -> None:
     """Prints what `--json` promises; dataclasses become objects."""
     print(json.dumps(value, default=asdict, indent=2, ensure_ascii=False))
-
-
-def print_table(table: RenderableType) -> None:
-    """Prints a table as wide as the terminal; into a file or a pipe as wide as it is."""
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPED_WIDTH
-    console.print(table)
 
 
 def at_work(doing: str) -> AbstractContextManager:

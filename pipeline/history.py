@@ -10,6 +10,7 @@ import yaml
 from components import files
 from components.gated_evaluator.verdict import Verdict, read_verdict
 from components.ingest_report import IngestSummary, read_summary
+from components.metric_names import EXAMPLES, METRIC_NAMES
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
 from pipeline.config import PipelineConfig
@@ -121,7 +122,9 @@ def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, Any]]
     line = line_of(config, run)
     yield "result", f"{line.result} {line.version or line.why}"
     if verdict := verdict_of(run):
-        yield from ((name, value) for name, value in verdict.metrics.items() if not name.endswith("_diff"))
+        for name, value in verdict.metrics.items():
+            if not name.endswith("_diff"):
+                yield METRIC_NAMES.get(name, name), int(value) if name == EXAMPLES else value
         yield from ((f"recall of {name}", value) for name, value in verdict.recall.items())
     if summary := summary_of(run):
         for split, classes in summary.written.items():

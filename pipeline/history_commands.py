@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json, print_table
+from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import load_config
+from pipeline.tables import print_table
 
 app = typer.Typer()
 

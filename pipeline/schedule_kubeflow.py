@@ -4,11 +4,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli_options import ConfigOption, DebugOption, SetOption
 from pipeline.config import ConfigError, PipelineConfig, load_config
+from pipeline.tables import print_table
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.service import Kubeflow
@@ -86,4 +86,4 @@ def show(settings: PipelineConfig) -> None:
         )
         version = one.pipeline_version_reference.pipeline_version_id
         table.add_row(one.recurring_run_id, when, str(one.status), version)
-    Console().print(table)
+    print_table(table)

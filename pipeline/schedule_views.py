@@ -14,6 +14,7 @@ from pipeline import schedule_kubeflow
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import find_config, load_config
 from pipeline.scheduling.attempts import in_zone
+from pipeline.tables import print_table
 
 if TYPE_CHECKING:
     from pipeline.scheduling.attempts import Attempt
@@ -97,7 +98,7 @@ def show(
         table.add_row("alerts", f"[red]{state['alerts_not_sent']} not sent[/]; `effnet schedule history` says why")
     if unset:
         table.add_row("alerts", f"[red]cannot be sent from here[/]: {escape(unset)}")
-    Console().print(table)
+    print_table(table)
 
 
 @app.command()

@@ -7,10 +7,9 @@ import tensorflow_model_analysis as tfma
 
 from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, ClassResult
 from components.gated_evaluator.slices import Slice
-from components.metric_names import METRIC_NAMES
+from components.metric_names import ACCURACY, EXAMPLES, METRIC_NAMES
 
 CANDIDATE, BASELINE = "candidate", "baseline"
-ACCURACY, EXAMPLES = "sparse_categorical_accuracy", "example_count"
 AUC = "auc"  # of each class against the others, the pairs of all classes pooled
 CLASS_FEATURE = "class_name"
 

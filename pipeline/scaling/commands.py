@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import OWN_FILE, ConfigError, PipelineConfig, load_config
-from pipeline.scaling.tables import compact_table, print_table
+from pipeline.tables import compact_table, print_table
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
@@ -65,7 +64,7 @@ def cost(
         kilobytes = part.activations * BYTES_PER_ACTIVATION / 1e3
         table.add_row(part.name, f"{part.parameters:,}", f"{part.macs / 1e6:,.2f}", f"{kilobytes:,.1f}")
     print(f"{_title(chosen, measured)}, {classes} classes (--classes)")
-    print_table(Console(), table)
+    print_table(table)
 
 
 @app.command()
@@ -262,7 +261,7 @@ def _print_networks(networks: list[tuple[Variant, Cost, float | None]], as_json:
             *(["" if milliseconds is None else f"{milliseconds:.1f}"] if timed else []),
             end_section=number == 0,
         )
-    print_table(Console(), table)
+    print_table(table)
     if timed:
         from trainer.latency import HOW_MEASURED, device_name
 

@@ -23,7 +23,7 @@ from pipeline.scaling.results import (
     total_seconds,
 )
 from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
-from pipeline.scaling.tables import compact_table, print_table
+from pipeline.tables import compact_table, print_table
 from trainer.cost import network_cost
 from trainer.forecast import Timing, clock, counted
 from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
@@ -226,7 +226,7 @@ def _print(console: Console, ranking: Sequence[Row]) -> None:
             "" if row.loss_spread is None else f"{row.loss_spread:.4f}",
             f"{row.accuracy:.4f}",
         )
-    print_table(console, table)
+    print_table(table, console)
 
 
 def point_of(row: Row) -> GridPoint:

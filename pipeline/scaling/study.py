@@ -13,7 +13,7 @@ from pipeline.scaling.page import missing_trainings, trainings_done, write_resul
 from pipeline.scaling.question import SAME, Effort, Question, compare_question, study_question
 from pipeline.scaling.results import NothingTrained, Row, guessing, latency_told, rows_of
 from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
-from pipeline.scaling.tables import compact_table, print_table
+from pipeline.tables import compact_table, print_table
 from trainer.forecast import counted
 from trainer.scaling import BASE_RESOLUTION
 
@@ -102,5 +102,5 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
             "" if row.latency_ms is None else f"{row.latency_ms:.1f}",
             str(len(row.outcomes)),
         )
-    print_table(console, table)
+    print_table(table, console)
     console.print(f"[bold]ms[/]            {latency_told(rows)}", highlight=False, soft_wrap=True)

@@ -16,8 +16,9 @@ def compact_table(*headers: str) -> Table:
     return table
 
 
-def print_table(console: Console, table: Table) -> None:
+def print_table(table: Table, console: Console | None = None) -> None:
     """Prints it as wide as it is, unless on a terminal that is narrower."""
+    console = console or Console()
     if not console.is_terminal:
         width = Measurement.get(console, console.options.update(width=UNLIMITED, max_width=UNLIMITED), table).maximum
         console = Console(file=console.file, width=max(width, console.width), highlight=False)
