@@ -18,6 +18,7 @@ from components.model_exporter.report import read_report as read_exports
 from components.serving_check.expected import read_expected
 from components.serving_check.probing import probe
 from components.serving_check.verdict import largest_difference
+from pipeline.run_lock import RUN, holder_of
 from pipeline.run_record import latest_run
 from tests.e2e.user_project import BIN
 from tests.mounts import mounted, set_read_only
@@ -216,7 +217,7 @@ def test_a_second_run_at_once_is_refused_in_one_line_and_the_first_ends_as_if_al
     )  # fmt: skip
     try:
         until = time.monotonic() + 60
-        while f"process {first.pid} " not in (root / "run.holder").read_text() and time.monotonic() < until:
+        while f"process {first.pid} " not in holder_of(root, RUN) and time.monotonic() < until:
             time.sleep(0.1)
         second = project.effnet("run")
         assert first.wait(timeout=600) == 0
