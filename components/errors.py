@@ -19,3 +19,8 @@ class PushError(RuntimeError):
 
 class Withdrawn(PushError):
     """The model was rolled back from: only a user's explicit choice serves it again."""
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without its line breaks; its type where there is no message."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from components.errors import one_line
 from pipeline import history_commands, init_command
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, at_work, print_json
 from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, find_config, load_config
@@ -191,8 +192,7 @@ def main() -> None:
     except Exception as error:  # the outermost frame: all that is left to do is to tell the user
         if "--debug" in sys.argv:
             traceback.print_exc()
-        message = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
 
 

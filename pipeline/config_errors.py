@@ -94,14 +94,16 @@ def _resolve(loc: Path, root: Any) -> tuple[Path, Any]:
             if len(others) > 1:
                 return loc[:position], kind
             kind = others[0]
-        fields = getattr(kind, "model_fields", None)
-        if fields is not None:
-            if name not in fields:
-                return loc, None
-            kind = fields[name].annotation
-        else:  # of a mapping or a sequence the type of an entry
-            kind = next((arg for arg in reversed(get_args(kind)) if arg is not ...), None)
+        kind = _inside(kind, name)
     return loc, None
+
+
+def _inside(kind: Any, name: str) -> Any:
+    """The type of an entry of that name, of a section, a mapping or a sequence; None where there is none."""
+    fields = getattr(kind, "model_fields", None)
+    if fields is not None:
+        return fields[name].annotation if name in fields else None
+    return next((arg for arg in reversed(get_args(kind)) if arg is not ...), None)
 
 
 def _alternatives(kind: Any) -> Iterator[str]:
@@ -146,8 +148,7 @@ def _nearest(loc: Path, root: type[BaseModel]) -> str:
     """Suggests the valid key that looks most like the last of `loc`."""
     kind: Any = root
     for name in loc[:-1]:
-        fields = getattr(kind, "model_fields", None)
-        kind = fields[name].annotation if fields else next(reversed([a for a in get_args(kind) if a is not ...]), None)
+        kind = _inside(kind, name)
     valid = list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
     close = difflib.get_close_matches(loc[-1], valid, n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else f"; valid here: {', '.join(valid)}"

@@ -67,10 +67,9 @@ def _images_verdict(config: PipelineConfig) -> Verdict:
     except ConfigError as error:
         return Verdict("images", False, str(error))
     if PLACEHOLDER in images and not is_remote(images):
-        span = config.data.span
         try:
             _, _, names = span_folders(images)
-            chosen = SpanRule(span.last, span.window, span.allow_missing).choose(names, datetime.now(UTC).date())
+            chosen = SpanRule(**config.data.span.model_dump()).choose(names, datetime.now(UTC).date())
         except DataError as error:
             return Verdict("images", False, str(error))
         return Verdict("images", True, f"{images}: {', '.join(chosen)}")

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
+from components.image_example_gen.spans import PLACEHOLDER
 from pipeline.config import DEFAULT_PATH
 from pipeline.suggestions import Suggestion
 
 NOT_IN_A_NAME = re.compile(r"[^a-z0-9_-]+")
-SPAN = "span"  # what is left of {SPAN}, which names nothing
 
 
 class AlreadyThere(FileExistsError):
@@ -20,9 +20,9 @@ class AlreadyThere(FileExistsError):
 
 def name_of(folder: str) -> str:
     """A pipeline's name after a folder's, or after the one above it: small Latin letters, digits, _ and -."""
-    names = [NOT_IN_A_NAME.sub("-", part.lower()).strip("-_") for part in Path(folder).with_suffix("").parts[::-1]]
-    speaking = (name for name in names if name != SPAN and re.search("[a-z]", name))
-    return next(speaking, "images")[:63]
+    parts = [part for part in Path(folder).with_suffix("").parts[::-1] if PLACEHOLDER not in part]
+    names = (NOT_IN_A_NAME.sub("-", part.lower()).strip("-_") for part in parts)
+    return next((name for name in names if re.search("[a-z]", name)), "images")[:63]
 
 
 def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggestion], notes: Sequence[str]) -> str:

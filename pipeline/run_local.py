@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from components.errors import one_line
 from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.local_runner import check_images_are_there, prepare
 from pipeline.progress import StepDisplay, quiet_output
 from pipeline.run_lock import only_run
+from pipeline.tables import print_line
+from trainer.forecast import clock
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
@@ -35,7 +38,6 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             from pipeline.dag import create_pipeline
-            from pipeline.run_record import note_seconds
             from pipeline.summary import print_summary
 
             prepare(config)
@@ -48,17 +50,28 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             if debug:
                 console.print(traceback.format_exc(), markup=False)
             console.print("[red]error:[/] ", end="")
-            console.print(" ".join(str(error).split()), markup=False, soft_wrap=True)
+            console.print(one_line(error), markup=False, soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
-            _report_stop(console, config, " ".join(str(error).split()))
+            _report_stop(console, config, one_line(error))
             code = exit_code_of(error)
-            note_seconds(config.metadata_path, started)
+            _note_time(config, started)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
         code = print_summary(console, config, log_path)
-        minutes, seconds = divmod(round(note_seconds(config.metadata_path, started)), 60)
-        console.print(f"[bold]{'took':<14}[/]{minutes}:{seconds:02d}; exit status {code:d}: {code.meaning}")
+        print_line(console, "took", f"{clock(_note_time(config, started))}; exit status {code:d}: {code.meaning}")
         return code
+
+
+def _note_time(config: PipelineConfig, started: datetime) -> float:
+    """Returns the seconds since then, and notes them with the run; that this may fail must not change how it ended."""
+    from pipeline.run_record import note_seconds
+
+    seconds = (datetime.now(UTC) - started).total_seconds()
+    try:
+        note_seconds(config.metadata_path, started, seconds)
+    except Exception:
+        traceback.print_exc()  # into the log
+    return seconds
 
 
 def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:

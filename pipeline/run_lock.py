@@ -6,10 +6,13 @@ The schedule's locks are of the same kind.
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from fasteners import InterProcessLock
+
+from components.local_time import in_zone
 
 RUN = "run"
 
@@ -18,8 +21,29 @@ class RunInProgress(RuntimeError):
     """Another process runs this pipeline."""
 
 
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a lock, or held it last.
+
+    Attributes:
+      process: its id.
+      since: when it took the lock, with a zone.
+    """
+
+    process: int
+    since: datetime
+
+
 class Held(RuntimeError):
-    """Another process holds a lock; the message says which, as "process 17 since 2024-05-31 12:00 CEST"."""
+    """Another process holds a lock; the message says which, as "process 17 since 2024-05-31 12:00 CEST".
+
+    Attributes:
+      holder: that process; None if it has not said yet who it is.
+    """
+
+    def __init__(self, holder: Holder | None, zone: tzinfo | None) -> None:
+        super().__init__(told(holder, zone))
+        self.holder = holder
 
 
 def is_held(folder: Path, name: str) -> bool:
@@ -34,14 +58,16 @@ def is_held(folder: Path, name: str) -> bool:
     return not free
 
 
-def holder_of(folder: Path, name: str, zone: tzinfo | None = None) -> str:
-    """Who holds the lock, or held it last, and since when; in that time zone, or else the machine's."""
+def holder_of(folder: Path, name: str) -> Holder | None:
+    """Who holds the lock, or held it last; None if nobody did, or has not said yet who it is."""
     path = folder / f"{name}.holder"
-    written = path.read_text(encoding="utf-8") if path.exists() else ""
-    if not written:
-        return "that has just started"
-    process, since = written.split()
-    return f"process {process} since {datetime.fromisoformat(since).astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    written = path.read_text(encoding="utf-8").split() if path.exists() else []
+    return Holder(int(written[0]), datetime.fromisoformat(written[1])) if written else None
+
+
+def told(holder: Holder | None, zone: tzinfo | None = None) -> str:
+    """Who that is and since when, for people; in that time zone, or else the machine's."""
+    return f"process {holder.process} since {in_zone(holder.since, zone)}" if holder else "that has just started"
 
 
 @contextlib.contextmanager
@@ -54,11 +80,11 @@ def hold(folder: Path, name: str, zone: tzinfo | None = None) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = InterProcessLock(_lock_file(folder, name))
     if not lock.acquire(blocking=False):
-        raise Held(holder_of(folder, name, zone))
+        raise Held(holder_of(folder, name), zone)
     try:
         # Another file, for to close the locked one a second time would end the lock (fcntl(2), advisory locking).
-        holder = f"{os.getpid()} {datetime.now(UTC).isoformat()}"
-        (folder / f"{name}.holder").write_text(holder, encoding="utf-8")
+        written = f"{os.getpid()} {datetime.now(UTC).isoformat()}"
+        (folder / f"{name}.holder").write_text(written, encoding="utf-8")
         yield
     finally:
         lock.release()

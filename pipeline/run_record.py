@@ -136,16 +136,13 @@ def mark_partial(database: Path) -> None:
     store.put_contexts([newest])
 
 
-def note_seconds(database: Path, started: datetime) -> float:
-    """Notes with the run that began after `started` that it took until now; returns the seconds."""
-    now = datetime.now(UTC)
-    seconds = (now - started).total_seconds()
+def note_seconds(database: Path, started: datetime, seconds: float) -> None:
+    """Notes with the run that began after `started`, if one did, how long all of it took."""
     store = open_store(database)
-    for run in _all_contexts(store)[-1:]:
-        if run.create_time_since_epoch >= started.timestamp() * 1000:
-            run.custom_properties[SECONDS].double_value = seconds
-            store.put_contexts([run])
-    return seconds
+    newest = _all_contexts(store)[-1]
+    if newest.create_time_since_epoch >= started.timestamp() * 1000:
+        newest.custom_properties[SECONDS].double_value = seconds
+        store.put_contexts([newest])
 
 
 def _all_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:

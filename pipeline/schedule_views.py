@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from components.local_time import in_zone
 from pipeline import schedule_kubeflow
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import find_config, load_config
-from pipeline.scheduling.attempts import in_zone
 from pipeline.tables import print_table
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from pipeline.config import PipelineConfig
 from pipeline.exit_codes import ExitCode
 from pipeline.report import find_report
 from pipeline.run_record import find_run
+from pipeline.tables import print_line
 
 QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3
@@ -35,7 +36,7 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     if "Tuner" in steps and steps["Tuner"].done:
         _print_tuner(console, Path(steps["Tuner"].outputs["tuner_results"].uri))
     if undone or "Pusher" not in steps:
-        _print_line(console, "result", f"[red]failed[/] in {', '.join(undone) or 'an early step'}; see {log_path}")
+        print_line(console, "result", f"[red]failed[/] in {', '.join(undone) or 'an early step'}; see {log_path}")
         return ExitCode.FAILED
 
     verdict = read_verdict(steps["GatedEvaluator"].outputs["evaluation"].uri)
@@ -43,21 +44,21 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     report = read_report(steps["ServingCheck"].outputs["blessing"].uri)
     _print_serving(console, report)
     if path := find_report(config, run):
-        _print_line(console, "report", escape(str(path)))
+        print_line(console, "report", escape(str(path)))
     if not verdict.blessed or not report.blessed:
-        _print_line(console, "result", "[red]not blessed[/]: nothing pushed; what was served stays")
+        print_line(console, "result", "[red]not blessed[/]: nothing pushed; what was served stays")
         return ExitCode.GATE_REFUSED
     pushed = steps["Pusher"].outputs["pushed_model"].custom_properties
     if not pushed["pushed"].int_value:
-        _print_line(console, "result", f"[red]not pushed[/]: {escape(pushed['refusal'].string_value)}")
+        print_line(console, "result", f"[red]not pushed[/]: {escape(pushed['refusal'].string_value)}")
         return ExitCode.GATE_REFUSED
     unchanged = steps["Pusher"].cached or pushed["already_served"].int_value
     again = " (unchanged, pushed by an earlier run)" if unchanged else ""
-    _print_line(console, "result", "[green]blessed[/] and pushed" + again)
-    _print_line(console, "served", escape(pushed["pushed_destination"].string_value))
+    print_line(console, "result", "[green]blessed[/] and pushed" + again)
+    print_line(console, "served", escape(pushed["pushed_destination"].string_value))
     if "ModelExporter" in steps:
         _print_exports(console, steps["ModelExporter"].outputs["exports"].uri)
-    _print_line(console, "try it", "effnet predict IMAGE...")
+    print_line(console, "try it", "effnet predict IMAGE...")
     return ExitCode.PUSHED
 
 
@@ -68,37 +69,37 @@ def _print_verdict(console: Console, verdict: Verdict, floor: float) -> None:
     within = ""
     if verdict.accuracy_interval:
         within = "95 % confidence {:.4f} to {:.4f}; ".format(*verdict.accuracy_interval)
-    _print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} ({within}floor {floor:g}{against})")
+    print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} ({within}floor {floor:g}{against})")
     shown = {label: verdict.metrics[name] for label, name in SHOWN_METRICS.items() if name in verdict.metrics}
-    _print_line(console, "", ", ".join(f"{label} {value:.4f}" for label, value in shown.items()))
+    print_line(console, "", ", ".join(f"{label} {value:.4f}" for label, value in shown.items()))
     weakest = sorted(verdict.recall.items(), key=lambda item: item[1])[:WEAKEST_CLASSES]
-    _print_line(console, "weakest", escape(", ".join(f"{name} {recall:.3f}" for name, recall in weakest)))
+    print_line(console, "weakest", escape(", ".join(f"{name} {recall:.3f}" for name, recall in weakest)))
     if len({kind.value for kind in verdict.slices}) > len({kind.feature for kind in verdict.slices}):
         kinds = ", ".join(f"{kind.value} {kind.accuracy:.3f} ({kind.examples})" for kind in verdict.slices)
-        _print_line(console, "by kind", escape(kinds))
+        print_line(console, "by kind", escape(kinds))
     if verdict.confused:
         pairs = ", ".join(f"{actual} as {taken} {images}x" for actual, taken, images in verdict.confused[:CONFUSED])
-        _print_line(console, "confused", escape(pairs))
+        print_line(console, "confused", escape(pairs))
     for note in verdict.notes:
-        _print_line(console, "note", escape(note))
+        print_line(console, "note", escape(note))
     for problem in verdict.problems:
-        _print_line(console, "refused", f"[red]{escape(problem)}[/]")
+        print_line(console, "refused", f"[red]{escape(problem)}[/]")
 
 
 def _print_serving(console: Console, report: Report) -> None:
     if measured := report.measured:
         latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in measured.latency_ms.items())
-        _print_line(console, "serving", f"{latency}; {measured.size_mb:.1f} MB, in memory {measured.memory_mb:.0f} MB")
+        print_line(console, "serving", f"{latency}; {measured.size_mb:.1f} MB, in memory {measured.memory_mb:.0f} MB")
         if measured.difference is not None:
-            _print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
+            print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
     for problem in report.problems:
-        _print_line(console, "refused", f"[red]{escape(problem)}[/]")
+        print_line(console, "refused", f"[red]{escape(problem)}[/]")
 
 
 def _print_exports(console: Console, uri: str) -> None:
     for export in read_exports(uri):
         agreement = export.agreement
-        _print_line(
+        print_line(
             console,
             "export",
             f"{export.format}: {export.size_mb:.1f} MB, {export.size_ratio:.2f} of the SavedModel; the same class on "
@@ -106,21 +107,21 @@ def _print_exports(console: Console, uri: str) -> None:
             f"{agreement.model_accuracy:.4f}, probabilities differ by {agreement.difference:.1g} at most",
         )
         told = f"[red]not kept[/]: {escape(export.problem)}" if export.problem else escape(f"{uri}/{export.file}")
-        _print_line(console, "", told)
+        print_line(console, "", told)
 
 
 def _print_data(console: Console, report: str) -> None:
     summary, quarantined = read_summary(report), read_quarantine(report)
     splits = ", ".join(f"{split} {sum(classes.values())}" for split, classes in summary.written.items())
     classes = len(next(iter(summary.written.values())))
-    _print_line(console, "images", f"{summary.examples} of {summary.found} files in {classes} classes: {splits}")
+    print_line(console, "images", f"{summary.examples} of {summary.found} files in {classes} classes: {splits}")
     for entry in quarantined[:QUARANTINE_LINES]:
-        _print_line(console, "left out", escape(f"{entry['path']}: {entry['message']}"))
+        print_line(console, "left out", escape(f"{entry['path']}: {entry['message']}"))
     if len(quarantined) > QUARANTINE_LINES:
         rest = len(quarantined) - QUARANTINE_LINES
-        _print_line(console, "left out", escape(f"and {rest} more, see {report}/{QUARANTINE_FILE}"))
+        print_line(console, "left out", escape(f"and {rest} more, see {report}/{QUARANTINE_FILE}"))
     for warning in summary.warnings:
-        _print_line(console, "warning", escape(warning))
+        print_line(console, "warning", escape(warning))
 
 
 def _print_tuner(console: Console, results: Path) -> None:
@@ -135,8 +136,4 @@ def _print_tuner(console: Console, results: Path) -> None:
         chosen += f"; {search['finished']} of {search['trials']} trials finished, see {results}"
     elif search["searched_at"]:
         chosen += f"; taken over from the search of {search['searched_at']}"
-    _print_line(console, "tuner", escape(chosen))
-
-
-def _print_line(console: Console, label: str, text: str) -> None:
-    console.print(f"[bold]{label:<14}[/]{text}", soft_wrap=True)
+    print_line(console, "tuner", escape(chosen))

@@ -1,4 +1,4 @@
-"""Tables that fit 80 columns, and that are printed whole where nobody's screen limits them."""
+"""Tables that fit 80 columns, and that are printed whole where nobody's screen limits them; lines with a label."""
 
 from rich import box
 from rich.console import Console
@@ -23,3 +23,8 @@ def print_table(table: Table, console: Console | None = None) -> None:
         width = Measurement.get(console, console.options.update(width=UNLIMITED, max_width=UNLIMITED), table).maximum
         console = Console(file=console.file, width=max(width, console.width), highlight=False)
     console.print(table)
+
+
+def print_line(console: Console, label: str, text: str) -> None:
+    """Prints what stands under a label, on one line however long; rich's markup holds in both."""
+    console.print(f"[bold]{label:<14}[/]{text}", highlight=False, soft_wrap=True)

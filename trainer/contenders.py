@@ -20,7 +20,7 @@ from trainer.backbone_table import BACKBONES
 from trainer.backbones import BackboneSetup, built_macs
 from trainer.callbacks import StepTimer, TrainingDiverged, TrainingFailed
 from trainer.fitting import Training
-from trainer.forecast import Timing, training_seconds
+from trainer.forecast import Pace, Timing, training_seconds
 from trainer.guessing import constant_loss
 from trainer.hyperparameters import choose_rates
 from trainer.input_data import steps_per_epoch, train_batches
@@ -112,6 +112,17 @@ def why_failed(job: TrainingJob, folder: str) -> str | None:
         return None
     with tf.io.gfile.GFile(path) as file:
         return file.read()
+
+
+def count_settled(pace: Pace, job: TrainingJob, folder: str, forecast: float) -> bool:
+    """Tells a pace of a training that is done, or was given up; returns whether it is either."""
+    if outcome := read_outcome(job, folder):
+        pace.finished(forecast, outcome.seconds)
+    elif why_failed(job, folder):
+        pace.dropped(forecast)
+    else:
+        return False
+    return True
 
 
 def give_up(job: TrainingJob, folder: str, reason: str) -> None:

@@ -16,7 +16,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from trainer.callbacks import TrainingFailed
-from trainer.contenders import TRAININGS_PER_PROCESS, Contender, Outcome, outcome_of, read_outcome, why_failed
+from trainer.contenders import TRAININGS_PER_PROCESS, Contender, Outcome, count_settled, outcome_of, read_outcome
 from trainer.forecast import Pace, Timing, clock, counted
 from trainer.progress import DONE, PROGRESS
 from trainer.scaling_grid import PAPER, GridPoint
@@ -67,10 +67,7 @@ def search_pace(
     pace = Pace(search_seconds(contenders, rungs, len(seeds), timings))
     for rung, contender, seed in itertools.product(rungs, contenders, seeds):
         job, forecast = contender.training(seed, rung.epochs), contender.seconds(timings, rung.epochs)
-        if outcome := read_outcome(job, folder):
-            pace.finished(forecast, outcome.seconds)
-        elif why_failed(job, folder):
-            pace.dropped(forecast)
+        count_settled(pace, job, folder, forecast)
     return pace
 
 

@@ -10,9 +10,9 @@ from trainer.callbacks import TrainingFailed
 from trainer.contenders import (
     TRAININGS_PER_PROCESS,
     Contender,
+    count_settled,
     give_up,
     outcome_of,
-    read_outcome,
     why_failed,
 )
 from trainer.forecast import Pace, Timing, clock
@@ -29,11 +29,7 @@ def trainings_left(
     left, pace = [], Pace(len(seeds) * sum(forecasts.values()))
     for number, (seed, contender) in enumerate(product(seeds, contenders), start=1):
         job, forecast = contender.training(seed, epochs), forecasts[contender.name]
-        if outcome := read_outcome(job, folder):
-            pace.finished(forecast, outcome.seconds)
-        elif why_failed(job, folder):
-            pace.dropped(forecast)
-        else:
+        if not count_settled(pace, job, folder, forecast):
             left.append((number, contender, job))
     return left, pace
 

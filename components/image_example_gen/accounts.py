@@ -123,11 +123,13 @@ def _uneven(written: Mapping[str, Mapping[str, int]], given_splits: Collection[s
     sizes = Counter[str]()
     for classes in written.values():
         sizes.update(classes)
+    images = sizes.total()
     found = []
     for split in sorted({"val", "eval"} - set(given_splits)):
+        in_split = sum(written[split].values())
         for name, count in written[split].items():
-            others = sizes.total() - sizes[name]
-            share = (sum(written[split].values()) - count) / others if others else 0
+            others = images - sizes[name]
+            share = (in_split - count) / others if others else 0
             off = abs(count - share * sizes[name])
             if off >= max(LEAST_OFF, DEVIATIONS_OFF * math.sqrt(share * (1 - share) * sizes[name])):
                 found.append(f"{name} has {count} of its {sizes[name]} images in {split}, the others {share:.0%}")

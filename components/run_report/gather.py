@@ -5,7 +5,7 @@ import platform
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from components import files
 from components.gated_evaluator.verdict import Verdict, read_verdict
 from components.ingest_report import read_classes, read_summary
+from components.local_time import in_zone
 from components.run_report.analysis import Answers, worst_mistakes
 from components.run_report.content import Lineage, Mistake, Outcome, Report
 from components.run_report.gather_data import gather_data
@@ -99,7 +100,7 @@ def gather(
     samples = open_split("train").read_samples(MOST_SAMPLES_READ) if sources.examples else iter(())
     return Report(
         name=settings.name,
-        created=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
+        created=in_zone(datetime.now(UTC)),
         outcome=outcome_of(verdict, serving, push, sources.error),
         comparison=compare(verdict, baseline, settings.limits, info, served_info) if verdict else None,
         data=gather_data(sources, settings, models.served, samples),

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from components.errors import one_line
 from pipeline.exit_codes import exit_code_of
 from pipeline.kubeflow.uris import places, restore
 
@@ -162,7 +163,7 @@ def main() -> None:
         code = 0
     except Exception as error:  # the outermost frame: the pod's log is all that the user sees
         traceback.print_exc()
-        print(f"error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         code = int(exit_code_of(error))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
 from pipeline.config import OWN_FILE, ConfigError, PipelineConfig, load_config
-from pipeline.tables import compact_table, print_table
+from pipeline.tables import compact_table, print_line, print_table
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
@@ -223,7 +223,7 @@ def _as_pipeline(
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         if package:
             name = compile_pipeline(settings, effort, question, package)
-            console.print(f"[bold]pipeline[/]      {name}: {package}", highlight=False, soft_wrap=True)
+            print_line(console, "pipeline", f"{name}: {package}")
         else:
             with stoppable(console):
                 (run_here if engine == "local" else run_on_kubeflow)(settings, effort, question, console)

@@ -21,6 +21,7 @@ from pipeline.data_part import PROJECT, data_steps, training_inputs, transform_s
 from pipeline.scaling.page import PAGE_FILE, write_results
 from pipeline.scaling.question import Effort, Question, images_of, training_config
 from pipeline.scaling.results import make_rows
+from pipeline.tables import print_line
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -116,7 +117,7 @@ def run_here(config: PipelineConfig, effort: Effort, question: Question, console
         with StepDisplay(console, [component.id for component in pipeline.components]):
             LocalDagRunner().run(pipeline)
         page = Path(latest_run(config.metadata_path)[LAST_STEP].outputs["report"].uri) / PAGE_FILE
-    console.print(f"[bold]page[/]          {page}", highlight=False, soft_wrap=True)
+    print_line(console, "page", str(page))
     return page
 
 
@@ -165,7 +166,7 @@ def run_on_kubeflow(config: PipelineConfig, effort: Effort, question: Question, 
         known = [pipeline.display_name for pipeline in kubeflow.pipelines()]
         (kubeflow.update if name in known else kubeflow.create)(name, package)
     run: Any = kubeflow.start(name, {})
-    console.print(f"[bold]pipeline[/]      {name}, run {run.run_id}", highlight=False, soft_wrap=True)
+    print_line(console, "pipeline", f"{name}, run {run.run_id}")
     return run.run_id
 
 

@@ -38,6 +38,10 @@ class Effort:
     data_fraction: float
     minutes: float | None
 
+    def seeds_from(self, first: int) -> tuple[int, ...]:
+        """Of each network's trainings."""
+        return tuple(range(first, first + self.seeds))
+
     @property
     def deadline(self) -> float | None:
         """From now on."""
@@ -269,7 +273,7 @@ def _common(config: PipelineConfig, effort: Effort) -> dict[str, Any]:
         "recipe": f"{config.train.recipe}, {counted(effort.epochs, 'epoch')}, batches of {config.train.batch_size}",
         "source": config.data.path,
         "epochs": effort.epochs,
-        "seeds": tuple(config.seed + number for number in range(effort.seeds)),
+        "seeds": effort.seeds_from(config.seed),
     }
 
 

@@ -17,6 +17,7 @@ from pipeline.progress import TrainingDisplay
 from pipeline.run_lock import only_run
 from pipeline.scaling.data import Images, materialise
 from pipeline.scaling.question import Effort, Entrant, training_config
+from pipeline.tables import print_line
 from trainer.forecast import Pace, Timing, clock
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ScaleRun:
         self.root = config.run_root / "scale"
         self.trainings = self.root / "trainings"
         self.trainings.mkdir(parents=True, exist_ok=True)
-        self.seeds = [config.seed + number for number in range(effort.seeds)]
+        self.seeds = effort.seeds_from(config.seed)
         self._images: dict[int, Images] = {}
 
     def class_count(self, side: int) -> int:
@@ -111,7 +112,7 @@ def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> 
     """Says before anything starts how long what is left of it will take."""
     limit = f", at most {minutes:g} minutes" if minutes is not None else ""
     left = f"about {clock(pace.seconds_left)}{' for the rest' if pace.done else ''}"
-    console.print(f"[bold]forecast[/]      {what}: {left}{limit}", highlight=False, soft_wrap=True)
+    print_line(console, "forecast", f"{what}: {left}{limit}")
 
 
 def read_plan(folder: Path) -> dict:

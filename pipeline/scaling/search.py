@@ -1,5 +1,6 @@
 """`effnet scale search`: which alpha, beta and gamma suit the images."""
 
+import functools
 import hashlib
 import json
 import math
@@ -23,7 +24,7 @@ from pipeline.scaling.results import (
     total_seconds,
 )
 from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
-from pipeline.tables import compact_table, print_table
+from pipeline.tables import compact_table, print_line, print_table
 from trainer.cost import network_cost
 from trainer.forecast import Timing, clock, counted
 from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
@@ -185,17 +186,17 @@ def _report(
     (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
     search_figure(rows, winner).savefig(folder / FIGURE_FILE, dpi=120)
     _print(console, ranking)
-
-    def say(title: str, text: str) -> None:
-        console.print(f"[bold]{title:<14}[/]{text}", highlight=False, soft_wrap=True)
-
+    say = functools.partial(print_line, console)
     say("best", f"{winner.contender.name}: loss {winner.loss:.4f}, accuracy {winner.accuracy:.4f}")
     if same := networks[best]:
         shown = "; ".join(f"{point.alpha:g}, {point.beta:g}, {point.gamma:g}" for point in same)
         say("", f"the same network after rounding: {shown}")
     growths = sorted(row.contender.details["true_growth"] for row in rows if row.epochs == rungs[0].epochs)
     mine = winner.contender.details["true_growth"]
-    say("", f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}")
+    say(
+        "",
+        f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}",
+    )
     if close := [row.contender.name for row in finalists[1:] if not_told_apart(winner, row)]:
         images, seeds = winner.outcomes[0].val_images, len(winner.outcomes)
         say("", f"not told apart from it by {images} images and {counted(seeds, 'seed')}: " + "; ".join(close))

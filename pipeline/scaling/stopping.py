@@ -9,6 +9,8 @@ from types import FrameType
 import typer
 from rich.console import Console
 
+from pipeline.tables import print_line
+
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -33,7 +35,7 @@ def stoppable(console: Console) -> Iterator[None]:
     try:
         yield
     except _Stopped as stopped:
-        console.print("[bold]stopped[/]       the same command goes on from here", highlight=False)
+        print_line(console, "stopped", "the same command goes on from here")
         raise typer.Exit(128 + stopped.number) from None
     finally:
         for number, handler in previous.items():

@@ -13,7 +13,7 @@ from pipeline.scaling.page import missing_trainings, trainings_done, write_resul
 from pipeline.scaling.question import SAME, Effort, Question, compare_question, study_question
 from pipeline.scaling.results import NothingTrained, Row, guessing, latency_told, rows_of
 from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
-from pipeline.tables import compact_table, print_table
+from pipeline.tables import compact_table, print_line, print_table
 from trainer.forecast import counted
 from trainer.scaling import BASE_RESOLUTION
 
@@ -77,12 +77,12 @@ def _answer(run: ScaleRun, question: Question, forecast_only: bool) -> Path | No
         raise NothingTrained
     print_rows(console, rows)
     page = write_results(folder, question, rows)
-    console.print(f"[bold]trainings[/]     {trainings_done(question, rows)}", highlight=False)
+    print_line(console, "trainings", trainings_done(question, rows))
     if missing := missing_trainings(question, rows):
-        console.print(f"[bold]missing[/]       {'; '.join(missing)}", highlight=False, soft_wrap=True)
+        print_line(console, "missing", "; ".join(missing))
     if guess := guessing(rows):
-        console.print(f"[bold]guessing[/]      {guess}", highlight=False, soft_wrap=True)
-    console.print(f"[bold]page[/]          {page}", highlight=False, soft_wrap=True)
+        print_line(console, "guessing", guess)
+    print_line(console, "page", str(page))
     return page
 
 
@@ -103,4 +103,4 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
             str(len(row.outcomes)),
         )
     print_table(table, console)
-    console.print(f"[bold]ms[/]            {latency_told(rows)}", highlight=False, soft_wrap=True)
+    print_line(console, "ms", latency_told(rows))

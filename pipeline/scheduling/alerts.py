@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
+from components.local_time import in_zone
 from components.metric_names import METRIC_NAMES
-from pipeline.scheduling.attempts import Attempt, Verdict, in_zone
+from pipeline.scheduling.attempts import Attempt, Verdict
 from pipeline.scheduling.settings import VARIABLE, Alerts
 
 if TYPE_CHECKING:

@@ -1,16 +1,11 @@
 """What is known of an attempt: a row of the history."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 NOT_SENT = "not sent: "  # how `Attempt.alert` begins where somebody could not be told
-
-
-def in_zone(moment: datetime, zone: tzinfo) -> str:
-    """A moment as people are shown it, such as 2024-05-31 02:30 CEST."""
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 class Verdict(StrEnum):

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
+from components.errors import one_line
 from pipeline.config import PipelineConfig
-from pipeline.run_lock import RUN, holder_of, is_running
+from pipeline.run_lock import RUN, holder_of, is_running, told
 from pipeline.scheduling.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
 from pipeline.scheduling.child import end_group, run_child
 from pipeline.scheduling.decision import broken
@@ -56,7 +57,7 @@ class Launcher:
         """Waits while somebody else runs the pipeline, by `effnet run`, or until `stop`."""
         root = config.run_root
         if is_running(root):
-            holder = holder_of(root, RUN, config.schedule.zone)
+            holder = told(holder_of(root, RUN), config.schedule.zone)
             self.say(f"another run of {config.name} is under way, {holder}; waiting for its end")
         while is_running(root) and not self.stop.is_set():
             self.stop.wait(LOOK_SECONDS)
@@ -145,9 +146,9 @@ class Launcher:
         for attempt in self.store.attempts(NEWEST):
             if attempt.verdict is not Verdict.RUNNING:
                 continue
-            root = config.run_root
-            if attempt.process and is_running(root) and holder_of(root, RUN).startswith(f"process {attempt.process} "):
-                end_group(attempt.process)
+            holder = holder_of(config.run_root, RUN) if is_running(config.run_root) else None
+            if holder and holder.process == attempt.process:
+                end_group(holder.process)
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
             why = "its scheduler, its command or the machine stopped while it ran"
             why += "" if retried else "; no schedule goes on with it: type the command again"
@@ -190,4 +191,4 @@ def _last_sign(attempt: Attempt, now: datetime) -> datetime:
 
 
 def _in_a_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {one_line(error)}"

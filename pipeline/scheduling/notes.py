@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
+from components.local_time import in_zone
 from components.served_model.versions import pushed_versions
 from pipeline.config import PipelineConfig
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict, in_zone
+from pipeline.scheduling.attempts import Attempt, Kind, Verdict
 from pipeline.scheduling.images import Looked
 
 

@@ -19,6 +19,7 @@ from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from components.errors import one_line
 from pipeline.config import ConfigError
 from pipeline.run_lock import Held, hold, is_held
 from pipeline.scheduling.alerts import find_receivers
@@ -120,7 +121,7 @@ def _is_all_done(attendant: Attendant) -> bool:
     except Exception as error:  # the outermost frame of this thread: the scheduler lives on, and tries again soon
         if attendant.debug:
             traceback.print_exc()
-        attendant.say(f"error: {' '.join(str(error).split()) or type(error).__name__}")
+        attendant.say(f"error: {one_line(error)}")
         return False
 
 
@@ -139,10 +140,9 @@ def _only_scheduler(run_root: Path, zone: tzinfo) -> Iterator[None]:
         try:
             stack.enter_context(hold(run_root / FOLDER, SCHEDULER, zone))
         except Held as held:
-            holder = str(held)
-            stop = f"`kill {holder.split()[1]}` stops it" if holder.startswith("process ") else "stop that one"
+            stop = f"`kill {held.holder.process}` stops it" if held.holder else "stop that one"
             raise SchedulerRuns(
-                f"a scheduler of {run_root.name} runs already, {holder}; {stop}, or leave it to that one"
+                f"a scheduler of {run_root.name} runs already, {held}; {stop}, or leave it to that one"
             ) from held
         yield
 
