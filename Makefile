@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml requirements.lock requirements-gpu.lock $(if $(OTHER_PY
 	@echo "setting up .venv with Python $(PYTHON) from $(LOCK)"
 	@$(UV) venv -q $(if $(OTHER_PYTHON),--clear,--allow-existing) --python '$(PYTHON)' .venv || \
 		{ echo "error: no Python $(PYTHON) was found, nor could it be downloaded: install it, such as apt-get install python3.11 (docs/stacks.md: which one a system needs)"; exit 1; }
-	@.venv/bin/python -m pipeline.stack
+	@.venv/bin/python -m pipeline.doctor.stack
 	@VIRTUAL_ENV=.venv $(UV) pip sync -q --require-hashes $(LOCK)
 	@VIRTUAL_ENV=.venv $(UV) pip install -q --no-deps --no-build-isolation -e .
 	@rm -f .venv/.installed-* && touch $@

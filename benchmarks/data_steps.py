@@ -10,8 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from apache_beam.options.pipeline_options import StandardOptions
 
-from pipeline.data_part import SCHEMA_PATH
-from pipeline.run_record import open_store
+from pipeline.history.metadata import open_store
+from pipeline.steps.data import SCHEMA_PATH
 
 CLASSES = 4
 

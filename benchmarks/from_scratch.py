@@ -20,8 +20,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.input_pipeline import BATCH_SIZE, find_images, store
-from trainer.fresh_process import call_in_fresh_process
-from trainer.progress import PROGRESS
+from trainer.fit.process import call_in_fresh_process
+from trainer.fit.progress_log import PROGRESS
 from trainer.settings import ModelSettings, TrainSettings
 
 RATES = {"dropout_rate": 0.2, "drop_connect_rate": 0.2}  # B0's own (arXiv 1905.11946, section 5.2)
@@ -29,7 +29,7 @@ RATES = {"dropout_rate": 0.2, "drop_connect_rate": 0.2}  # B0's own (arXiv 1905.
 
 def train_ours(folder: str, classes: list[str], size: int, epochs: int, seed: int) -> list[float]:
     """The test accuracy after each epoch of our Trainer's training."""
-    from trainer.fitting import Training
+    from trainer.fit.loop import Training
     from trainer.job import TrainingJob
 
     schema = Path(folder) / "schema.pbtxt"
@@ -58,7 +58,7 @@ def train_keras(folder: str, classes: list[str], size: int, epochs: int, seed: i
     import keras
 
     from trainer.input_data import eval_batches, open_split, train_batches
-    from trainer.presets import Augment
+    from trainer.recipes import Augment
 
     keras.utils.set_random_seed(seed)
     train, test = (open_split([f"{folder}/{name}.gz"], size, len(classes)) for name in ("train", "test"))

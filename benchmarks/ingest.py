@@ -72,8 +72,8 @@ def measure(photos: Path, images: int, size: int) -> dict[str, Any]:
 def starting_bytes(images: int = 100_000) -> int:
     """What the process that starts an ingest holds of each image: in its listing, its plan and their order."""
     from components.image_example_gen.executor import mixed
-    from components.image_example_gen.layout import plan_ingest
-    from components.image_example_gen.listing import FileEntry, Listing
+    from components.image_example_gen.sources.folders import plan_ingest
+    from components.image_example_gen.sources.listing import FileEntry, Listing
 
     tracemalloc.start()
     names = (f"class{number % 1000:04d}/image_{number:09d}.jpg" for number in range(images))

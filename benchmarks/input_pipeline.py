@@ -29,7 +29,7 @@ from PIL import Image
 from trainer import input_data
 from trainer.input_data import open_split, train_batches
 from trainer.preprocessing import preprocessing_fn
-from trainer.presets import OFFICIAL, Augment
+from trainer.recipes import OFFICIAL, Augment
 from trainer.runtime import prepare_cpu_process
 from trainer.settings import TransformSettings
 

@@ -21,11 +21,11 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.input_pipeline import BATCH_SIZE, find_images, store
-from trainer.fitting import Training
-from trainer.fresh_process import call_in_fresh_process
+from trainer.fit.loop import Training
+from trainer.fit.process import call_in_fresh_process
+from trainer.fit.progress_log import PROGRESS
 from trainer.hyperparameters import published_rates
 from trainer.job import TrainingJob
-from trainer.progress import PROGRESS
 from trainer.settings import ModelSettings, TrainSettings, TuneSettings
 from trainer.tuner import SearchElsewhere
 

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from data.quickstart import DEFAULT_DESTINATION, build_quickstart
-from pipeline.config import load_config
+from pipeline.config.model import load_config
 from pipeline.dag import image_size_of
 
 SIDES = {
@@ -37,7 +37,7 @@ def stock_tuner_fn(fn_args):
     """Keras' own network and optimiser."""
     import keras
 
-    from trainer.recipe import learning_rate_schedule
+    from trainer.learning_rate import learning_rate_schedule
 
     def build(job, rates, batch_size, steps):
         build_network = getattr(keras.applications, f"EfficientNet{job.model_settings.variant.upper()}")
@@ -65,8 +65,8 @@ def stock_tuner_fn(fn_args):
 def afresh_tuner_fn(fn_args):
     """Our network and optimiser, built and traced for every trial."""
     from trainer.efficientnet import build_efficientnet
-    from trainer.phases import Phase, compile_phase
-    from trainer.recipe import batch_norm_momentum
+    from trainer.fit.phases import Phase, compile_phase
+    from trainer.learning_rate import batch_norm_momentum
     from trainer.runtime import prepare_cpu_process
 
     prepare_cpu_process()

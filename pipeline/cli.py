@@ -12,13 +12,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from components.errors import one_line
-from pipeline import history_commands, init_command
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, at_work, print_json
-from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, find_config, load_config
-from pipeline.scaling.commands import app as scale_app
-from pipeline.schedule import app as schedule_app
-from pipeline.tables import print_table
+from components.common.errors import one_line
+from pipeline.config.model import DEFAULT_PATH, ConfigError, PipelineConfig, find_config, load_config
+from pipeline.history import commands as history_commands
+from pipeline.init import command as init_command
+from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption, at_work, print_json
+from pipeline.scale.commands import app as scale_app
+from pipeline.schedule.commands import app as schedule_app
+from pipeline.terminal import print_table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +47,7 @@ def run(
     settings = load_config(config, overrides or ())
     if find_config(config) == DEFAULT_PATH and Path.cwd() != DEFAULT_PATH.parent:
         print("no pipeline.yaml here: this is the quick start; `effnet init FOLDER` writes one for your images")
-    from pipeline.run_local import run_with_progress
+    from pipeline.execution.command import run_with_progress
 
     raise typer.Exit(run_with_progress(settings, debug, verbose))
 
@@ -61,7 +62,7 @@ def predict(
 ) -> None:
     """Ask the pushed model what the images show."""
     settings = load_config(config, overrides or ())
-    from pipeline import predict as prediction
+    from pipeline.serving import predict as prediction
 
     with at_work("asking the model"):
         answers = prediction.predict(settings, images)
@@ -131,7 +132,7 @@ def serve(
 ) -> None:
     """Serve the pushed model with TensorFlow Serving, or print the Docker command that does."""
     settings = load_config(config, overrides or ())
-    from pipeline.serve import serve as start
+    from pipeline.serving.server import serve as start
 
     start(settings, port)
 
@@ -144,7 +145,7 @@ def doctor(
     debug: DebugOption = False,
 ) -> None:
     """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
-    from pipeline.doctor import examine
+    from pipeline.doctor.checks import examine
 
     table = Table("", "subject", "finding")
     marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "-"}

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.source_hash import source_hash
-from pipeline.beam_options import check_ready, complete
-from pipeline.config import PipelineConfig
-from pipeline.data_part import PROJECT, data_steps, training_inputs, transform_step
+from components.common.source_hash import source_hash
+from pipeline.config.beam import check_ready, complete
+from pipeline.config.model import PipelineConfig
+from pipeline.steps.data import PROJECT, data_steps, training_inputs, transform_step
 from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.served_model.versions import fingerprint
     from components.serving_check.component import ServingCheck
     from components.tuner.component import Tuner
-    from pipeline.eval_config import make_budgets, make_eval_config, make_rules
-    from pipeline.infra_validation import make_infra_validator
-    from pipeline.report_settings import make_report_settings
+    from pipeline.steps.eval_config import make_budgets, make_eval_config, make_rules
+    from pipeline.steps.infra_validation import make_infra_validator
+    from pipeline.steps.report_settings import make_report_settings
 
     size = image_size_of(config)
     data = data_steps(config)

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from components.errors import DataError, GateError
+from components.common.errors import DataError, GateError
 
 
 class ExitCode(IntEnum):

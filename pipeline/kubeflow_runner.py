@@ -6,7 +6,7 @@
 As in local_runner.py, EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET holds overrides.
 """
 
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 from pipeline.local_runner import config_from_environment
 
 

@@ -11,11 +11,11 @@ import os
 import shlex
 from pathlib import Path
 
-from components.files import is_remote
-from components.image_example_gen.spans import PLACEHOLDER
+from components.common.files import is_remote
+from components.image_example_gen.sources.spans import PLACEHOLDER
 from data.quickstart import DEFAULT_DESTINATION, build_quickstart
-from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
-from pipeline.run_lock import only_run
+from pipeline.config.model import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+from pipeline.execution.run_lock import only_run
 
 
 def config_from_environment() -> PipelineConfig:

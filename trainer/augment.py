@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from trainer.layers import IMAGENET_MEAN
 from trainer.preprocessing import central_image
-from trainer.presets import Augment
 from trainer.randaugment import randaugment
+from trainer.recipes import Augment
 
 # Of the crop's width to its height (tensorflow/tpu efficientnet/preprocessing.py).
 LEAST_ASPECT, GREATEST_ASPECT = 3 / 4, 4 / 3

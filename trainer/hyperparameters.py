@@ -6,7 +6,7 @@ Importing this module loads neither TensorFlow nor Keras.
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from trainer.presets import Recipe
+from trainer.recipes import Recipe
 from trainer.scaling import Variant, get_variant
 from trainer.settings import TUNABLE, ModelSettings, Settings, TrainSettings, TuneSettings
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from trainer.augment import Augmenter
 from trainer.preprocessing import central_image, decode_stored_image, image_key, store_image
-from trainer.presets import Augment
+from trainer.recipes import Augment
 from trainer.settings import TransformSettings
 
 # Decoded images are cached as uint8 while a whole split stays below this; above it every epoch decodes again.

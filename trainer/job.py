@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from trainer.hyperparameters import left_to_tune, with_tuned
-from trainer.presets import Recipe
+from trainer.recipes import Recipe
 from trainer.schema import class_names_of
 from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
 

@@ -8,7 +8,7 @@ from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRa
 
 from trainer.kernels import Tensor
 from trainer.optimizers import AdamW, RMSprop
-from trainer.presets import Recipe
+from trainer.recipes import Recipe
 
 # Batch norm's moving statistics average over the last 1 / (1 - momentum) steps. The official momentum, .99 (100 steps;
 # tensorflow/tpu efficientnet_builder.py), belongs to hundreds of thousands of steps. In a run of a few hundred it would

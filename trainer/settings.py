@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainer.presets import Recipe, RecipeName, choose_recipe
+from trainer.recipes import Recipe, RecipeName, choose_recipe
 from trainer.scaling import ALPHA, BASE_RESOLUTION, BETA, GAMMA, MIN_RESOLUTION, Variant, compound_variant, get_variant
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]

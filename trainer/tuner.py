@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING
 import keras_tuner
 import tensorflow as tf
 
-from trainer.fresh_process import TrainingProcessDied, call_in_fresh_process, running_beside
+from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
+from trainer.fit.progress_log import PROGRESS
 from trainer.hyperparameters import default_values
 from trainer.job import TrainingJob
-from trainer.parallel_search import Member, members
-from trainer.progress import PROGRESS
-from trainer.search_space import make_oracle
-from trainer.study import Study
-from trainer.trial_figure import trials_figure
-from trainer.trial_records import TrialRecord, ranked, read_records
-from trainer.trial_table import trials_csv
-from trainer.trials import TrialLoop, TrialRunner
-from trainer.tuning_history import TunerRun, add_to_history, last_good, read_history, subject_of
+from trainer.tuning.figure import trials_figure
+from trainer.tuning.oracles import make_oracle
+from trainer.tuning.parallel import Member, members
+from trainer.tuning.records import TrialRecord, ranked, read_records
+from trainer.tuning.reuse import TunerRun, add_to_history, last_good, read_history, subject_of
+from trainer.tuning.shared_network import Study
+from trainer.tuning.table import trials_csv
+from trainer.tuning.trials import TrialLoop, TrialRunner
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs

@@ -9,7 +9,7 @@ from tfx.types import BaseChannel
 
 from components.atomic_pusher.driver import Driver
 from components.atomic_pusher.executor import Executor
-from components.source_hash import source_hash
+from components.common.source_hash import source_hash
 
 
 class AtomicPusher(Pusher):

@@ -9,7 +9,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils, proto_utils
 
 from components.atomic_pusher.store import pushed_models
-from components.cache_key_driver import Artifacts, CacheKeyDriver
+from components.common.cache_key_driver import Artifacts, CacheKeyDriver
 from components.served_model.versions import fingerprint
 
 OCCASION, SERVED = "occasion", "served"

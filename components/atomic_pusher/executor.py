@@ -7,14 +7,14 @@ from typing import Any
 from tfx.components.pusher import executor as pusher_executor
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 
-from components import files
 from components.atomic_pusher.driver import push_path_of
 from components.atomic_pusher.model_card import CARD_FILE, make_card
 from components.atomic_pusher.store import push
-from components.errors import Withdrawn
+from components.common import files
+from components.common.errors import Withdrawn
+from components.common.model_info import read_model_info
+from components.common.origin import lasting_uri
 from components.gated_evaluator.verdict import read_verdict
-from components.lineage import lasting_uri
-from components.model_info import read_model_info
 from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
 from components.serving_check.report import read_report

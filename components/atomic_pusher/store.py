@@ -15,8 +15,8 @@ from pathlib import Path
 
 from fasteners import InterProcessLock
 
-from components import files
-from components.errors import PushError, Withdrawn
+from components.common import files
+from components.common.errors import PushError, Withdrawn
 from components.served_model.record import RECORD_FILE, PushRecord, read_record, write_record
 from components.served_model.versions import SAVED_MODEL_FILE, fingerprint, pushed_versions
 

@@ -7,7 +7,7 @@ from tfx.types.artifact import Artifact
 
 
 class IngestReport(Artifact):
-    """What an ingest wrote and set aside; `components.ingest_report` reads it."""
+    """What an ingest wrote and set aside; `components.common.ingest_report` reads it."""
 
     TYPE_NAME = "effnet.IngestReport"
 

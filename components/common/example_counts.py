@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import apache_beam as beam
 from tfx.types import Artifact
 
-from components import files
+from components.common import files
 
 # A text, because Kubeflow's numbers are floats.
 _PROPERTY = "example_counts"

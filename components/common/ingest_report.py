@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from components import files
-from components.errors import DataError
+from components.common import files
+from components.common.errors import DataError
 
 CLASSES_FILE = "classes.json"
 QUARANTINE_FILE = "quarantine.jsonl"
@@ -37,7 +37,7 @@ class IngestSummary:
         empty_class_folders: class folders without a file.
         identical_files: files whose bytes another file has as well.
         near_duplicates: images that are near copies of another one (scaled, encoded anew), beyond the identical files.
-        profile: what the images are like, see components.data_profile.profile.
+        profile: what the images are like, see components.common.profile.
         warnings: one line each for what a person should look at.
     """
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from components import files
+from components.common import files
 
 MODEL_INFO = "assets.extra/model.json"
 

@@ -8,8 +8,8 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 
-from components import files
-from components.errors import DataError
+from components.common import files
+from components.common.errors import DataError
 
 FEATURES = ("label", "brightness", "size", "aspect", "format")
 BRIGHTNESS_BINS = 20  # of mean luma, 0.05 each

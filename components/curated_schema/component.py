@@ -8,11 +8,11 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components import artifacts
+from components.common import artifacts
+from components.common.errors import DataError
+from components.common.source_hash import source_hash
 from components.curated_schema.executor import Executor
 from components.curated_schema.schema import parse_schema
-from components.errors import DataError
-from components.source_hash import source_hash
 
 
 class CuratedSchemaSpec(ComponentSpec):

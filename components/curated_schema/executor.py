@@ -5,9 +5,9 @@ from typing import Any
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components import files
+from components.common import files
+from components.common.ingest_report import read_classes
 from components.curated_schema.schema import fill_classes
-from components.ingest_report import read_classes
 
 SCHEMA_FILE = "schema.pbtxt"  # the name by which TFX's components know it
 

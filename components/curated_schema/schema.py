@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.errors import DataError
+from components.common.errors import DataError
 
 
 def fill_classes(schema_text: str, classes: Sequence[str]) -> str:

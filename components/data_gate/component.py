@@ -9,10 +9,10 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components import artifacts
+from components.common import artifacts, profile
+from components.common.source_hash import source_hash
 from components.data_gate.driver import Driver
 from components.data_gate.executor import Executor
-from components.source_hash import source_hash
 
 
 class DataGateSpec(ComponentSpec):
@@ -68,7 +68,7 @@ class DataGate(BaseComponent):
             min_images_per_class: fewest training images of each class.
             statistics: StatisticsGen's `statistics`; with them the gate also asks that they cover every example and
                 that image formats were looked at.
-            drift: feature of components.data_profile.profile -> largest divergence from the images of the served model,
+            drift: feature of components.common.profile -> largest divergence from the images of the served model,
                 0 to 1; None or empty compares nothing.
             push_path: folder of the pushed models; "" compares nothing.
             max_class_imbalance: how many times as many training images as the smallest class the largest may have.
@@ -82,7 +82,7 @@ class DataGate(BaseComponent):
             max_class_imbalance=float(max_class_imbalance),
             drift=json.dumps(drift or {}, sort_keys=True),
             push_path=push_path if drift else "",
-            source_hash=source_hash(Path(__file__).parent, Path(__file__).parent.parent / "data_profile"),
+            source_hash=source_hash(Path(__file__).parent, profile),
             verdict=Channel(type=artifacts.DataVerdict),
         )
         super().__init__(spec=spec)

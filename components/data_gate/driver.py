@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.cache_key_driver import Artifacts, CacheKeyDriver
+from components.common.cache_key_driver import Artifacts, CacheKeyDriver
 from components.served_model.versions import served_path
 
 SERVED = "served_path"

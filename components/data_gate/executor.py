@@ -6,7 +6,9 @@ from typing import Any
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components import files
+from components.common import files
+from components.common.ingest_report import read_summary
+from components.common.profile import find_drift, read_profile
 from components.data_gate.driver import SERVED
 from components.data_gate.verdict import (
     check,
@@ -15,8 +17,6 @@ from components.data_gate.verdict import (
     read_anomalies,
     read_statistics,
 )
-from components.data_profile.profile import find_drift, read_profile
-from components.ingest_report import read_summary
 from components.served_model.versions import served_path
 
 VERDICT_FILE = "verdict.json"

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from components import files
-from components.errors import DataError
+from components.common import files
+from components.common.errors import DataError
+from components.common.ingest_report import IngestSummary
 from components.image_example_gen.split import SPLITS
-from components.ingest_report import IngestSummary
 
 ANOMALIES_FILE = "SchemaDiff.pb"
 STATISTICS_FILE = "FeatureStats.pb"

@@ -8,9 +8,9 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components import artifacts
+from components.common import artifacts, profile
+from components.common.source_hash import source_hash
 from components.data_profile.executor import Executor
-from components.source_hash import source_hash
 
 
 class DataProfileSpec(ComponentSpec):
@@ -37,5 +37,5 @@ class DataProfile(BaseComponent):
             report: ImageExampleGen's `report`.
             pushed_model: Pusher's `pushed_model`.
         """
-        source = source_hash(Path(__file__).parent)
+        source = source_hash(Path(__file__).parent, profile)
         super().__init__(spec=DataProfileSpec(source_hash=source, report=report, pushed_model=pushed_model))

@@ -5,8 +5,8 @@ from typing import Any
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components.data_profile.profile import write_profile
-from components.ingest_report import read_summary
+from components.common.ingest_report import read_summary
+from components.common.profile import write_profile
 
 
 class Executor(BaseExecutor):

@@ -10,11 +10,11 @@ from tfx.components import Evaluator
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import BaseChannel, standard_component_specs
 
+from components.common.source_hash import source_hash
 from components.gated_evaluator import extractors
 from components.gated_evaluator.executor import RULES, Executor
 from components.gated_evaluator.rules import Rules
 from components.gated_evaluator.thresholds import require_absolute_threshold
-from components.source_hash import source_hash
 
 
 class GatedEvaluator(Evaluator):

@@ -10,9 +10,10 @@ from tfx.components.evaluator import executor as evaluator_executor
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
-from components import files
-from components.errors import GateError
-from components.example_counts import noted_counts
+from components.common import files
+from components.common.errors import GateError
+from components.common.example_counts import noted_counts
+from components.common.model_info import read_model_info
 from components.gated_evaluator.results import (
     ACCURACY,
     BASELINE,
@@ -33,7 +34,6 @@ from components.gated_evaluator.rules import (
 from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.thresholds import require_absolute_threshold
 from components.gated_evaluator.verdict import Verdict, write_verdict
-from components.model_info import read_model_info
 from components.served_model.versions import read_served
 
 RULES = "rules"

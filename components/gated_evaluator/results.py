@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
+from components.common.metrics import ACCURACY, EXAMPLES, METRIC_NAMES
 from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, ClassResult
 from components.gated_evaluator.slices import Slice
-from components.metric_names import ACCURACY, EXAMPLES, METRIC_NAMES
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 AUC = "auc"  # of each class against the others, the pairs of all classes pooled

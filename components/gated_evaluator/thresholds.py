@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from components.errors import GateError
+from components.common.errors import GateError
 
 _VALUE_THRESHOLD = frozenset({"value_threshold", "valueThreshold"})  # as protobuf writes it, and its JSON
 _BOUNDS = frozenset({"lower_bound", "upper_bound", "lowerBound", "upperBound"})

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 
-from components import files
+from components.common import files
 from components.gated_evaluator.slices import Slice
 
 VERDICT_FILE = "verdict.json"

@@ -4,11 +4,11 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from components.data_profile.profile import FEATURES
-from components.errors import DataError
-from components.image_example_gen.layout import Plan
+from components.common.errors import DataError
+from components.common.ingest_report import IngestSummary
+from components.common.profile import FEATURES
+from components.image_example_gen.sources.folders import Plan
 from components.image_example_gen.split import SPLITS
-from components.ingest_report import IngestSummary
 
 SHOWN = 5  # names in a warning; the quarantine file has all
 # A class's share of a split is uneven if so many images, and standard deviations of the cut, lie between it and the

@@ -19,15 +19,15 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.io.filesystem import BeamIOError
 
-from components import files
-from components.data_profile.profile import kinds
-from components.example_counts import SplitsOfStored
-from components.image_example_gen.accounts import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
-from components.image_example_gen.image_codec import NormalisedImage, normalise_image
-from components.image_example_gen.layout import ImageFile
+from components.common import files
+from components.common.example_counts import SplitsOfStored
+from components.common.profile import kinds
+from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
+from components.image_example_gen.first_pass import Survey, Surveyed, count, read_image, reject
+from components.image_example_gen.grouping import AssignSplits
+from components.image_example_gen.images.codec import NormalisedImage, normalise_image
+from components.image_example_gen.sources.folders import ImageFile
 from components.image_example_gen.split import SPLITS
-from components.image_example_gen.survey import Survey, Surveyed, count, read_image, reject
-from components.image_example_gen.units import AssignSplits
 
 
 class WriteExample(beam.DoFn):

@@ -9,12 +9,12 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components import artifacts
+from components.common import artifacts
+from components.common.source_hash import source_hash
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
-from components.image_example_gen.spans import SpanRule
+from components.image_example_gen.sources.spans import SpanRule
 from components.image_example_gen.split import SplitRule
-from components.source_hash import source_hash
 
 
 class ImageExampleGenSpec(ComponentSpec):

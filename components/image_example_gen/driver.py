@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.cache_key_driver import Artifacts, CacheKeyDriver
-from components.errors import DataError
-from components.image_example_gen.source import source_of
+from components.common.cache_key_driver import Artifacts, CacheKeyDriver
+from components.common.errors import DataError
+from components.image_example_gen.sources.source import source_of
 
 FINGERPRINT = "input_fingerprint"
 

@@ -12,19 +12,19 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 
-from components import files
-from components.example_counts import note_counts
-from components.image_example_gen.accounts import Counts, summarise
-from components.image_example_gen.layout import ImageFile, Plan
-from components.image_example_gen.listing import Rejected
-from components.image_example_gen.records import Steps, WriteExample, build_ingest
-from components.image_example_gen.shard_index import IndexShard, build_index, read_index
-from components.image_example_gen.shards import Found
-from components.image_example_gen.source import Source, source_of
+from components.common import files
+from components.common.example_counts import note_counts
+from components.common.ingest_report import write_report
+from components.image_example_gen.balance import Counts, summarise
+from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
+from components.image_example_gen.first_pass import Survey
+from components.image_example_gen.grouping import AssignSplits
+from components.image_example_gen.sources.folders import ImageFile, Plan
+from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.shard_index import IndexShard, build_index, read_index
+from components.image_example_gen.sources.shards import Found
+from components.image_example_gen.sources.source import Source, source_of
 from components.image_example_gen.split import SPLITS, SplitRule
-from components.image_example_gen.survey import Survey
-from components.image_example_gen.units import AssignSplits
-from components.ingest_report import write_report
 
 _progress = logging.getLogger("effnet.progress")
 

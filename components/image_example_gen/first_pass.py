@@ -10,12 +10,12 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
-from components import files
-from components.image_example_gen.accounts import IN, OUT, REJECTED, SURVEY
-from components.image_example_gen.image_codec import NormalisedImage, normalise_image
-from components.image_example_gen.integrity import ImageError
-from components.image_example_gen.layout import ImageFile
-from components.image_example_gen.listing import Rejected
+from components.common import files
+from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
+from components.image_example_gen.images.codec import NormalisedImage, normalise_image
+from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.listing import Rejected
 
 PROGRESS_SECONDS = 2.0
 # A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.

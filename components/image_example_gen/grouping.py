@@ -14,10 +14,10 @@ from typing import Any
 
 import apache_beam as beam
 
-from components.image_example_gen.accounts import IDENTICAL, IN, LABELS, LEAKS, NEAR, OUT
-from components.image_example_gen.perceptual import bands, near_pairs
+from components.image_example_gen.balance import IDENTICAL, IN, LABELS, LEAKS, NEAR, OUT
+from components.image_example_gen.first_pass import Surveyed, count, reject
+from components.image_example_gen.images.perceptual_hash import bands, near_pairs
 from components.image_example_gen.split import SplitRule, merge_firsts
-from components.image_example_gen.survey import Surveyed, count, reject
 
 Link = tuple[str, str]
 SHOWN = 3  # names in a message

@@ -6,8 +6,8 @@ from typing import Any
 from tfx import v1 as tfx
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
+from components.common.source_hash import source_hash
 from components.image_transform.executor import Executor
-from components.source_hash import source_hash
 
 
 class ImageTransform(tfx.components.Transform):

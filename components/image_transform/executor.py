@@ -12,8 +12,8 @@ from tfx.components.transform import executor as tfx_transform
 from tfx.proto import transform_pb2
 from tfx.types import Artifact, artifact_utils
 
-from components import files
-from components.example_counts import count_stored, note_counts, noted_counts, read_counts
+from components.common import files
+from components.common.example_counts import count_stored, note_counts, noted_counts, read_counts
 from components.image_transform.forecast import check_room, forecast
 
 _progress = logging.getLogger("effnet.progress")

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components import files
+from components.common import files
 
 SAMPLE = 32  # images; those of a split lie mixed, so that the first ones are as good as any
 RECORD_BYTES = 40  # of what TFRecord and tf.Example add to an image, compressed

@@ -12,7 +12,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
-from components import files
+from components.common import files
 from components.model_exporter.agreement import Agreement
 from components.model_exporter.formats import FILES, convert, load
 from components.model_exporter.report import Export, write_report

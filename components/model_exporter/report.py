@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from components import files
+from components.common import files
 from components.model_exporter.agreement import Agreement
 
 REPORT_FILE = "exports.json"

@@ -10,14 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from components import files
+from components.common import files
+from components.common.ingest_report import read_classes, read_summary
+from components.common.local_time import in_zone
 from components.gated_evaluator.verdict import Verdict, read_verdict
-from components.ingest_report import read_classes, read_summary
-from components.local_time import in_zone
 from components.run_report.analysis import Answers, worst_mistakes
-from components.run_report.content import Lineage, Mistake, Outcome, Report
-from components.run_report.gather_data import gather_data
-from components.run_report.gather_model import (
+from components.run_report.collect_data import gather_data
+from components.run_report.collect_model import (
     accuracy_interval,
     compare,
     gather_evaluation,
@@ -27,7 +26,8 @@ from components.run_report.gather_model import (
     read_baseline,
     read_info,
 )
-from components.run_report.pictures import as_seen, overlay
+from components.run_report.content import Lineage, Mistake, Outcome, Report
+from components.run_report.images import as_seen, overlay
 from components.run_report.schedule import read_schedule
 from components.run_report.sources import CONFIGURATION_FILE, Push, Settings, Sources
 from components.serving_check.report import Report as ServingReport

@@ -6,9 +6,9 @@ from pathlib import Path
 from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components import files
-from components.data_gate.verdict import find_anomalies, read_anomalies, read_statistics
-from components.data_profile.profile import (
+from components.common import files
+from components.common.ingest_report import IngestSummary, read_quarantine, read_summary
+from components.common.profile import (
     ASPECT_BINS_PER_OCTAVE,
     BRIGHTNESS_BINS,
     PROFILE_PATH,
@@ -17,10 +17,10 @@ from components.data_profile.profile import (
     divergence,
     read_profile,
 )
-from components.ingest_report import IngestSummary, read_quarantine, read_summary
+from components.data_gate.verdict import find_anomalies, read_anomalies, read_statistics
 from components.run_report import plots
 from components.run_report.content import Data, Facts, Picture
-from components.run_report.pictures import MOST_BYTES, thumbnail
+from components.run_report.images import MOST_BYTES, thumbnail
 from components.run_report.sources import Settings, Sources
 
 MOST_SAMPLED_CLASSES, SAMPLES_OF_CLASS = 12, 6

@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from components import files
+from components.common import files
+from components.common.metrics import METRIC_NAMES
+from components.common.model_info import read_model_info
 from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusions, read_evaluation
 from components.gated_evaluator.results import Evaluation as Measured
 from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.verdict import Verdict
-from components.metric_names import METRIC_NAMES
-from components.model_info import read_model_info
 from components.run_report import plots
 from components.run_report.analysis import Answers, calibration_bins, confusion_matrix
 from components.run_report.content import (

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
-from components.image_example_gen.image_codec import READABLE_FORMATS
+from components.image_example_gen.images.codec import READABLE_FORMATS
 
 THUMBNAIL, GALLERY = 96, 160  # pixels a side
 QUALITY = 80

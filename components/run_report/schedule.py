@@ -2,7 +2,7 @@
 
 import json
 
-from components import files
+from components.common import files
 from components.run_report.content import ScheduledAttempt
 
 RUNNING = "running"

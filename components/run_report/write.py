@@ -4,11 +4,11 @@ import tempfile
 
 from tfx.utils import path_utils
 
-from components import files
 from components.atomic_pusher.model_card import make_card
+from components.common import files
+from components.common.model_info import read_model_info
 from components.gated_evaluator.verdict import read_verdict
-from components.model_info import read_model_info
-from components.run_report.gather import Explain, Models, gather
+from components.run_report.collect import Explain, Models, gather
 from components.run_report.predictions import StoredSplit
 from components.run_report.render import render
 from components.run_report.sources import CONFIGURATION_FILE, REPORT_FILE, Push, Settings, Sources

@@ -8,9 +8,9 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from components.common.source_hash import source_hash
 from components.served_model.driver import Driver
 from components.served_model.executor import Executor
-from components.source_hash import source_hash
 
 
 class ServedModelSpec(ComponentSpec):

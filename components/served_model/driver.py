@@ -6,7 +6,7 @@ from typing import Any
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.cache_key_driver import Artifacts, CacheKeyDriver
+from components.common.cache_key_driver import Artifacts, CacheKeyDriver
 from components.served_model.versions import ServedVersion, find_baseline
 
 VERSION, FINGERPRINT = "served_version", "served_fingerprint"

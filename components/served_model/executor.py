@@ -6,7 +6,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import path_utils
 
-from components import files
+from components.common import files
 from components.served_model.driver import FINGERPRINT, VERSION, resolve
 from components.served_model.versions import ServedVersion, write_served
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from components import files
+from components.common import files
 
 # TensorFlow Serving leaves assets.extra alone.
 RECORD_FILE = "assets.extra/push.json"

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-from components import files
+from components.common import files
 from components.served_model.record import read_record
 
 SAVED_MODEL_FILE = "saved_model.pb"

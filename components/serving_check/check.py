@@ -3,11 +3,11 @@
 import tempfile
 from collections.abc import Sequence
 
-from components import files
-from components.errors import GateError
-from components.model_info import read_model_info
+from components.common import files
+from components.common.errors import GateError
+from components.common.model_info import read_model_info
 from components.serving_check.expected import ExpectedAnswers, read_expected
-from components.serving_check.probing import probe
+from components.serving_check.probe import probe
 from components.serving_check.report import Report
 from components.serving_check.verdict import (
     BATCH_SIZES,

@@ -10,9 +10,9 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from components.common.source_hash import source_hash
 from components.serving_check.executor import Executor
 from components.serving_check.verdict import Budgets
-from components.source_hash import source_hash
 
 
 class ServingCheckSpec(ComponentSpec):

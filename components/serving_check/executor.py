@@ -10,7 +10,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components import files
+from components.common import files
 from components.serving_check.check import check
 from components.serving_check.report import write_report
 from components.serving_check.verdict import Budgets

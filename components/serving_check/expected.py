@@ -4,7 +4,7 @@ import base64
 import json
 from dataclasses import dataclass
 
-from components import files
+from components.common import files
 
 EXPECTED_FILE = "assets.extra/expected_answers.json"
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.errors import GateError
+from components.common.errors import GateError
 
-PROBE = Path(__file__).with_name("probe.py")
+PROBE = Path(__file__).with_name("probe_script.py")
 LONGEST_SECONDS = 900.0  # for a model that never answers
 ERROR_LINES = 3
 

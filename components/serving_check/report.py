@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from components import files
+from components.common import files
 from components.serving_check.verdict import Measured
 
 REPORT_FILE = "serving_check.json"

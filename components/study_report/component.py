@@ -8,8 +8,8 @@ from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components import artifacts
-from components.source_hash import source_hash
+from components.common import artifacts
+from components.common.source_hash import source_hash
 from components.study_report.executor import Executor
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components import files
+from components.common import files
 
 
 class Executor(BaseExecutor):

@@ -11,8 +11,8 @@ from tfx.types import BaseChannel, Channel, standard_artifacts, standard_compone
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
 
-from components import artifacts
-from components.source_hash import source_hash
+from components.common import artifacts
+from components.common.source_hash import source_hash
 from components.tuner.executor import Executor
 
 

@@ -2,8 +2,8 @@
 
 import json
 
-from components import files
-from components.data_profile.profile import Profile, divergence
+from components.common import files
+from components.common.profile import Profile, divergence
 
 HISTORY_FILE = "history.json"  # the tuner's, a list of its runs: {"searched", "source", "profile", ...}
 

@@ -7,7 +7,7 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types.standard_component_specs import BEST_HYPERPARAMETERS_KEY, CUSTOM_CONFIG_KEY, TUNER_RESULTS_KEY
 from tfx.utils import json_utils
 
-from components.ingest_report import read_summary
+from components.common.ingest_report import read_summary
 from components.tuner.drift import drift_since
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.config import ConfigError, load_config
+from pipeline.config.model import ConfigError, load_config
 
 
 def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pipeline.beam_options import check_form
-from pipeline.config_errors import explain, key_lines
-from pipeline.kubeflow.settings import KubeflowSettings
-from pipeline.scheduling.settings import ScheduleSettings
+from pipeline.config.beam import check_form
+from pipeline.config.errors import explain, key_lines
+from pipeline.config.kubeflow import KubeflowSettings
+from pipeline.config.schedule import ScheduleSettings
 from trainer.settings import (
     NO_FILE,
     Fraction,
@@ -26,7 +26,7 @@ from trainer.settings import (
     TuneSettings,
 )
 
-DEFAULT_PATH = Path(__file__).resolve().parent.parent / "pipeline.yaml"
+DEFAULT_PATH = Path(__file__).resolve().parents[2] / "pipeline.yaml"
 OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet init` writes it
 # What the parser makes of an unquoted text such as */5, which it takes for an alias, or @daily.
 ALIAS_ERRORS = (yaml.scanner.ScannerError, yaml.composer.ComposerError)

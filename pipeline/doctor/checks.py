@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.errors import DataError
-from components.files import is_remote
-from components.image_example_gen.source import span_folders
-from components.image_example_gen.spans import PLACEHOLDER, SpanRule
+from components.common.errors import DataError
+from components.common.files import is_remote
+from components.image_example_gen.sources.source import span_folders
+from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
 from data.quickstart import DEFAULT_DESTINATION
-from pipeline.config import ConfigError, PipelineConfig
+from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.doctor.stack import Version, explain_choice, explain_newer, find_obstacle, glibc_version, stack_of
 from pipeline.local_runner import check_images_are_there
-from pipeline.stack import Version, explain_choice, explain_newer, find_obstacle, glibc_version, stack_of
 
 LEAST_FREE_BYTES = 5 * 1024**3
 PACKAGES = (

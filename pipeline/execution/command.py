@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from components.errors import one_line
-from pipeline.config import PipelineConfig
+from components.common.errors import one_line
+from pipeline.config.model import PipelineConfig
+from pipeline.execution.progress import StepDisplay, quiet_output
+from pipeline.execution.run_lock import only_run
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.local_runner import check_images_are_there, prepare
-from pipeline.progress import StepDisplay, quiet_output
-from pipeline.run_lock import only_run
-from pipeline.tables import print_line
-from trainer.forecast import clock
+from pipeline.terminal import print_line
+from trainer.compound.forecast import clock
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
@@ -38,7 +38,7 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             from pipeline.dag import create_pipeline
-            from pipeline.summary import print_summary
+            from pipeline.execution.summary import print_summary
 
             prepare(config)
             pipeline = create_pipeline(config)
@@ -64,7 +64,7 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
 
 def _note_time(config: PipelineConfig, started: datetime) -> float:
     """Returns the seconds since then, and notes them with the run; that this may fail must not change how it ended."""
-    from pipeline.run_record import note_seconds
+    from pipeline.history.metadata import note_seconds
 
     seconds = (datetime.now(UTC) - started).total_seconds()
     try:
@@ -76,8 +76,8 @@ def _note_time(config: PipelineConfig, started: datetime) -> float:
 
 def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:
     """Writes the report of the run that just stopped; that this may fail as well must not hide why the run did."""
-    from pipeline.report import report_of_stopped_run
-    from pipeline.run_record import find_run
+    from pipeline.history.metadata import find_run
+    from pipeline.history.report import report_of_stopped_run
 
     try:
         path = report_of_stopped_run(config, find_run(config.metadata_path, None), error)

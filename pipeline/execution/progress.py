@@ -1,7 +1,7 @@
 """What a person sees while the pipeline runs: a line a step, and inside long steps how far they are.
 
 TFX prints thousands of lines. They go to a log file; what is shown comes from the few log messages that say which step
-runs, and from the `effnet.progress` logger, on which components and trainer report (see trainer/progress.py).
+runs, and from the `effnet.progress` logger, on which components and trainer report (see trainer/fit/progress_log.py).
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from trainer.progress import TABLE
+from trainer.fit.progress_log import TABLE
 
 # Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
 STEP_STARTS = re.compile(r"^Component (\S+) is running\.$")

@@ -9,7 +9,7 @@ from types import FrameType
 import typer
 from rich.console import Console
 
-from pipeline.tables import print_line
+from pipeline.terminal import print_line
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 

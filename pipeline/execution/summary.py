@@ -6,15 +6,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
 from components.gated_evaluator.verdict import Verdict, read_verdict
-from components.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
 from components.model_exporter.report import read_report as read_exports
 from components.serving_check.report import Report, read_report
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
-from pipeline.report import find_report
-from pipeline.run_record import find_run
-from pipeline.tables import print_line
+from pipeline.history.metadata import find_run
+from pipeline.history.report import find_report
+from pipeline.terminal import print_line
 
 QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3

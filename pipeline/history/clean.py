@@ -13,10 +13,10 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components import files
 from components.atomic_pusher.store import pushed_models
-from pipeline.config import PipelineConfig
-from pipeline.run_record import open_store, run_contexts
+from components.common import files
+from pipeline.config.model import PipelineConfig
+from pipeline.history.metadata import open_store, run_contexts
 
 # The artifacts that take space; all others stay.
 LARGE = frozenset({"Examples", "TransformGraph", "TransformCache", "Model", "ModelRun", "PushedModel"})

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
-from pipeline.config import load_config
-from pipeline.tables import print_table
+from pipeline.config.model import load_config
+from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.terminal import print_table
 
 app = typer.Typer()
 
@@ -40,7 +40,7 @@ def runs(
 ) -> None:
     """List what ran, when, and what came of it."""
     settings = load_config(config, overrides or ())
-    from pipeline.history import list_runs
+    from pipeline.history.runs import list_runs
 
     lines = list_runs(settings)[-last:]
     if as_json:
@@ -75,9 +75,9 @@ def report(
 ) -> None:
     """Say where the HTML report of a run lies."""
     settings = load_config(config, overrides or ())
-    from pipeline.history import list_runs
-    from pipeline.report import find_report, report_of_stopped_run
-    from pipeline.run_record import find_run
+    from pipeline.history.metadata import find_run
+    from pipeline.history.report import find_report, report_of_stopped_run
+    from pipeline.history.runs import list_runs
 
     record = find_run(settings.metadata_path, run)
     path = find_report(settings, record)
@@ -104,8 +104,8 @@ def compare(
 ) -> None:
     """Show in what two runs differ: results, metrics, images, configuration."""
     settings = load_config(config, overrides or ())
-    from pipeline.history import compare as differences_of
-    from pipeline.run_record import find_run
+    from pipeline.history.metadata import find_run
+    from pipeline.history.runs import compare as differences_of
 
     database = settings.metadata_path
     differences = differences_of(settings, find_run(database, one), find_run(database, other))
@@ -133,7 +133,7 @@ def lineage(
 ) -> None:
     """Tell which images, code and parameters made a pushed model."""
     settings = load_config(config, overrides or ())
-    from pipeline.lineage import lineage as find
+    from pipeline.history.lineage import lineage as find
 
     version, steps = find(settings, version)
     if as_json:
@@ -162,8 +162,8 @@ def clean(
 ) -> None:
     """Show, and with --yes delete, artifacts that neither the newest runs nor the pushed models need."""
     settings = load_config(config, overrides or ())
-    from pipeline.clean import delete, find_unneeded
-    from pipeline.run_lock import only_run
+    from pipeline.execution.run_lock import only_run
+    from pipeline.history.clean import delete, find_unneeded
 
     with only_run(settings.run_root):
         unneeded = find_unneeded(settings, keep_runs)

@@ -10,11 +10,11 @@ from typing import Any
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components import files
 from components.atomic_pusher.store import pushed_models
+from components.common import files
 from components.served_model.record import read_record
-from pipeline.config import PipelineConfig
-from pipeline.run_record import node_of, open_store
+from pipeline.config.model import PipelineConfig
+from pipeline.history.metadata import node_of, open_store
 
 Event = metadata_store_pb2.Event
 INPUTS, OUTPUTS = (Event.INPUT, Event.DECLARED_INPUT), (Event.OUTPUT, Event.DECLARED_OUTPUT)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from components.run_report.sources import REPORT_FILE, Push, Settings, Sources
-from pipeline.config import PipelineConfig
-from pipeline.run_record import RunRecord
-from pipeline.scheduling.store import Store
+from pipeline.config.model import PipelineConfig
+from pipeline.history.metadata import RunRecord
+from pipeline.schedule.database import Store
 
 STOPPED_REPORTS = "reports"  # of the runs that did not come to their last step, by run id
 # Which step's output is which of `Sources`.
@@ -45,7 +45,7 @@ def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str = "
       error: why it stopped; "" if that is not known any more, but perhaps by the schedule that ended it.
     """
     from components.run_report.write import write_report
-    from pipeline.report_settings import make_report_settings
+    from pipeline.steps.report_settings import make_report_settings
 
     settings = make_report_settings(config) if error else Settings(name=config.name)
     folder = config.run_root / STOPPED_REPORTS / run.run_id

@@ -7,16 +7,16 @@ from typing import Any
 
 import yaml
 
-from components import files
+from components.common import files
+from components.common.ingest_report import IngestSummary, read_summary
+from components.common.metrics import EXAMPLES, METRIC_NAMES
 from components.gated_evaluator.verdict import Verdict, read_verdict
-from components.ingest_report import IngestSummary, read_summary
-from components.metric_names import EXAMPLES, METRIC_NAMES
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
-from pipeline.config import PipelineConfig
-from pipeline.report import find_report
-from pipeline.run_lock import is_running
-from pipeline.run_record import RunRecord, all_runs
+from pipeline.config.model import PipelineConfig
+from pipeline.execution.run_lock import is_running
+from pipeline.history.metadata import RunRecord, all_runs
+from pipeline.history.report import find_report
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from pipeline.cli_options import DebugOption, JsonOption, print_json
+from pipeline.options import DebugOption, JsonOption, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.folder_survey import FolderSurvey
-    from pipeline.suggestions import Suggestion
+    from pipeline.init.suggestions import Suggestion
+    from pipeline.init.survey import FolderSurvey
 
 app = typer.Typer()
 
@@ -38,10 +38,10 @@ def init(
     debug: DebugOption = False,
 ) -> None:
     """Look at a folder of images and write a pipeline.yaml for it, with reasons and a forecast."""
-    from pipeline.config import ConfigError, DataSettings, load_config
-    from pipeline.folder_survey import survey
-    from pipeline.init import make_configuration, write_configuration
-    from pipeline.suggestions import forecast_seconds, suggest
+    from pipeline.config.model import ConfigError, DataSettings, load_config
+    from pipeline.init.suggestions import forecast_seconds, suggest
+    from pipeline.init.survey import survey
+    from pipeline.init.write import make_configuration, write_configuration
 
     if weights not in (None, "none", "imagenet"):
         raise ConfigError(f"--weights {weights}: expected none or imagenet")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.folder_survey import FolderSurvey
+from pipeline.init.survey import FolderSurvey
 
 # Training, images/s of B0 at 224 pixels on one CPU core, half of what two cores reach: 12 to 18 with this network's
 # kernels (benchmarks/train_step.py). What is not the network's makes small images dearer than their pixels.

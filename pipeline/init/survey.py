@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from components import files
-from components.image_example_gen.image_codec import normalise_image
-from components.image_example_gen.integrity import ImageError
-from components.image_example_gen.layout import ImageFile
-from components.image_example_gen.perceptual import near_pairs
-from components.image_example_gen.source import find_source
-from components.image_example_gen.spans import SpanRule, are_spans
+from components.common import files
+from components.image_example_gen.images.codec import normalise_image
+from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.perceptual_hash import near_pairs
+from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.source import find_source
+from components.image_example_gen.sources.spans import SpanRule, are_spans
 
 Item = TypeVar("Item")
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from components import files
-from pipeline.config import PipelineConfig
+from components.common import files
+from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow.errors import KubeflowError
 from trainer.settings import NO_FILE
 

@@ -11,11 +11,11 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from tfx import v1 as tfx
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir
 from pipeline.kubeflow.checks import beam_is_remote, check_config, check_pipeline
 from pipeline.kubeflow.errors import KubeflowError
-from pipeline.kubeflow.platform import platform_spec
+from pipeline.kubeflow.platform_spec import platform_spec
 
 COMMAND = ["python", "-m", "pipeline.kubeflow.entrypoint"]
 

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from components.errors import one_line
+from components.common.errors import one_line
 from pipeline.exit_codes import exit_code_of
 from pipeline.kubeflow.uris import places, restore
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, beam_args: list[str]) -> None:
     outputs.get("artifacts", {}).pop(LOGS, None)
     parameters = inputs.setdefault("parameterValues", {})
     parameters |= json.loads(parameters.pop(DRIVER_OUTPUT, "{}"))
-    from components.lineage import ORIGIN
+    from components.common.origin import ORIGIN
 
     types = json.loads(args.json_serialized_inputs_spec_args).get("artifacts", {})
     for name, artifact in _artifacts(inputs):
@@ -75,7 +75,7 @@ def _register_types() -> None:
     from tfx.types import Artifact
     from tfx.utils import name_utils
 
-    from components import artifacts
+    from components.common import artifacts
 
     for kind in vars(artifacts).values():
         if isinstance(kind, type) and issubclass(kind, Artifact) and kind is not Artifact:

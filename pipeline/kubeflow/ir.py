@@ -14,8 +14,8 @@ from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.utils import name_utils
 
+from pipeline.config.kubeflow import KubeflowSettings, Step
 from pipeline.kubeflow.entrypoint import DRIVER_OUTPUT
-from pipeline.kubeflow.settings import KubeflowSettings, Step
 
 DRIVER_FLAG, REMOTE_FLAG = "--driver_class_path", "--remote_artifacts"
 BACKOFF_SECONDS, BACKOFF_FACTOR = 30, 2.0

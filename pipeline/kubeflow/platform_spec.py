@@ -6,8 +6,8 @@ from typing import Any
 
 from kfp import kubernetes
 
+from pipeline.config.kubeflow import KubeflowSettings, Step
 from pipeline.kubeflow.ir import executor_label
-from pipeline.kubeflow.settings import KubeflowSettings, Step
 
 
 def platform_spec(settings: KubeflowSettings, steps: Mapping[str, Step]) -> dict[str, Any] | None:

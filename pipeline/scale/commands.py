@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
-from pipeline.config import OWN_FILE, ConfigError, PipelineConfig, load_config
-from pipeline.tables import compact_table, print_line, print_table
+from pipeline.config.model import OWN_FILE, ConfigError, PipelineConfig, load_config
+from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.terminal import compact_table, print_line, print_table
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
 if TYPE_CHECKING:
-    from pipeline.scaling.question import Effort, Question
+    from pipeline.scale.experiment import Effort, Question
 
 EpochsOption = Annotated[int | None, typer.Option(help="Of each training; train.epochs by default.", min=1)]
 SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
@@ -93,13 +93,13 @@ def search(
     own = config or Path(OWN_FILE)
     if write and not own.is_file():
         raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
-    from pipeline.config_edit import check_can_set, set_values
-    from pipeline.progress import quiet_output
-    from pipeline.scaling.question import Effort
-    from pipeline.scaling.search import Grid, check_learned, point_of
-    from pipeline.scaling.search import search as run_search
-    from pipeline.scaling.stopping import stoppable
-    from trainer.scaling_grid import PAPER
+    from pipeline.config.edit import check_can_set, set_values
+    from pipeline.execution.progress import quiet_output
+    from pipeline.execution.signals import stoppable
+    from pipeline.scale.experiment import Effort
+    from pipeline.scale.search import Grid, check_learned, point_of
+    from pipeline.scale.search import search as run_search
+    from trainer.compound.grid import PAPER
 
     if write:
         check_can_set(own, "model", asdict(PAPER))
@@ -148,10 +148,10 @@ def study(
     Gives one HTML page, CSV and figures. A study that was killed goes on when it is called again.
     """
     settings = load_config(config, overrides or ())
-    from pipeline.progress import quiet_output
-    from pipeline.scaling.question import Effort, study_question
-    from pipeline.scaling.stopping import stoppable
-    from pipeline.scaling.study import study as run_study
+    from pipeline.execution.progress import quiet_output
+    from pipeline.execution.signals import stoppable
+    from pipeline.scale.experiment import Effort, study_question
+    from pipeline.scale.study import study as run_study
 
     effort, levels = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes), levels or [2.0, 4.0, 8.0]
     if engine or package:
@@ -189,10 +189,10 @@ def compare(
     With --set model.phi=... that network takes part as well. Gives one HTML page, CSV and figures.
     """
     settings = load_config(config, overrides or ())
-    from pipeline.progress import quiet_output
-    from pipeline.scaling.question import Effort, compare_question
-    from pipeline.scaling.stopping import stoppable
-    from pipeline.scaling.study import compare as run_comparison
+    from pipeline.execution.progress import quiet_output
+    from pipeline.execution.signals import stoppable
+    from pipeline.scale.experiment import Effort, compare_question
+    from pipeline.scale.study import compare as run_comparison
 
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     ours, others = variants or ["b0", "b1", "b2"], backbones or ["ResNet50", "MobileNetV2", "MobileNetV3Large"]
@@ -216,9 +216,9 @@ def _as_pipeline(
         raise ConfigError("--forecast, --minutes: a pipeline runs all of its trainings; leave them out")
     if engine and package:
         raise ConfigError("--compile only writes the pipeline, which --engine runs; leave out one of them")
-    from pipeline.progress import quiet_output
-    from pipeline.scaling.pipeline import compile_pipeline, run_here, run_on_kubeflow
-    from pipeline.scaling.stopping import stoppable
+    from pipeline.execution.progress import quiet_output
+    from pipeline.execution.signals import stoppable
+    from pipeline.scale.tfx_pipeline import compile_pipeline, run_here, run_on_kubeflow
 
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         if package:
@@ -263,13 +263,13 @@ def _print_networks(networks: list[tuple[Variant, Cost, float | None]], as_json:
         )
     print_table(table)
     if timed:
-        from trainer.latency import HOW_MEASURED, device_name
+        from trainer.compound.latency import HOW_MEASURED, device_name
 
         print(f"ms: {HOW_MEASURED}, on {device_name()}")
 
 
 def _latency(variant: Variant, classes: int) -> float:
+    from trainer.compound.latency import measure_latency
     from trainer.efficientnet import build_efficientnet
-    from trainer.latency import measure_latency
 
     return measure_latency(build_efficientnet(variant, classes, seed=0))

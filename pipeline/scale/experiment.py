@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.source_hash import source_hash
-from pipeline.config import ConfigError, PipelineConfig
-from pipeline.data_part import PROJECT
-from trainer.backbone_table import BACKBONES, Backbone
+from components.common.source_hash import source_hash
+from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.steps.data import PROJECT
+from trainer.compound.backbone_table import BACKBONES, Backbone
+from trainer.compound.forecast import counted
+from trainer.compound.matched_flops import BASE, ScaledNetwork, scaled_networks
 from trainer.cost import network_cost, same_network
-from trainer.forecast import counted
 from trainer.hyperparameters import published_rates
 from trainer.scaling import BASE_RESOLUTION, VARIANTS
-from trainer.scaling_ways import BASE, ScaledNetwork, scaled_networks
 from trainer.settings import ModelSettings, Settings
 
 SAME = " = "  # between the names, and the groups, of one network

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
-from pipeline.scaling.question import SAME
-from pipeline.scaling.results import Row
-from trainer.scaling_grid import PAPER
+from pipeline.scale.experiment import SAME
+from pipeline.scale.results import Row
+from trainer.compound.grid import PAPER
 
 COLOURS = "viridis"  # dark is good
 NARROW = 6  # times; where costs lie closer together, ticks of 1, 2, 3 and 5 are too few

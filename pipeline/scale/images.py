@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
+from pipeline.execution.progress import STEP_ENDS, StepDisplay
+from pipeline.execution.run_lock import only_run
 from pipeline.local_runner import check_images_are_there, prepare
-from pipeline.progress import STEP_ENDS, StepDisplay
-from pipeline.run_lock import only_run
-from pipeline.scaling.question import images_of
+from pipeline.scale.experiment import images_of
 
 LAST_STEP = "Transform"
 
@@ -71,7 +71,7 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
     from tfx.orchestration.pipeline import RunOptions
 
     from pipeline.dag import create_pipeline
-    from pipeline.run_record import latest_run, mark_partial
+    from pipeline.history.metadata import latest_run, mark_partial
 
     made = {}
     database = config.metadata_path

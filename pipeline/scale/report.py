@@ -9,10 +9,9 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from pipeline.data_part import PROJECT
-from pipeline.scaling.figures import accuracy_figure
-from pipeline.scaling.question import Question
-from pipeline.scaling.results import (
+from pipeline.scale.experiment import Question
+from pipeline.scale.figures import accuracy_figure
+from pipeline.scale.results import (
     TABLE_FILE,
     TRAININGS_FILE,
     NothingTrained,
@@ -23,9 +22,10 @@ from pipeline.scaling.results import (
     latency_told,
     total_seconds,
 )
-from trainer.forecast import clock
+from trainer.compound.forecast import clock
 
 PAGE_FILE = "index.html"
+TEMPLATES = Path(__file__).with_name("templates")
 COSTS = {
     "flops": ("multiply-adds of one image, millions", lambda row: row.outcomes[0].macs / 1e6),
     "parameters": ("parameters, millions", lambda row: row.outcomes[0].parameters / 1e6),
@@ -102,14 +102,14 @@ def write_page(folder: Path, page: Page) -> Path:
         figure.savefig(folder / f"accuracy_{name}.png", dpi=120)
         drawings.append((f"accuracy against {label}", _svg(figure)))
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(PROJECT / "pipeline" / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     columns = list(dict.fromkeys(name for row in page.rows for name in row.contender.details))
-    text = environment.get_template("scale.html.j2").render(
+    text = environment.get_template("report.html.j2").render(
         page=page,
         columns=columns,
         drawings=drawings,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.scaling.question import Entrant
-from trainer.latency import HOW_MEASURED
+from pipeline.scale.experiment import Entrant
+from trainer.compound.latency import HOW_MEASURED
 
 if TYPE_CHECKING:
-    from trainer.contenders import Contender, Outcome
+    from trainer.compound.candidates import Contender, Outcome
 
 TABLE_FILE, TRAININGS_FILE = "results.csv", "trainings.csv"
 
@@ -123,7 +123,7 @@ def latency_told(rows: Sequence[Row]) -> str:
 
 def rows_of(contenders: Sequence["Contender"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
     """The networks for which at least one training of that many epochs is done, in a folder of outcomes."""
-    from trainer.contenders import read_outcome
+    from trainer.compound.candidates import read_outcome
 
     found = [
         [read_outcome(contender.training(seed, epochs), str(trainings)) for seed in seeds] for contender in contenders

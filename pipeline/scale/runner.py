@@ -1,6 +1,6 @@
 """`effnet scale search`, `study` and `compare`: images, forecast, trainings in a process of their own, results.
 
-<run_root>/scale/trainings/           outcomes, shared by all three; see trainer/contenders.py
+<run_root>/scale/trainings/           outcomes, shared by all three; see trainer/compound/candidates.py
 <run_root>/scale/<command>-<key>/     plan, state and results of one question
 """
 
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from pipeline.config import PipelineConfig
-from pipeline.progress import TrainingDisplay
-from pipeline.run_lock import only_run
-from pipeline.scaling.data import Images, materialise
-from pipeline.scaling.question import Effort, Entrant, training_config
-from pipeline.tables import print_line
-from trainer.forecast import Pace, Timing, clock
+from pipeline.config.model import PipelineConfig
+from pipeline.execution.progress import TrainingDisplay
+from pipeline.execution.run_lock import only_run
+from pipeline.scale.experiment import Effort, Entrant, training_config
+from pipeline.scale.images import Images, materialise
+from pipeline.terminal import print_line
+from trainer.compound.forecast import Pace, Timing, clock
 
 if TYPE_CHECKING:
-    from trainer.contenders import Contender
+    from trainer.compound.candidates import Contender
 
 PLAN_FILE = "plan.json"
 
@@ -60,7 +60,7 @@ class ScaleRun:
 
     def contender(self, entrant: Entrant, latency: bool = True) -> "Contender":
         """A network on the images of its side."""
-        from trainer.contenders import Contender
+        from trainer.compound.candidates import Contender
         from trainer.job import TrainingJob
 
         images = self._images[entrant.side]
@@ -81,7 +81,7 @@ class ScaleRun:
 
     def timings(self, plan: Mapping[str, Any], contenders: Sequence["Contender"]) -> list[Timing]:
         """What a few steps tell of the speed; those of the plan where trainings have begun with it."""
-        from trainer.contenders import time_contenders
+        from trainer.compound.candidates import time_contenders
 
         if "timings" in plan:
             return [Timing(**timing) for timing in plan["timings"]]
@@ -90,7 +90,7 @@ class ScaleRun:
 
     def in_training_process(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Calls a function of the trainer in a fresh process and shows what it says."""
-        from trainer.fresh_process import call_in_fresh_process
+        from trainer.fit.process import call_in_fresh_process
 
         display = TrainingDisplay(self.console, "training")
         logging.getLogger("effnet.progress").setLevel(logging.INFO)

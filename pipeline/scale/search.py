@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from pipeline.config import ConfigError, PipelineConfig
-from pipeline.scaling.question import Effort, Entrant, check_fair
-from pipeline.scaling.results import (
+from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.scale.experiment import Effort, Entrant, check_fair
+from pipeline.scale.results import (
     NothingTrained,
     Row,
     csv_table,
@@ -23,15 +23,15 @@ from pipeline.scaling.results import (
     rows_of,
     total_seconds,
 )
-from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
-from pipeline.tables import compact_table, print_line, print_table
+from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
+from pipeline.terminal import compact_table, print_line, print_table
+from trainer.compound.forecast import Timing, clock, counted
+from trainer.compound.grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 from trainer.cost import network_cost
-from trainer.forecast import Timing, clock, counted
-from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 
 if TYPE_CHECKING:
-    from trainer.contenders import Contender
-    from trainer.scaling_search import Rung
+    from trainer.compound.candidates import Contender
+    from trainer.compound.halving import Rung
 
 TABLE_FILE, FIGURE_FILE = "search.csv", "search.png"
 SHOWN_ROWS = 8
@@ -78,7 +78,7 @@ def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console,
     chosen, rungs = _plan(plan, contenders, effort, grid, timings)
     what = ", ".join(f"{rung.size} networks for {counted(rung.epochs, 'epoch')}" for rung in rungs)
 
-    from trainer.scaling_search import completed_trials, search_networks, search_pace
+    from trainer.compound.halving import completed_trials, search_networks, search_pace
 
     pace = search_pace(chosen, rungs, run.seeds, timings, str(run.trainings))
     announce(console, f"{what}, {counted(effort.seeds, 'seed')}", pace, effort.minutes)
@@ -150,7 +150,7 @@ def _plan(
     timings: Sequence[Timing],
 ) -> tuple[list["Contender"], list["Rung"]]:
     """As many networks as the minutes allow, decided once for a search; with the rungs."""
-    from trainer.scaling_search import make_rungs, search_seconds
+    from trainer.compound.halving import make_rungs, search_seconds
 
     def forecast(count: int) -> float:
         rungs = make_rungs(count, effort.epochs, grid.rungs)
@@ -177,7 +177,7 @@ def _report(
     console: Console,
 ) -> Row:
     """Writes and prints what was found; returns the winner."""
-    from pipeline.scaling.figures import search_figure
+    from pipeline.scale.figures import search_figure
 
     ranking = sorted(rows, key=lambda row: (-row.epochs, row.loss))
     finalists = [row for row in ranking if row.epochs == ranking[0].epochs]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.config import PipelineConfig
-from pipeline.scaling.page import missing_trainings, trainings_done, write_results
-from pipeline.scaling.question import SAME, Effort, Question, compare_question, study_question
-from pipeline.scaling.results import NothingTrained, Row, guessing, latency_told, rows_of
-from pipeline.scaling.run import ScaleRun, announce, read_plan, write_plan
-from pipeline.tables import compact_table, print_line, print_table
-from trainer.forecast import counted
+from pipeline.config.model import PipelineConfig
+from pipeline.scale.experiment import SAME, Effort, Question, compare_question, study_question
+from pipeline.scale.report import missing_trainings, trainings_done, write_results
+from pipeline.scale.results import NothingTrained, Row, guessing, latency_told, rows_of
+from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
+from pipeline.terminal import compact_table, print_line, print_table
+from trainer.compound.forecast import counted
 from trainer.scaling import BASE_RESOLUTION
 
 
@@ -60,7 +60,7 @@ def _answer(run: ScaleRun, question: Question, forecast_only: bool) -> Path | No
     plan = read_plan(folder)
     timings = run.timings(plan, contenders)
 
-    from trainer.scaling_study import study_networks, trainings_left
+    from trainer.compound.study import study_networks, trainings_left
 
     left, pace = trainings_left(contenders, run.seeds, timings, str(run.trainings))
     total = len(contenders) * len(run.seeds)

@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from components.source_hash import source_hash
-from pipeline.config import PipelineConfig
-from pipeline.data_part import PROJECT, data_steps, training_inputs, transform_step
-from pipeline.scaling.page import PAGE_FILE, write_results
-from pipeline.scaling.question import Effort, Question, images_of, training_config
-from pipeline.scaling.results import make_rows
-from pipeline.tables import print_line
+from components.common.source_hash import source_hash
+from pipeline.config.model import PipelineConfig
+from pipeline.scale.experiment import Effort, Question, images_of, training_config
+from pipeline.scale.report import PAGE_FILE, TEMPLATES, write_results
+from pipeline.scale.results import make_rows
+from pipeline.steps.data import PROJECT, data_steps, training_inputs, transform_step
+from pipeline.terminal import print_line
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
 
-TEMPLATE = PROJECT / "pipeline" / "templates" / "scale.html.j2"
 LAST_STEP = "StudyReport"
 
 
@@ -59,7 +58,7 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Ques
     state = {"checkpoint_root": str(config.run_root / "scale" / "trainings")}
     trainers = [
         tfx.components.Trainer(
-            run_fn="trainer.scaling_node.run_fn",
+            run_fn="trainer.compound.node.run_fn",
             custom_config={**training_config(config, effort, entrant), **state, "seed": seed},
             **inputs[entrant.side],
         ).with_id(f"Trainer-{_identifier(entrant.name)}-seed-{seed}")
@@ -68,8 +67,8 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Ques
     ]
     report = StudyReport(
         question=question.model_dump_json(),
-        write_fn="pipeline.scaling.pipeline.write_report",
-        source=source_hash(PROJECT / "pipeline" / "scaling", TEMPLATE),
+        write_fn="pipeline.scale.tfx_pipeline.write_report",
+        source=source_hash(PROJECT / "pipeline" / "scale", *TEMPLATES.iterdir()),
         model_runs=[trainer.outputs["model_run"] for trainer in trainers],
     )
     return assemble(config, [*data, *transforms, *trainers, report])
@@ -86,7 +85,7 @@ def write_report(folder: str, question_json: str, model_runs: Sequence[str]) -> 
     Raises:
       NothingTrained: no training ended well.
     """
-    from trainer.scaling_node import outcome_at
+    from trainer.compound.node import outcome_at
 
     question = Question.model_validate_json(question_json)
     outcomes = iter([outcome_at(place) for place in model_runs])
@@ -101,10 +100,10 @@ def run_here(config: PipelineConfig, effort: Effort, question: Question, console
       RunInProgress: another process runs it.
       ConfigError: the images are not where the configuration says.
     """
+    from pipeline.execution.progress import StepDisplay
+    from pipeline.execution.run_lock import only_run
+    from pipeline.history.metadata import latest_run
     from pipeline.local_runner import check_images_are_there, prepare
-    from pipeline.progress import StepDisplay
-    from pipeline.run_lock import only_run
-    from pipeline.run_record import latest_run
 
     config = own_config(config, question.command)
     check_images_are_there(config)
@@ -155,8 +154,8 @@ def run_on_kubeflow(config: PipelineConfig, effort: Effort, question: Question, 
     Raises:
       KubeflowError: the pipeline cannot run there, or the cluster does not answer; one line that says why.
     """
+    from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.connection import connect
-    from pipeline.kubeflow.service import Kubeflow
 
     settings = config.runners.kubeflow
     kubeflow = Kubeflow(connect(settings.endpoint), settings.service_account)  # before compiling, which takes a minute

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
-from components.local_time import in_zone
-from components.metric_names import METRIC_NAMES
-from pipeline.scheduling.attempts import Attempt, Verdict
-from pipeline.scheduling.settings import VARIABLE, Alerts
+from components.common.local_time import in_zone
+from components.common.metrics import METRIC_NAMES
+from pipeline.config.schedule import VARIABLE, Alerts
+from pipeline.schedule.attempts import Attempt, Verdict
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

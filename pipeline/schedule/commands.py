@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import schedule_kubeflow, schedule_views
-from pipeline.cli_options import ConfigOption, DebugOption, SetOption
-from pipeline.config import ConfigError, find_config
+from pipeline.config.model import ConfigError, find_config
 from pipeline.exit_codes import ExitCode
-from pipeline.schedule_display import Display, display
+from pipeline.options import ConfigOption, DebugOption, SetOption
+from pipeline.schedule import kubeflow, tables
+from pipeline.schedule.live_output import Display, display
 
 if TYPE_CHECKING:
-    from pipeline.scheduling.attendant import Attendant
+    from pipeline.schedule.coordinator import Attendant
 
 app = typer.Typer(no_args_is_help=True, help="Runs that start by themselves.")
-app.add_typer(schedule_views.app)
-app.add_typer(schedule_kubeflow.app)
+app.add_typer(tables.app)
+app.add_typer(kubeflow.app)
 
 CODES = {
     "pushed": ExitCode.PUSHED,
@@ -42,7 +42,7 @@ class Entry(StrEnum):
 def _attendant(
     config: Path | None, overrides: list[str] | None, debug: bool, shown: Display | None = None
 ) -> "Attendant":
-    from pipeline.scheduling.attendant import Attendant
+    from pipeline.schedule.coordinator import Attendant
 
     say = shown.say if shown else functools.partial(print, flush=True)
     show = shown.show if shown else None
@@ -52,7 +52,7 @@ def _attendant(
 @app.command()
 def start(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Run the pipeline whenever its schedule says so, until Ctrl-C or SIGTERM; one scheduler a pipeline."""
-    from pipeline.scheduling.scheduler import start as run_scheduler
+    from pipeline.schedule.daemon import start as run_scheduler
 
     run_scheduler(_attendant(config, overrides, debug))
 
@@ -71,8 +71,8 @@ def tick(
     debug: DebugOption = False,
 ) -> None:
     """Deal with what is due now, and end: for a systemd timer or cron, see `install`."""
-    from pipeline.scheduling.attempts import Kind
-    from pipeline.scheduling.scheduler import need_cron, stop_when_signalled
+    from pipeline.schedule.attempts import Kind
+    from pipeline.schedule.daemon import need_cron, stop_when_signalled
 
     attendant = _attendant(config, overrides, debug)
     need_cron(attendant.config.schedule)
@@ -88,8 +88,8 @@ def tick(
 
 
 def _outlook(attendant: "Attendant") -> str:
-    from pipeline.scheduling.decision import next_times
-    from pipeline.scheduling.notes import local
+    from pipeline.schedule.notes import local
+    from pipeline.schedule.policy import next_times
 
     if since := attendant.paused_since:
         return f"paused since {local(attendant.config, since)}, `effnet schedule resume` ends it"
@@ -106,24 +106,24 @@ def install(
     debug: DebugOption = False,
 ) -> None:
     """Have systemd or cron start the runs, instead of a scheduler that waits."""
-    from pipeline.scheduling import install as entries
-    from pipeline.scheduling.scheduler import need_cron
+    from pipeline.schedule import systemd_cron
+    from pipeline.schedule.daemon import need_cron
 
     attendant, path, folder = _attendant(config, overrides, debug), find_config(config), Path.cwd()
     settings, own = attendant.config, attendant.overrides
     need_cron(settings.schedule)
     if entry is Entry.CRON:
-        lines = entries.cron_entry(settings, path, own, folder)
+        lines = systemd_cron.cron_entry(settings, path, own, folder)
         if not only_print:
-            entries.write_crontab(settings.name, lines, path)
+            systemd_cron.write_crontab(settings.name, lines, path)
         print(lines, end="")
         variables_in = "the crontab"
     else:
-        units = entries.systemd_units(settings, path, own, folder)
+        units = systemd_cron.systemd_units(settings, path, own, folder)
         if only_print:
             print("\n".join(f"# {name}\n{text}" for name, text in units.items()), end="")
         else:
-            for written in entries.write_units(units, settings.name, path):
+            for written in systemd_cron.write_units(units, settings.name, path):
                 print(f"wrote {written}")
             timer = f"effnet-{settings.name}.timer"
             print(f"now type: systemctl --user daemon-reload && systemctl --user enable --now {timer}")
@@ -139,7 +139,7 @@ def install(
 @app.command()
 def pause(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Start no runs until `resume`; one under way goes on."""
-    from pipeline.scheduling.attendant import PAUSED
+    from pipeline.schedule.coordinator import PAUSED
 
     attendant = _attendant(config, overrides, debug)
     attendant.store.keep(PAUSED, attendant.clock().isoformat())
@@ -149,7 +149,7 @@ def pause(config: ConfigOption = None, overrides: SetOption = None, debug: Debug
 @app.command()
 def resume(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Start runs again; the times in between are not made up for."""
-    from pipeline.scheduling.attendant import PAUSED, SINCE
+    from pipeline.schedule.coordinator import PAUSED, SINCE
 
     attendant = _attendant(config, overrides, debug)
     if not attendant.store.get(PAUSED):
@@ -163,8 +163,8 @@ def resume(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
 @app.command()
 def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
     """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
-    from pipeline.scheduling.attempts import Kind
-    from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
+    from pipeline.schedule.attempts import Kind
+    from pipeline.schedule.daemon import need_receivers, stop_when_signalled
 
     with display() as shown:
         attendant = _attendant(config, overrides, debug, shown)
@@ -184,9 +184,9 @@ def backfill(
     debug: DebugOption = False,
 ) -> None:
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
-    from pipeline.scheduling.attempts import Kind
-    from pipeline.scheduling.notes import day_start
-    from pipeline.scheduling.scheduler import need_receivers, stop_when_signalled
+    from pipeline.schedule.attempts import Kind
+    from pipeline.schedule.daemon import need_receivers, stop_when_signalled
+    from pipeline.schedule.notes import day_start
 
     codes = []
     with display() as shown:

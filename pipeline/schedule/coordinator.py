@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
-from components.errors import DataError
-from pipeline.config import ConfigError, PipelineConfig, load_config
-from pipeline.scheduling import decision
-from pipeline.scheduling.attempts import JUDGED, Attempt, Kind, Verdict
-from pipeline.scheduling.decision import Action, Decision
-from pipeline.scheduling.images import Looked, look_at
-from pipeline.scheduling.launcher import NEWEST, Launcher
-from pipeline.scheduling.ledger import Ledger
-from pipeline.scheduling.notes import local, note_of
-from pipeline.scheduling.store import Store
-from pipeline.scheduling.turns import Stopped, alone, in_turn, next_in_turn
+from components.common.errors import DataError
+from pipeline.config.model import ConfigError, PipelineConfig, load_config
+from pipeline.schedule import policy
+from pipeline.schedule.attempts import JUDGED, Attempt, Kind, Verdict
+from pipeline.schedule.database import Store
+from pipeline.schedule.launcher import NEWEST, Launcher
+from pipeline.schedule.locks import Stopped, alone, in_turn, next_in_turn
+from pipeline.schedule.new_images import Looked, look_at
+from pipeline.schedule.notes import local, note_of
+from pipeline.schedule.policy import Action, Decision
+from pipeline.schedule.recorder import Ledger
 
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
 
@@ -152,7 +152,7 @@ class Attendant:
     def _attend_once(self) -> bool:
         """Deals with one time; whether there may be another."""
         config, now = self.reload(), self.clock()
-        self.begin(now - decision.GRACE)
+        self.begin(now - policy.GRACE)
         if self.store.get(PAUSED):
             self.store.keep(SINCE, now.astimezone(UTC).isoformat())
             return False
@@ -160,8 +160,8 @@ class Attendant:
         made = self.store.of_slot(newest, Kind.SCHEDULED) if newest else []
         unfinished = newest if made and not made[-1].settled else None
         since = max(filter(None, [newest, datetime.fromisoformat(self.store.get(SINCE))]))
-        due = decision.due_times(config.schedule, since, now)
-        queue = decision.line_up(config.schedule.catch_up, unfinished, due, now)
+        due = policy.due_times(config.schedule, since, now)
+        queue = policy.line_up(config.schedule.catch_up, unfinished, due, now)
         missed = queue.missed
         if missed and unfinished:
             missed = missed[1:]
@@ -221,7 +221,7 @@ class Attendant:
     def _decide(self, slot: datetime, kind: Kind, made: list[Attempt], span: str) -> tuple[Decision, Looked | None]:
         """What is to be done, and if that depends on it what there is to run on."""
         schedule = self.config.schedule
-        again = decision.decide_again(schedule.retries, made, self.clock()) if made else None
+        again = policy.decide_again(schedule.retries, made, self.clock()) if made else None
         if again and again.action is not Action.RUN:
             return again, None
         look = look_at(self.config, self.store, slot.astimezone(schedule.zone).date(), span)
@@ -229,13 +229,13 @@ class Attendant:
             return again, look
         if kind is not Kind.SCHEDULED and not look.missing:
             return Decision(Action.RUN, "asked for"), look
-        return decision.decide(schedule, look, self.clock()), look
+        return policy.decide(schedule, look, self.clock()), look
 
     def _wait_for_retry(self, decided: Decision, kind: Kind) -> None:
         assert decided.until is not None
         until = decided.until
         if kind is Kind.SCHEDULED:  # a newer time may take the place of the retry
-            until = min([until, *decision.next_times(self.config.schedule, self.clock(), 1)])
+            until = min([until, *policy.next_times(self.config.schedule, self.clock(), 1)])
         self.say(f"{decided.reason} at {local(self.config, decided.until)}")
         if self.wait:
             self.wait(until)

@@ -19,15 +19,15 @@ from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from components.errors import one_line
-from pipeline.config import ConfigError
-from pipeline.run_lock import Held, hold, is_held
-from pipeline.scheduling.alerts import find_receivers
-from pipeline.scheduling.attendant import Attendant
-from pipeline.scheduling.decision import next_times
-from pipeline.scheduling.notes import local
-from pipeline.scheduling.settings import ScheduleSettings
-from pipeline.scheduling.store import FOLDER
+from components.common.errors import one_line
+from pipeline.config.model import ConfigError
+from pipeline.config.schedule import ScheduleSettings
+from pipeline.execution.run_lock import Held, hold, is_held
+from pipeline.schedule.alerts import find_receivers
+from pipeline.schedule.coordinator import Attendant
+from pipeline.schedule.database import FOLDER
+from pipeline.schedule.notes import local
+from pipeline.schedule.policy import next_times
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SCHEDULER = "scheduler"  # the lock of the one scheduler

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.attempts import Attempt, Kind, Verdict
 
 FOLDER = "schedule"  # below the run's folder: history, logs, lock
 STORE_FILE = "history.sqlite"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pipeline.cli_options import ConfigOption, DebugOption, SetOption
-from pipeline.config import ConfigError, PipelineConfig, load_config
-from pipeline.tables import print_table
+from pipeline.config.model import ConfigError, PipelineConfig, load_config
+from pipeline.options import ConfigOption, DebugOption, SetOption
+from pipeline.terminal import print_table
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.service import Kubeflow
+    from pipeline.kubeflow.client import Kubeflow
 
 app = typer.Typer()
 
@@ -26,8 +26,8 @@ ClusterOption = Annotated[Cluster, typer.Option("--engine", help="Who starts the
 
 
 def _kubeflow(settings: PipelineConfig) -> "Kubeflow":
+    from pipeline.kubeflow.client import Kubeflow
     from pipeline.kubeflow.connection import connect
-    from pipeline.kubeflow.service import Kubeflow
 
     kubeflow = settings.runners.kubeflow
     return Kubeflow(connect(kubeflow.endpoint), kubeflow.service_account)
@@ -47,7 +47,7 @@ def create(
     debug: DebugOption = False,
 ) -> None:
     """On Kubeflow: run the newest uploaded version again and again, without catching up on missed times."""
-    from pipeline.kubeflow.schedule import backend_cron
+    from pipeline.schedule.kubeflow_cron import backend_cron
 
     settings = load_config(config, overrides or ())
     when = cron or settings.schedule.cron

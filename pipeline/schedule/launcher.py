@@ -7,21 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
-from components.errors import one_line
-from pipeline.config import PipelineConfig
-from pipeline.run_lock import RUN, holder_of, is_running, told
-from pipeline.scheduling.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
-from pipeline.scheduling.child import end_group, run_child
-from pipeline.scheduling.decision import broken
-from pipeline.scheduling.follow import Follower
-from pipeline.scheduling.images import Looked
-from pipeline.scheduling.ledger import Ledger
-from pipeline.scheduling.notes import heading, note_of, overrides_of, served
-from pipeline.scheduling.outcome import count_runs, is_retried, outcome_of
-from pipeline.scheduling.settings import duration
-from pipeline.scheduling.store import Store
-from pipeline.scheduling.turns import LOOK_SECONDS
-from pipeline.scheduling.warm_start import served_weights
+from components.common.errors import one_line
+from pipeline.config.model import PipelineConfig
+from pipeline.config.schedule import duration
+from pipeline.execution.run_lock import RUN, holder_of, is_running, told
+from pipeline.schedule.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
+from pipeline.schedule.database import Store
+from pipeline.schedule.locks import LOOK_SECONDS
+from pipeline.schedule.log_follower import Follower
+from pipeline.schedule.new_images import Looked
+from pipeline.schedule.notes import heading, note_of, overrides_of, served
+from pipeline.schedule.policy import broken
+from pipeline.schedule.process import end_group, run_child
+from pipeline.schedule.recorder import Ledger
+from pipeline.schedule.result import count_runs, is_retried, outcome_of
+from pipeline.schedule.warm_start import served_weights
 
 NEWEST = 20  # attempts among which one may be under way
 KEPT_LOGS = 50

@@ -14,18 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from components import files
-from components.data_profile.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
-from components.errors import MissingData
-from components.image_example_gen.image_codec import normalise_image
-from components.image_example_gen.integrity import ImageError
-from components.image_example_gen.layout import Plan
-from components.image_example_gen.source import Source, find_source, span_folders
-from components.image_example_gen.spans import PLACEHOLDER, SpanRule
+from components.common import files
+from components.common.errors import MissingData
+from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
+from components.image_example_gen.images.codec import normalise_image
+from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.sources.folders import Plan
+from components.image_example_gen.sources.source import Source, find_source, span_folders
+from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
 from components.served_model.record import read_record
 from components.served_model.versions import served_path
-from pipeline.config import PipelineConfig
-from pipeline.scheduling.store import Store
+from pipeline.config.model import PipelineConfig
+from pipeline.schedule.database import Store
 
 MOST_OPENED = 1000  # images that are opened to tell their drift
 THREADS = 4  # Pillow and the disk work beside each other

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
-from components.local_time import in_zone
+from components.common.local_time import in_zone
 from components.served_model.versions import pushed_versions
-from pipeline.config import PipelineConfig
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict
-from pipeline.scheduling.images import Looked
+from pipeline.config.model import PipelineConfig
+from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.new_images import Looked
 
 
 def note_of(

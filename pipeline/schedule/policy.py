@@ -9,8 +9,8 @@ from typing import Protocol
 
 from cronsim import CronSim
 
-from pipeline.scheduling.attempts import BROKEN, Attempt, Verdict
-from pipeline.scheduling.settings import CatchUp, OnlyIf, Retries, ScheduleSettings, duration
+from pipeline.config.schedule import CatchUp, OnlyIf, Retries, ScheduleSettings, duration
+from pipeline.schedule.attempts import BROKEN, Attempt, Verdict
 
 GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed: a timer may be late, a machine slow to start
 # Of the times that passed in a long absence no more are looked at; a schedule by the minute passes as many in a month.

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline.config import PipelineConfig
-from pipeline.scheduling import alerts
-from pipeline.scheduling.attempts import NOT_SENT, Attempt
-from pipeline.scheduling.notes import heading, local
-from pipeline.scheduling.store import REPORT_FILE, Store
+from pipeline.config.model import PipelineConfig
+from pipeline.schedule import alerts
+from pipeline.schedule.attempts import NOT_SENT, Attempt
+from pipeline.schedule.database import REPORT_FILE, Store
+from pipeline.schedule.notes import heading, local
 
 NOBODY = "nobody: not asked for"
 PENDING_LOOKED_AT = 20  # newest attempts whose alert is sent if that failed before

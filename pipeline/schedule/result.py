@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.serving_check.report import read_report
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
-from pipeline.history import list_runs, verdict_of
-from pipeline.run_record import all_runs
-from pipeline.scheduling.attempts import Verdict
-from pipeline.scheduling.child import Ended
+from pipeline.history.metadata import all_runs
+from pipeline.history.runs import list_runs, verdict_of
+from pipeline.schedule.attempts import Verdict
+from pipeline.schedule.process import Ended
 
 _ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
 MOST_REASONS = 5

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cronsim import CronSim
 
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 
 OFTEN = "*/5 * * * *"
 UNITS = Path("~/.config/systemd/user")

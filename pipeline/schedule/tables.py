@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from components.local_time import in_zone
-from pipeline import schedule_kubeflow
-from pipeline.cli_options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
-from pipeline.config import find_config, load_config
-from pipeline.tables import print_table
+from components.common.local_time import in_zone
+from pipeline.config.model import find_config, load_config
+from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.schedule import kubeflow
+from pipeline.terminal import print_table
 
 if TYPE_CHECKING:
-    from pipeline.scheduling.attempts import Attempt
+    from pipeline.schedule.attempts import Attempt
 
 app = typer.Typer()
 
@@ -53,13 +53,13 @@ def show(
 ) -> None:
     """Show the schedule, its next times, and what it last came to."""
     if engine is Engine.KUBEFLOW:
-        schedule_kubeflow.show(load_config(config, overrides or ()))
+        kubeflow.show(load_config(config, overrides or ()))
         return
-    from pipeline.scheduling.alerts import unset_problem
-    from pipeline.scheduling.attendant import Attendant
-    from pipeline.scheduling.decision import next_times
-    from pipeline.scheduling.notes import local
-    from pipeline.scheduling.scheduler import is_scheduled
+    from pipeline.schedule.alerts import unset_problem
+    from pipeline.schedule.coordinator import Attendant
+    from pipeline.schedule.daemon import is_scheduled
+    from pipeline.schedule.notes import local
+    from pipeline.schedule.policy import next_times
 
     attendant = Attendant(find_config(config), tuple(overrides or ()))
     settings, store = attendant.config, attendant.store
@@ -110,7 +110,7 @@ def history(
     debug: DebugOption = False,
 ) -> None:
     """Show what each attempt came to, and why."""
-    from pipeline.scheduling.store import Store
+    from pipeline.schedule.database import Store
 
     settings = load_config(config, overrides or ())
     attempts = Store(settings.run_root).attempts(last)

@@ -1,8 +1,8 @@
 """The served model's weights as a start for the next one."""
 
-from components.model_info import read_model_info
+from components.common.model_info import read_model_info
 from components.served_model.versions import served_path
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 
 
 def served_weights(config: PipelineConfig) -> str:

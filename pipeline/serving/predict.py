@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import files
-from components.image_example_gen.image_codec import ImageError, normalise_image
-from components.model_info import read_model_info
+from components.common import files
+from components.common.model_info import read_model_info
+from components.image_example_gen.images.codec import ImageError, normalise_image
 from components.served_model.versions import pushed_versions
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 
 
 class NothingServed(RuntimeError):

@@ -4,10 +4,10 @@ import os
 import shlex
 import shutil
 
-from components import files
+from components.common import files
 from components.served_model.versions import pushed_versions
-from pipeline.config import PipelineConfig
-from pipeline.predict import NothingServed
+from pipeline.config.model import PipelineConfig
+from pipeline.serving.predict import NothingServed
 
 SERVER = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"

@@ -6,10 +6,10 @@ As dag.py, this loads TFX when it is called and not when it is imported.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components.source_hash import source_hash
-from pipeline.config import PipelineConfig
+from components.common.source_hash import source_hash
+from pipeline.config.model import PipelineConfig
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
 
 
@@ -31,7 +31,7 @@ def data_steps(config: PipelineConfig) -> DataSteps:
     from components.curated_schema.component import CuratedSchema
     from components.data_gate.component import DataGate
     from components.image_example_gen.component import ImageExampleGen
-    from components.image_example_gen.spans import SpanRule
+    from components.image_example_gen.sources.spans import SpanRule
 
     examples = ImageExampleGen(
         path=config.data.path,

@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
+from components.common.source_hash import source_hash
 from components.run_report.sources import Settings
-from components.source_hash import source_hash
-from pipeline.config import DEFAULT_PATH, PipelineConfig
-from pipeline.scheduling.store import FOLDER, REPORT_FILE
+from pipeline.config.model import DEFAULT_PATH, PipelineConfig
+from pipeline.schedule.database import FOLDER, REPORT_FILE
 
 PROJECT = DEFAULT_PATH.parent
 # Options of engines may hold what nobody else should read.

@@ -18,7 +18,7 @@ import click
 from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
-from pipeline.config import DEFAULT_PATH, ConfigError, find_config
+from pipeline.config.model import DEFAULT_PATH, ConfigError, find_config
 from pipeline.local_runner import config_from_environment
 
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"

@@ -20,8 +20,8 @@ COMMAND_LINE = "tfx.tools.cli"
 FACTORY = f"{COMMAND_LINE}.handler.handler_factory"
 HERE = Path(__file__)
 OURS = {
-    f"{COMMAND_LINE}.handler.kubeflow_handler": HERE.with_name("handler.py"),
-    f"{COMMAND_LINE}.handler.airflow_handler": HERE.parent.with_name("airflow_handler.py"),
+    f"{COMMAND_LINE}.handler.kubeflow_handler": HERE.with_name("kubeflow_handler.py"),
+    f"{COMMAND_LINE}.handler.airflow_handler": HERE.with_name("airflow_handler.py"),
 }
 
 

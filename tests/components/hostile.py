@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from components.image_example_gen.image_codec import EXIF_ORIENTATION
+from components.image_example_gen.images.codec import EXIF_ORIENTATION
 
 MAX_PIXELS = 1_000_000
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from components.common.errors import DataError
 from components.curated_schema.schema import fill_classes, parse_schema
-from components.errors import DataError
 
 SCHEMA = (Path(__file__).parents[2] / "data" / "schema.pbtxt").read_text()
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from pipeline.beam_options import complete
+from pipeline.config.beam import complete
 from tests.components.data_steps import data_steps
 
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]

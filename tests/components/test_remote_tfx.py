@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from components import files
 from components.atomic_pusher.store import push, pushed_models, rollback
-from components.errors import DataError
-from components.image_example_gen.listing import fingerprint, list_folder
-from components.ingest_report import read_summary
+from components.common import files
+from components.common.errors import DataError
+from components.common.ingest_report import read_summary
+from components.image_example_gen.sources.listing import fingerprint, list_folder
 from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
-from tests.components.test_ingest_tfx import ingest, read_examples, value  # noqa: F401 - ingest is a fixture
+from tests.components.image_example_gen.test_ingest_tfx import ingest, read_examples, value  # noqa: F401 - ingest is a fixture
 
 pytestmark = pytest.mark.tfx
 

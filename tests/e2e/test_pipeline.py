@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image
 
-from pipeline.run_record import latest_run
+from pipeline.history.metadata import latest_run
 from tests.e2e.user_project import BIN, PROJECT, run_command
 
 pytestmark = pytest.mark.tfx

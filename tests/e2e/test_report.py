@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.run_record import find_run
+from pipeline.history.metadata import find_run
 
 pytestmark = pytest.mark.tfx
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_config
-from pipeline.run_record import latest_run
+from pipeline.config.model import load_config
+from pipeline.history.metadata import latest_run
 from tests.e2e.user_project import BIN, run_command
 
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]

@@ -16,10 +16,10 @@ import pytest
 from components.atomic_pusher.store import pushed_models
 from components.model_exporter.report import read_report as read_exports
 from components.serving_check.expected import read_expected
-from components.serving_check.probing import probe
+from components.serving_check.probe import probe
 from components.serving_check.verdict import largest_difference
-from pipeline.run_lock import RUN, holder_of
-from pipeline.run_record import latest_run
+from pipeline.execution.run_lock import RUN, holder_of
+from pipeline.history.metadata import latest_run
 from tests.e2e.user_project import BIN
 from tests.mounts import mounted, set_read_only
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.run_record import latest_run
+from pipeline.history.metadata import latest_run
 from tests.e2e.user_project import BIN
-from trainer.trial_records import read_records
+from trainer.tuning.records import read_records
 
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]
 

@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from pipeline import dag, data_part
-from pipeline.config import load_config
+from pipeline import dag
+from pipeline.config.model import load_config
+from pipeline.steps import data as data_part
 
 pytestmark = pytest.mark.tfx
 
@@ -49,7 +50,7 @@ def test_without_a_tuner_the_trainer_takes_no_hyperparameters():
 
 
 def test_the_floor_holds_for_the_whole_and_not_for_every_class():
-    from pipeline.eval_config import GATED_METRIC, make_eval_config
+    from pipeline.steps.eval_config import GATED_METRIC, make_eval_config
 
     config = make_eval_config(load_config(overrides=["evaluate.min_accuracy=0.75"]).evaluate)
     (gated,) = [metric for metric in config.metrics_specs[0].metrics if metric.class_name == GATED_METRIC]

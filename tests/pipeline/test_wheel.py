@@ -5,7 +5,7 @@ import subprocess
 import sys
 import zipfile
 
-from pipeline.config import DEFAULT_PATH
+from pipeline.config.model import DEFAULT_PATH
 
 
 def test_the_shipped_settings_are_read_from_an_installed_wheel(tmp_path):
@@ -16,7 +16,7 @@ def test_the_shipped_settings_are_read_from_an_installed_wheel(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     done = subprocess.run(
-        [sys.executable, "-c", "import pipeline.config as it; print(it.DEFAULT_PATH, it.load_config().name)"],
+        [sys.executable, "-c", "import pipeline.config.model as it; print(it.DEFAULT_PATH, it.load_config().name)"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(installed)},
         capture_output=True,

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from components.serving_check.expected import read_expected
-from components.serving_check.probing import probe
+from components.serving_check.probe import probe
 from components.serving_check.verdict import largest_difference
 
 ALLOWED = 1e-5

@@ -4,7 +4,7 @@ set -eu
 cd /project
 
 # A checkout's files are newer than the environment; whether it has to change, the lock's hash says.
-hash=$(cat pyproject.toml requirements.lock Makefile pipeline/kubeflow/tfx_efficientnet.pth | sha256sum)
+hash=$(cat pyproject.toml requirements.lock Makefile pipeline/tfx_cli/tfx_efficientnet.pth | sha256sum)
 if [ "$hash" = "$(cat .venv/lock-hash 2>/dev/null)" ]; then
     touch .venv/.installed-requirements.lock
 else
@@ -16,4 +16,4 @@ echo "$hash" >.venv/lock-hash
 
 make -s unit
 .venv/bin/effnet run
-.venv/bin/python -m pytest -q tests/kubeflow/test_compile.py
+.venv/bin/python -m pytest -q tests/pipeline/kubeflow/test_compile.py

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Whether every Python finds a package for each line of the locks on the oldest system that pipeline/stack.py names for its
+# Whether every Python finds a package for each line of the locks on the oldest system that pipeline/doctor/stack.py names for its
 # stack; UV as $1.
 set -eu
 uv=$1

@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from pipeline.config import DEFAULT_PATH
-from pipeline.stack import NEWER, OLDER
+from pipeline.config.model import DEFAULT_PATH
+from pipeline.doctor.stack import NEWER, OLDER
 
 PROJECT = DEFAULT_PATH.parent
 WORKFLOWS = sorted((PROJECT / ".github/workflows").glob("*.yml"))

@@ -19,10 +19,10 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from trainer.fitting import Training
+from trainer.fit.loop import Training
+from trainer.fit.progress_log import PROGRESS
 from trainer.job import TrainingJob
 from trainer.layers import BatchNormalization, Dropout, Normalization
-from trainer.progress import PROGRESS
 from trainer.settings import ModelSettings, TrainSettings
 
 SIDE = 32
@@ -102,7 +102,7 @@ def build_tiny(
 
 def train_tiny(job: TrainingJob) -> tuple[Training, keras.Model]:
     """Runs a job with the tiny network."""
-    with mock.patch("trainer.setup.build_efficientnet", build_tiny):
+    with mock.patch("trainer.fit.context.build_efficientnet", build_tiny):
         training = Training(job, RATES)
         return training, training.run()
 
@@ -117,7 +117,7 @@ def main() -> None:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(devices[0]))
         names = [f"CPU:{number}" for number in range(int(devices[0]))]
-    with mock.patch("trainer.setup.accelerators", lambda: names):
+    with mock.patch("trainer.fit.context.accelerators", lambda: names):
         training, model = train_tiny(make_job(Path(folder), **json.loads(settings)))
     # What the export takes: one network on one device.
     from trainer.train import single_float32

@@ -21,8 +21,8 @@ from trainer.hyperparameters import default_values
 from trainer.job import TrainingJob
 from trainer.scaling import Variant
 from trainer.settings import TuneSettings
-from trainer.study import Study
 from trainer.tuner import SearchElsewhere, search
+from trainer.tuning.shared_network import Study
 
 TINY = Variant("tiny", 0.2, 0.3, 32, 0.2)
 
@@ -41,7 +41,7 @@ def build_tiny_efficientnet(variant: str, *arguments, **options):
 
 def tiny_networks():
     """Makes every network of this process a tiny one."""
-    return mock.patch("trainer.setup.build_efficientnet", build_tiny_efficientnet)
+    return mock.patch("trainer.fit.context.build_efficientnet", build_tiny_efficientnet)
 
 
 def search_here(function: Callable, *arguments):
@@ -107,7 +107,7 @@ def search_leisurely(*arguments) -> None:
 
 def search_leisurely_and_impatiently(*arguments) -> None:
     """The same, of a worker that does not wait long for its chief."""
-    with mock.patch("trainer.parallel_search.SECONDS_TO_START", 20.0):
+    with mock.patch("trainer.tuning.parallel.SECONDS_TO_START", 20.0):
         search_leisurely(*arguments)
 
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from trainer.augment import Augmenter
-from trainer.presets import Augment
 from trainer.randaugment import OPERATIONS, randaugment
+from trainer.recipes import Augment
 
 SIDE = 64
 EVERY_KIND = {

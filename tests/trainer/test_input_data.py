@@ -6,7 +6,7 @@ import pytest
 from tests.trainer.digits import write_records
 from trainer import input_data
 from trainer.input_data import Split, eval_batches, open_split, steps_per_epoch, train_batches
-from trainer.presets import Augment
+from trainer.recipes import Augment
 
 NUM_EXAMPLES, SIZE = 23, 8
 COUNTS = (18, 4, 1)  # examples of the classes 0, 1 and 2

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.trainer.digits import SIDE, build_tiny
-from trainer.averaging import WeightAverage
+from trainer.fit.ema import WeightAverage
+from trainer.fit.phases import phases_of
+from trainer.learning_rate import batch_norm_momentum, compile_model, learning_rate_schedule
 from trainer.optimizers import AdamW, RMSprop
-from trainer.phases import phases_of
-from trainer.presets import RECIPES
-from trainer.recipe import batch_norm_momentum, compile_model, learning_rate_schedule
+from trainer.recipes import RECIPES
 from trainer.settings import TrainSettings
 
 STEPS = 100  # an epoch

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from components.serving_check.check import check
-from components.serving_check.probing import probe
+from components.serving_check.probe import probe
 from components.serving_check.verdict import Budgets
 from trainer.input_data import eval_batches, open_split
 from trainer.model_info import read_model_info
@@ -89,7 +89,7 @@ def job(tmp_path_factory, raw_images):
 @pytest.fixture(scope="module")
 def trained(job):
     """The exported model, trained in a process of its own."""
-    from trainer.fresh_process import call_in_fresh_process
+    from trainer.fit.process import call_in_fresh_process
     from trainer.train import train
 
     call_in_fresh_process(train, job)
@@ -169,7 +169,7 @@ def test_a_model_whose_weights_were_spoilt_on_the_way_is_not_served(job, trained
 
 
 def test_the_process_that_asks_the_model_finds_none_of_this_project():
-    from components.serving_check.probing import site_packages
+    from components.serving_check.probe import site_packages
 
     rooms = ("trainer", "components", "pipeline", "data")
     look = f"""

@@ -4,12 +4,12 @@ from typing import Any
 
 import keras
 
-from trainer.backbone_table import BACKBONES
 from trainer.blocks import layer_seed
+from trainer.compound.backbone_table import BACKBONES
 from trainer.efficientnet import INITIAL_CLASSES, INPUT_NAME
+from trainer.fit.context import Setup
 from trainer.kernels import Tensor
 from trainer.layers import Dropout
-from trainer.setup import Setup
 from trainer.weights import CLASSIFIER
 
 

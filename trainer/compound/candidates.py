@@ -16,18 +16,18 @@ import keras
 import tensorflow as tf
 
 from trainer.atomic_file import write_atomically
-from trainer.backbone_table import BACKBONES
-from trainer.backbones import BackboneSetup, built_macs
-from trainer.callbacks import StepTimer, TrainingDiverged, TrainingFailed
-from trainer.fitting import Training
-from trainer.forecast import Pace, Timing, training_seconds
-from trainer.guessing import constant_loss
+from trainer.compound.backbone_table import BACKBONES
+from trainer.compound.backbones import BackboneSetup, built_macs
+from trainer.compound.constant_prediction import constant_loss
+from trainer.compound.forecast import Pace, Timing, training_seconds
+from trainer.compound.latency import device_name, measure_latency
+from trainer.fit.callbacks import StepTimer, TrainingDiverged, TrainingFailed
+from trainer.fit.context import Setup
+from trainer.fit.loop import Training
+from trainer.fit.phases import phases_of
 from trainer.hyperparameters import choose_rates
 from trainer.input_data import steps_per_epoch, train_batches
 from trainer.job import TrainingJob
-from trainer.latency import device_name, measure_latency
-from trainer.phases import phases_of
-from trainer.setup import Setup
 
 # A traced network with gradients of its own stays in TensorFlow's gradient registry (tf.custom_gradient registers each
 # under a new name) for as long as the process lives: some 100 MB. So trainings move to a new process now and then.

@@ -1,7 +1,7 @@
 """Successive halving over networks: all are trained shortly, the better half for twice as long, again.
 
 Every rung trains anew, with a schedule of its own length: what is compared has come to rest. The state lies in the
-search's folder as it changes (trainer/trials.py), each single training's too (trainer/contenders.py).
+search's folder as it changes (trainer/tuning/trials.py), each single training's too (trainer/compound/candidates.py).
 """
 
 import itertools
@@ -15,14 +15,21 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from trainer.callbacks import TrainingFailed
-from trainer.contenders import TRAININGS_PER_PROCESS, Contender, Outcome, count_settled, outcome_of, read_outcome
-from trainer.forecast import Pace, Timing, clock, counted
-from trainer.progress import DONE, PROGRESS
-from trainer.scaling_grid import PAPER, GridPoint
-from trainer.search_space import MIN_SEED, SearchOracle
-from trainer.trial_records import TrialRecord, read_records
-from trainer.trials import PROJECT, History, RecordedTrials
+from trainer.compound.candidates import (
+    TRAININGS_PER_PROCESS,
+    Contender,
+    Outcome,
+    count_settled,
+    outcome_of,
+    read_outcome,
+)
+from trainer.compound.forecast import Pace, Timing, clock, counted
+from trainer.compound.grid import PAPER, GridPoint
+from trainer.fit.callbacks import TrainingFailed
+from trainer.fit.progress_log import DONE, PROGRESS
+from trainer.tuning.oracles import MIN_SEED, SearchOracle
+from trainer.tuning.records import TrialRecord, read_records
+from trainer.tuning.trials import PROJECT, History, RecordedTrials
 
 NETWORK, RUNG, EPOCHS = "network", "tuner/round", "tuner/epochs"  # of a trial; the first is what is searched
 LEAST_FINALISTS = 2

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from trainer.callbacks import TrainingFailed
-from trainer.contenders import Outcome, outcome_of
-from trainer.fresh_process import call_in_fresh_process
+from trainer.compound.candidates import Outcome, outcome_of
+from trainer.fit.callbacks import TrainingFailed
+from trainer.fit.process import call_in_fresh_process
+from trainer.fit.progress_log import PROGRESS
 from trainer.job import TrainingJob
-from trainer.progress import PROGRESS
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs

@@ -6,8 +6,7 @@ from itertools import product
 
 import tensorflow as tf
 
-from trainer.callbacks import TrainingFailed
-from trainer.contenders import (
+from trainer.compound.candidates import (
     TRAININGS_PER_PROCESS,
     Contender,
     count_settled,
@@ -15,9 +14,10 @@ from trainer.contenders import (
     outcome_of,
     why_failed,
 )
-from trainer.forecast import Pace, Timing, clock
+from trainer.compound.forecast import Pace, Timing, clock
+from trainer.fit.callbacks import TrainingFailed
+from trainer.fit.progress_log import DONE, PROGRESS
 from trainer.job import TrainingJob
-from trainer.progress import DONE, PROGRESS
 
 
 def trainings_left(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainer.progress import PROGRESS
+from trainer.fit.progress_log import PROGRESS
 
 SECONDS_BETWEEN_LINES = 2.0
 

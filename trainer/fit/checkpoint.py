@@ -18,9 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.averaging import WeightAverage
-from trainer.callbacks import EarlyStopping
-from trainer.progress import PROGRESS
+from trainer.fit.callbacks import EarlyStopping
+from trainer.fit.ema import WeightAverage
+from trainer.fit.progress_log import PROGRESS
 
 STATE_FILE = "state.npz"
 MOST_TIME_SAVING = 0.02  # of the training's time

@@ -5,12 +5,19 @@ from typing import Any
 
 import keras
 
-from trainer.devices import accelerators, choose_batch_size, choose_precision, choose_strategy, choose_xla, step_fits
 from trainer.efficientnet import build_efficientnet
+from trainer.fit.devices import (
+    accelerators,
+    choose_batch_size,
+    choose_precision,
+    choose_strategy,
+    choose_xla,
+    step_fits,
+)
+from trainer.fit.phases import Phase, compile_phase
 from trainer.input_data import ContentShare, Split, open_split, steps_per_epoch
 from trainer.job import TrainingJob
-from trainer.phases import Phase, compile_phase
-from trainer.recipe import batch_norm_momentum
+from trainer.learning_rate import batch_norm_momentum
 from trainer.runtime import prepare_cpu_process
 from trainer.weights import load_weights
 

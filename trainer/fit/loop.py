@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 import keras
 import tensorflow as tf
 
-from trainer.averaging import WeightAverage
-from trainer.callbacks import EarlyStopping, ProgressLogger
-from trainer.checkpoint import Checkpointing, CheckpointStore, Progress, Saved, State
+from trainer.fit.callbacks import EarlyStopping, ProgressLogger
+from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Progress, Saved, State
+from trainer.fit.context import Setup
+from trainer.fit.ema import WeightAverage
+from trainer.fit.phases import Phase, phases_of
+from trainer.fit.progress_log import PROGRESS
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
-from trainer.phases import Phase, phases_of
-from trainer.progress import PROGRESS
-from trainer.setup import Setup
 
 
 class Training:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import keras
 
-from trainer.presets import Recipe
-from trainer.recipe import compile_model, learning_rate_schedule
+from trainer.learning_rate import compile_model, learning_rate_schedule
+from trainer.recipes import Recipe
 from trainer.weights import CLASSIFIER
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from trainer.progress import PROGRESS
+from trainer.fit.progress_log import PROGRESS
 
 
 class TrainingProcessDied(RuntimeError):

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from trainer.hyperparameters import RATES
-from trainer.trial_records import TrialRecord
+from trainer.tuning.records import TrialRecord
 
 SIZE = (7.0, 5.0)  # inches
 AREA = 110  # of a mark, in square points

@@ -13,17 +13,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.callbacks import StepTimer
 from trainer.efficientnet import reinitialize, set_regularisation
+from trainer.fit.callbacks import StepTimer
+from trainer.fit.context import Setup
+from trainer.fit.phases import Phase, compile_phase
+from trainer.fit.progress_log import PROGRESS
 from trainer.hyperparameters import default_values
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
 from trainer.kernels import Tensor
-from trainer.phases import Phase, compile_phase
-from trainer.progress import PROGRESS
-from trainer.recipe import learning_rate_schedule, reset_optimizer
+from trainer.learning_rate import learning_rate_schedule, reset_optimizer
 from trainer.settings import TuneSettings
-from trainer.setup import Setup
 
 TIMED_STEPS = 4  # the first of which traces the network
 

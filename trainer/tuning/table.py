@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from trainer.trial_records import TrialRecord
+from trainer.tuning.records import TrialRecord
 
 COLUMNS = ("trial", "status", "score", "val_loss", "val_accuracy", "epochs", "seconds", "default", "winner")
 ROWS_SHOWN = 12  # while it runs: the best trial and the newest ones

@@ -12,12 +12,12 @@ import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
-from trainer.callbacks import ProgressLogger, TrainingDiverged, TrainingFailed
-from trainer.progress import PROGRESS, TABLE
-from trainer.search_space import SearchOracle, plan_of, searched_values
-from trainer.study import Study
-from trainer.trial_records import Status, TrialRecord, ranked, read_record, read_records, write_record
-from trainer.trial_table import shown_rows
+from trainer.fit.callbacks import ProgressLogger, TrainingDiverged, TrainingFailed
+from trainer.fit.progress_log import PROGRESS, TABLE
+from trainer.tuning.oracles import SearchOracle, plan_of, searched_values
+from trainer.tuning.records import Status, TrialRecord, ranked, read_record, read_records, write_record
+from trainer.tuning.shared_network import Study
+from trainer.tuning.table import shown_rows
 
 PROJECT = "search"  # Keras Tuner's folder for the trials
 LEAST_PEERS = 3  # finished trials before another can be called hopeless

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from components.image_example_gen.integrity import PNG_SIGNATURE, ImageError, check_jpeg, check_png
-from components.image_example_gen.perceptual import perceptual_hash
+from components.image_example_gen.images.integrity import PNG_SIGNATURE, ImageError, check_jpeg, check_png
+from components.image_example_gen.images.perceptual_hash import perceptual_hash
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from components.errors import DataError
-from components.image_example_gen.listing import Listing, Rejected
+from components.common.errors import DataError
+from components.image_example_gen.sources.listing import Listing, Rejected
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "eval", "eval": "eval"}
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components import files
-from components.errors import DataError, MissingData
+from components.common import files
+from components.common.errors import DataError, MissingData
 
 # What operating systems, file managers and notebooks leave behind; it is named in the report and never read.
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"})

@@ -11,9 +11,9 @@ import io
 import json
 from collections.abc import Iterator
 
-from components.errors import DataError
-from components.image_example_gen.layout import SPLIT_FOLDERS, ImageFile, Plan
-from components.image_example_gen.listing import Listing, Rejected
+from components.common.errors import DataError
+from components.image_example_gen.sources.folders import SPLIT_FOLDERS, ImageFile, Plan
+from components.image_example_gen.sources.listing import Listing, Rejected
 
 SUFFIXES = (".csv", ".jsonl")
 REQUIRED = ("path", "label")

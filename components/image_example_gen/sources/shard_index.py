@@ -16,9 +16,9 @@ from dataclasses import astuple
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
-from components import files
-from components.image_example_gen.listing import Rejected
-from components.image_example_gen.shards import Found, index_shard, is_packed
+from components.common import files
+from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.shards import Found, index_shard, is_packed
 
 _DONE = "done"
 _LINES: dict[str, type[Found] | type[Rejected]] = {"found": Found, "rejected": Rejected}

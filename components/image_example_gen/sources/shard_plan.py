@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from components.image_example_gen.layout import SPLIT_FOLDERS, ImageFile, Plan
-from components.image_example_gen.listing import Listing, Rejected
-from components.image_example_gen.shards import Found, is_shard
+from components.image_example_gen.sources.folders import SPLIT_FOLDERS, ImageFile, Plan
+from components.image_example_gen.sources.listing import Listing, Rejected
+from components.image_example_gen.sources.shards import Found, is_shard
 
 
 def plan_shards(found: Iterable[Found | Rejected], listing: Listing, configured_classes: Sequence[str] = ()) -> Plan:

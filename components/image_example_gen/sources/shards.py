@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import google_crc32c
 
-from components.image_example_gen.layout import SPLIT_FOLDERS
-from components.image_example_gen.listing import Rejected, is_litter
+from components.image_example_gen.sources.folders import SPLIT_FOLDERS
+from components.image_example_gen.sources.listing import Rejected, is_litter
 
 _SHARD = re.compile(r"\.(tar|tfrecords?)(\.gz)?$|\.tgz$|tfrecord-\d+-of-\d+(\.gz)?$", re.IGNORECASE)
 _PACKED = re.compile(r"\.(gz|tgz)$", re.IGNORECASE)

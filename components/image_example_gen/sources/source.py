@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from components import files
-from components.errors import DataError, MissingData
-from components.image_example_gen.layout import Plan, combine, plan_folders
-from components.image_example_gen.listing import Listing, Rejected, fingerprint, list_folder
-from components.image_example_gen.manifest import SUFFIXES, plan_manifest
-from components.image_example_gen.shard_plan import plan_shards
-from components.image_example_gen.shards import Found, is_image_name, is_shard
-from components.image_example_gen.spans import PLACEHOLDER, SpanRule
+from components.common import files
+from components.common.errors import DataError, MissingData
+from components.image_example_gen.sources.folders import Plan, combine, plan_folders
+from components.image_example_gen.sources.listing import Listing, Rejected, fingerprint, list_folder
+from components.image_example_gen.sources.manifest import SUFFIXES, plan_manifest
+from components.image_example_gen.sources.shard_plan import plan_shards
+from components.image_example_gen.sources.shards import Found, is_image_name, is_shard
+from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from components.errors import DataError, MissingData
+from components.common.errors import DataError, MissingData
 
 PLACEHOLDER = "{SPAN}"
 _DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")

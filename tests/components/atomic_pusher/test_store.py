@@ -11,7 +11,7 @@ import pytest
 
 from components.atomic_pusher import store
 from components.atomic_pusher.store import pushed_models
-from components.errors import PushError, Withdrawn
+from components.common.errors import PushError, Withdrawn
 from components.served_model.record import PushRecord
 from components.served_model.versions import find_baseline, fingerprint
 from tests.mounts import mounted, set_read_only

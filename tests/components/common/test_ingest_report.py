@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.errors import DataError
-from components.ingest_report import (
+from components.common.errors import DataError
+from components.common.ingest_report import (
     IngestSummary,
     read_classes,
     read_quarantine,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.data_profile.profile import (
+from components.common.errors import DataError
+from components.common.profile import (
     FEATURES,
     divergence,
     find_drift,
@@ -15,7 +16,6 @@ from components.data_profile.profile import (
     read_profile,
     write_profile,
 )
-from components.errors import DataError
 
 counts = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 10_000), min_size=1)
 

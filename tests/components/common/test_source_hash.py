@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.source_hash import source_hash
+from components.common.source_hash import source_hash
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.data_profile.profile import find_drift, read_profile
+from components.common.profile import find_drift, read_profile
 from components.served_model.versions import served_path
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]

@@ -3,6 +3,8 @@
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from components.common.errors import DataError
+from components.common.ingest_report import IngestSummary
 from components.data_gate.verdict import (
     check,
     find_problems,
@@ -10,8 +12,6 @@ from components.data_gate.verdict import (
     read_anomalies,
     read_statistics,
 )
-from components.errors import DataError
-from components.ingest_report import IngestSummary
 
 SPLITS = ("train", "val", "eval")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.errors import GateError
+from components.common.errors import GateError
 from components.gated_evaluator.thresholds import require_absolute_threshold
 
 BOUND = {"value_threshold": {"lower_bound": 0.8}}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.errors import DataError
-from components.image_example_gen.accounts import summarise
-from components.image_example_gen.layout import ImageFile, Plan
-from components.image_example_gen.listing import Rejected
+from components.common.errors import DataError
+from components.image_example_gen.balance import summarise
+from components.image_example_gen.sources.folders import ImageFile, Plan
+from components.image_example_gen.sources.listing import Rejected
 
 PLAN = Plan(
     images=[ImageFile("cat/1.png", 9, 0, ""), ImageFile("dog/2.png", 9, 1, ""), ImageFile("dog/3.png", 9, 1, "")],

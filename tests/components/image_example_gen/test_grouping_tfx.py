@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from components.image_example_gen.image_codec import NormalisedImage
-from components.image_example_gen.layout import ImageFile
-from components.image_example_gen.perceptual import NEAR_BITS
+from components.image_example_gen.images.codec import NormalisedImage
+from components.image_example_gen.images.perceptual_hash import NEAR_BITS
+from components.image_example_gen.sources.folders import ImageFile
 from components.image_example_gen.split import SPLITS, SplitRule
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
@@ -39,7 +39,7 @@ def hash_of(content: int) -> int:
 
 
 def surveyed_from(number: int, content: int, label: int, split: str, group: str):
-    from components.image_example_gen.survey import Surveyed
+    from components.image_example_gen.first_pass import Surveyed
 
     image = NormalisedImage(b"", "png", 8, 8, 0.5, f"{hash_of(content) % 2**256:064x}", ())
     return Surveyed(ImageFile(f"{number}.png", 1, label, split, group), f"{content:064x}", image)
@@ -49,7 +49,7 @@ def assign(surveyed, near_duplicates=True, rule=RULE):
     """Runs the Beam part; returns (split, image) pairs and the quarantined paths with their reasons."""
     import apache_beam as beam
 
-    from components.image_example_gen.units import AssignSplits
+    from components.image_example_gen.grouping import AssignSplits
 
     with tempfile.TemporaryDirectory() as folder:
         with beam.Pipeline() as pipeline:
@@ -112,7 +112,7 @@ def test_the_quarantine_names_both_classes_and_both_splits():
 
 def many(numbers, label=0):
     """Images without company."""
-    from components.image_example_gen.survey import Surveyed
+    from components.image_example_gen.first_pass import Surveyed
 
     for number in numbers:
         content = hashlib.sha256(str(number).encode()).hexdigest()

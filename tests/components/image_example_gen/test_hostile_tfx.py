@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from components.ingest_report import read_quarantine, read_summary
+from components.common.ingest_report import read_quarantine, read_summary
 from tests.components.hostile import MAX_PIXELS, hostile_files
-from tests.components.test_ingest_tfx import ingest, read_examples, value  # noqa: F401 - ingest is a fixture
+from tests.components.image_example_gen.test_ingest_tfx import ingest, read_examples, value  # noqa: F401 - ingest is a fixture
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 

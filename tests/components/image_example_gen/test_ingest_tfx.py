@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from components.data_profile.profile import find_drift, write_profile
-from components.errors import DataError
-from components.ingest_report import IngestSummary, read_classes, read_quarantine, read_summary
-from pipeline.config import Drift
+from components.common.errors import DataError
+from components.common.ingest_report import IngestSummary, read_classes, read_quarantine, read_summary
+from components.common.profile import find_drift, write_profile
+from pipeline.config.model import Drift
 from tests.components.data_steps import data_steps
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
@@ -44,7 +44,7 @@ def ingest(tmp_path):
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
 
-    from components.artifacts import IngestReport
+    from components.common.artifacts import IngestReport
     from components.image_example_gen.executor import Executor
 
     def apply(root: Path, name: str = "run", classes=(), **changes):

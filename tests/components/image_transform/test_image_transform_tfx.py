@@ -11,7 +11,7 @@ from components.image_transform.forecast import Forecast, check_room, readable
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
-SCHEMA = Path(__file__).parents[2] / "data" / "schema.pbtxt"
+SCHEMA = Path(__file__).parents[3] / "data" / "schema.pbtxt"
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def run_exporter(home: Path, pushed: bool, max_accuracy_drop: float = 0.01) -> P
     """Run the component's executor on a pushed model; returns the artifact's folder."""
     from tfx.types import standard_artifacts
 
-    from components.artifacts import Exports
+    from components.common.artifacts import Exports
     from components.model_exporter.executor import Executor
 
     model, examples, exports = standard_artifacts.PushedModel(), standard_artifacts.Examples(), Exports()

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from components.run_report.render import render
-from tests.components.test_run_report import NAMES, SECTIONS, full_report
+from tests.components.run_report.test_run_report import NAMES, SECTIONS, full_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")

@@ -30,7 +30,7 @@ from components.run_report.content import (
     Training,
     Tuning,
 )
-from components.run_report.pictures import as_seen, overlay, thumbnail
+from components.run_report.images import as_seen, overlay, thumbnail
 from components.run_report.render import render
 from components.run_report.schedule import read_schedule
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.config import load_config
+from pipeline.config.model import load_config
 
 pytestmark = pytest.mark.tfx
 
@@ -106,7 +106,7 @@ def validate(model, examples, home: Path):
     from tfx.dsl.components.base.base_executor import BaseExecutor
     from tfx.types import Channel, standard_artifacts
 
-    from pipeline.infra_validation import make_infra_validator
+    from pipeline.steps.infra_validation import make_infra_validator
 
     settings = load_config(overrides=["serving.infra_validator=docker"]).serving
     node = make_infra_validator(

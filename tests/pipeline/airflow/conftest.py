@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 LOCK = Path(__file__).with_name("requirements.lock")
-PROJECT = LOCK.parents[2]
+PROJECT = LOCK.parents[3]
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.e2e.user_project import BIN, PROJECT, run_command
-from tests.scheduling.days import CONFIG, Days
+from tests.pipeline.schedule.days import CONFIG, Days
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.tfx]
 

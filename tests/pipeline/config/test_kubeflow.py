@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.config import ConfigError, load_config
-from pipeline.kubeflow.settings import KubeflowSettings, Step
+from pipeline.config.kubeflow import KubeflowSettings, Step
+from pipeline.config.model import ConfigError, load_config
 
 
 def problem(override: str) -> str:

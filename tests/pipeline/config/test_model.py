@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+from pipeline.config.model import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
 
 
 @pytest.fixture

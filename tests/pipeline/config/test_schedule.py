@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import DEFAULT_PATH, ConfigError, load_config
+from pipeline.config.model import DEFAULT_PATH, ConfigError, load_config
 
 
 @pytest.mark.parametrize(

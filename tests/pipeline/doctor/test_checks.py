@@ -7,8 +7,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import doctor, stack
 from pipeline.cli import app
+from pipeline.doctor import checks, stack
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_it_names_the_stack_and_why_and_all_that_is_well():
     assert ok
     assert finding == f"{stack.stack_of(python)}: {stack.explain_choice(python, stack.glibc_version())}"
     assert ("newer stack" in verdicts) == (stack.stack_of(python) is stack.OLDER)
-    assert all(verdicts[subject][0] for subject in ("Python", "C library", "disk", "write access", *doctor.PACKAGES))
+    assert all(verdicts[subject][0] for subject in ("Python", "C library", "disk", "write access", *checks.PACKAGES))
 
 
 def test_a_tensorflow_that_cannot_be_imported_is_a_finding_among_the_others():
@@ -42,8 +42,8 @@ def test_a_tensorflow_that_cannot_be_imported_is_a_finding_among_the_others():
 
 
 def test_a_wheel_that_this_glibc_cannot_load_is_a_sentence_with_what_to_do(monkeypatch):
-    monkeypatch.setattr(doctor, "glibc_version", lambda: (2, 36))
-    monkeypatch.setattr(doctor, "find_obstacle", lambda _, glibc, machine: stack.find_obstacle((3, 13), glibc, machine))
+    monkeypatch.setattr(checks, "glibc_version", lambda: (2, 36))
+    monkeypatch.setattr(checks, "find_obstacle", lambda _, glibc, machine: stack.find_obstacle((3, 13), glibc, machine))
     monkeypatch.setattr(stack.platform, "machine", lambda: stack.MACHINE)
     status, verdicts = examined()
     assert status == 1

@@ -1,4 +1,4 @@
-"""Where each stack runs, and that the files which cannot ask `pipeline.stack` agree with it."""
+"""Where each stack runs, and that the files which cannot ask `pipeline.doctor.stack` agree with it."""
 
 import os
 import re
@@ -8,8 +8,8 @@ import subprocess
 import farmhash
 import pytest
 
-from pipeline.config import DEFAULT_PATH
-from pipeline.stack import MACHINE, NEWER, OLDER, explain_choice, explain_newer, find_obstacle, stack_of
+from pipeline.config.model import DEFAULT_PATH
+from pipeline.doctor.stack import MACHINE, NEWER, OLDER, explain_choice, explain_newer, find_obstacle, stack_of
 
 PROJECT = DEFAULT_PATH.parent
 DEBIAN_12, UBUNTU_22, UBUNTU_24, DEBIAN_13 = (2, 36), (2, 35), (2, 39), (2, 41)

@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from pipeline.progress import StepDisplay, TrainingDisplay
+from pipeline.execution.progress import StepDisplay, TrainingDisplay
 
 
 def shown(*messages: str, logger: str = "absl") -> list[str]:
@@ -70,7 +70,7 @@ def test_elsewhere_each_message_with_a_table_is_a_line():
 def test_output_of_libraries_goes_to_the_log_and_only_the_console_shows(tmp_path):
     program = (
         "import os, sys, pathlib\n"
-        "from pipeline.progress import quiet_output\n"
+        "from pipeline.execution.progress import quiet_output\n"
         "with quiet_output(pathlib.Path(sys.argv[1])) as console:\n"
         "    print('printed')\n"
         "    os.write(2, b'from C++\\n')\n"
@@ -105,7 +105,7 @@ def test_on_a_terminal_a_bar_follows_the_images_and_leaves_one_line():
 def test_verbose_shows_what_is_logged_and_keeps_it_too(tmp_path):
     program = (
         "import logging, sys, pathlib\n"
-        "from pipeline.progress import quiet_output\n"
+        "from pipeline.execution.progress import quiet_output\n"
         "with quiet_output(pathlib.Path(sys.argv[1]), verbose=True) as console:\n"
         "    logging.getLogger('anything').info('logged')\n"
     )
@@ -131,7 +131,7 @@ def test_trainings_that_follow_one_another_are_a_line_each_when_they_are_done(te
 
 def test_a_night_of_training_is_told_in_less_than_sixty_plain_lines(monkeypatch):
     clock = iter(range(1000, 10**9, 2))  # seconds, two at every look
-    monkeypatch.setattr("pipeline.progress.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("pipeline.execution.progress.time.monotonic", lambda: float(next(clock)))
     logging.getLogger("effnet.progress").setLevel(logging.INFO)
     screen = io.StringIO()
     with StepDisplay(Console(file=screen, width=200), ["Trainer"]):

@@ -11,7 +11,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from pipeline.scaling.stopping import stoppable
+from pipeline.execution.signals import stoppable
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import PipelineConfig, load_config
+from pipeline.config.model import PipelineConfig, load_config
 
 CLUSTER = (
     "data.path=/mnt/data/digits",

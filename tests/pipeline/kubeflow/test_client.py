@@ -3,11 +3,11 @@
 import pytest
 import yaml
 
+from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.connection import TOKEN_VARIABLE, connect
 from pipeline.kubeflow.errors import KubeflowError
-from pipeline.kubeflow.schedule import backend_cron
-from pipeline.kubeflow.service import Kubeflow
-from tests.kubeflow.contract_server import ContractServer
+from pipeline.schedule.kubeflow_cron import backend_cron
+from tests.pipeline.kubeflow.contract_server import ContractServer
 
 PARAMETERS = {"epochs": {"parameterType": "NUMBER_INTEGER"}, "note": {"parameterType": "STRING"}}
 
@@ -63,7 +63,7 @@ def test_a_pipeline_from_upload_to_deletion(kubeflow, server, package):
 
 
 def test_lists_are_read_to_their_last_page(kubeflow, package, monkeypatch):
-    monkeypatch.setattr("pipeline.kubeflow.service.PAGE", 2)
+    monkeypatch.setattr("pipeline.kubeflow.client.PAGE", 2)
     for number in range(5):
         kubeflow.create(f"flowers{number}", package)
     assert len(kubeflow.pipelines()) == 5

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from tests.e2e.user_project import BIN, PROJECT, run_command
-from tests.kubeflow.conftest import CLUSTER
-from tests.kubeflow.contract_server import ContractServer
+from tests.pipeline.kubeflow.conftest import CLUSTER
+from tests.pipeline.kubeflow.contract_server import ContractServer
 
 pytestmark = pytest.mark.tfx
 

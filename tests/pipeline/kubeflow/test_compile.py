@@ -8,7 +8,7 @@ import yaml
 from google.protobuf import json_format
 
 from pipeline.kubeflow.errors import KubeflowError
-from tests.kubeflow.conftest import cluster_config
+from tests.pipeline.kubeflow.conftest import cluster_config
 
 pytestmark = pytest.mark.tfx
 

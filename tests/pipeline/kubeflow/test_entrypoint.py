@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.ingest_report import IngestSummary, write_report
+from components.common.ingest_report import IngestSummary, write_report
 from pipeline.kubeflow.entrypoint import delete_markers, parse
 from pipeline.kubeflow.uris import mirror, places, restore
 
@@ -158,7 +158,7 @@ def test_with_remote_workers_a_step_reads_and_writes_where_the_artifacts_lie(run
     write_report(str(tmp_path / "bucket" / "report"), ["cat", "dog"], [], IngestSummary("/images", "f", 2, {}))
     report = {"uri": str(tmp_path / "bucket" / "report"), "type": {"instanceSchema": ""}, "name": "7"}
     schema = {"uri": str(tmp_path / "bucket" / "schema"), "type": {"instanceSchema": "title: tfx.Schema"}}
-    text = (Path(__file__).parents[2] / "data" / "schema.pbtxt").read_text()
+    text = (Path(__file__).parents[3] / "data" / "schema.pbtxt").read_text()
     inputs = {"artifacts": {"report": {"artifacts": [report]}}, "parameterValues": {"schema_text": text}}
     spec = {
         "artifacts": {"report": {"artifactType": {"instanceSchema": "title: effnet.IngestReport"}}},

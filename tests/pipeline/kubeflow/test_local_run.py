@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from data.quickstart import build_quickstart
-from pipeline.config import PipelineConfig
+from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow_runner import compile_pipeline
-from pipeline.scaling import pipeline as scale_pipeline
-from pipeline.scaling.question import Effort, compare_question
-from tests.kubeflow.conftest import cluster_config
-from tests.kubeflow.local_backend import LocalBackend, Task
+from pipeline.scale import tfx_pipeline as scale_pipeline
+from pipeline.scale.experiment import Effort, compare_question
+from tests.pipeline.kubeflow.conftest import cluster_config
+from tests.pipeline.kubeflow.local_backend import LocalBackend, Task
 
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]
 

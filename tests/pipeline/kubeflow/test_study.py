@@ -8,14 +8,14 @@ import yaml
 from google.protobuf import json_format
 from rich.console import Console
 
-from pipeline.data_part import PROJECT
 from pipeline.kubeflow.checks import TASK_NAME
 from pipeline.kubeflow.connection import TOKEN_VARIABLE
 from pipeline.kubeflow.errors import KubeflowError
-from pipeline.scaling import pipeline as scale_pipeline
-from pipeline.scaling.question import Effort, study_question
-from tests.kubeflow.conftest import cluster_config
-from tests.kubeflow.contract_server import ContractServer
+from pipeline.scale import tfx_pipeline as scale_pipeline
+from pipeline.scale.experiment import Effort, study_question
+from pipeline.steps.data import PROJECT
+from tests.pipeline.kubeflow.conftest import cluster_config
+from tests.pipeline.kubeflow.contract_server import ContractServer
 
 pytestmark = pytest.mark.tfx
 

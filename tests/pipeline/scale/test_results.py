@@ -8,15 +8,15 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from pipeline.config import DEFAULT_PATH, ConfigError, load_config
-from pipeline.config_edit import check_can_set, set_values
-from pipeline.scaling.figures import accuracy_figure, search_figure
-from pipeline.scaling.page import Page, write_page
-from pipeline.scaling.results import Row, csv_of_trainings, csv_table, guessing, not_told_apart
-from pipeline.scaling.search import check_learned
-from pipeline.scaling.study import print_rows
-from trainer.forecast import clock
-from trainer.guessing import constant_loss
+from pipeline.config.edit import check_can_set, set_values
+from pipeline.config.model import DEFAULT_PATH, ConfigError, load_config
+from pipeline.scale.figures import accuracy_figure, search_figure
+from pipeline.scale.report import Page, write_page
+from pipeline.scale.results import Row, csv_of_trainings, csv_table, guessing, not_told_apart
+from pipeline.scale.search import check_learned
+from pipeline.scale.study import print_rows
+from trainer.compound.constant_prediction import constant_loss
+from trainer.compound.forecast import clock
 
 
 def make_row(name, group, accuracies, macs=1_000_000, epochs=4, latency_ms=2.5, **details) -> Row:

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.config import ConfigError, load_config
-from pipeline.scaling.pipeline import create_scale_pipeline, own_config, write_report
-from pipeline.scaling.question import Effort, compare_question, study_question
+from pipeline.config.model import ConfigError, load_config
+from pipeline.scale.experiment import Effort, compare_question, study_question
+from pipeline.scale.tfx_pipeline import create_scale_pipeline, own_config, write_report
 
 pytestmark = pytest.mark.tfx
 
@@ -63,8 +63,8 @@ def test_the_gate_looks_at_what_the_pipeline_itself_has_pushed(nodes):
 
 
 def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged(tmp_path, nodes):
-    from trainer.contenders import Outcome
-    from trainer.scaling_node import OUTCOME_FILE
+    from trainer.compound.candidates import Outcome
+    from trainer.compound.node import OUTCOME_FILE
 
     inputs = nodes["StudyReport"].inputs
     trainers = [inputs[name].producer_component_id for name in sorted(inputs)]

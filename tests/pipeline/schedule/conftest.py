@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling.attendant import Attendant
-from tests.scheduling.helpers import CONFIG
+from pipeline.schedule.coordinator import Attendant
+from tests.pipeline.schedule.helpers import CONFIG
 
 # Takes the next line of `plan`: an exit status and what to print, or how long to work with a child of its own.
 STAND_IN = """

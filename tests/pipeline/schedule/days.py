@@ -14,12 +14,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from components.atomic_pusher.store import pushed_models
-from pipeline.run_record import RunRecord, all_runs
-from pipeline.scheduling.attempts import Attempt, Kind
-from pipeline.scheduling.attendant import Attendant
-from pipeline.scheduling.notes import day_start
-from tests.scheduling.conftest import Clock
-from tests.scheduling.receiver import Receiver
+from pipeline.history.metadata import RunRecord, all_runs
+from pipeline.schedule.attempts import Attempt, Kind
+from pipeline.schedule.coordinator import Attendant
+from pipeline.schedule.notes import day_start
+from tests.pipeline.schedule.conftest import Clock
+from tests.pipeline.schedule.receiver import Receiver
 
 CLASSES = 4
 A_DAY = 90  # images

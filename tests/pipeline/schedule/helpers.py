@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict
-from pipeline.scheduling.notes import note_of
+from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.notes import note_of
 
 EFFNET = Path(sys.executable).with_name("effnet")
 CONFIG = """
@@ -32,7 +32,7 @@ def left_running(attendant, slot, kind: Kind) -> Attempt:
 def held(folder: Path, name: str):
     """Another process that holds a lock until it is killed."""
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom pipeline.run_lock import hold\n"
+        "import sys, time\nfrom pathlib import Path\nfrom pipeline.execution.run_lock import hold\n"
         "with hold(Path(sys.argv[1]), sys.argv[2]):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", program, str(folder), name], stdout=subprocess.PIPE)

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.scheduling.alerts import Sent, tell
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict
-from pipeline.scheduling.ledger import NOBODY
-from pipeline.scheduling.settings import Alerts
-from tests.scheduling.receiver import listening
+from pipeline.config.schedule import Alerts
+from pipeline.schedule.alerts import Sent, tell
+from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.recorder import NOBODY
+from tests.pipeline.schedule.receiver import listening
 
 PASSWORD = "hunter2"
 NOW = datetime(2026, 3, 5, 2, 0, tzinfo=UTC)

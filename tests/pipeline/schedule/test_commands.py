@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling import scheduler as scheduling
-from pipeline.scheduling.attempts import Kind, Verdict
-from pipeline.scheduling.attendant import Attendant
-from pipeline.scheduling.notes import note_of
-from tests.scheduling.helpers import EFFNET, schedule
-from tests.scheduling.receiver import listening
+from pipeline.schedule import daemon
+from pipeline.schedule.attempts import Kind, Verdict
+from pipeline.schedule.coordinator import Attendant
+from pipeline.schedule.notes import note_of
+from tests.pipeline.schedule.helpers import EFFNET, schedule
+from tests.pipeline.schedule.receiver import listening
 
 
 def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, list[str]]:
@@ -87,11 +87,11 @@ def test_a_signal_is_a_stop_unless_whoever_started_it_had_it_ignored(folder, num
     attendant = Attendant(folder / "pipeline.yaml")
     before = signal.signal(number, signal.SIG_IGN)  # as nohup does
     try:
-        with scheduling.stop_when_signalled(attendant):
+        with daemon.stop_when_signalled(attendant):
             os.kill(os.getpid(), number)
         assert not attendant.stop.is_set()
         signal.signal(number, signal.SIG_DFL)
-        with scheduling.stop_when_signalled(attendant):
+        with daemon.stop_when_signalled(attendant):
             os.kill(os.getpid(), number)
         assert attendant.stop.is_set()
         assert signal.getsignal(number) is signal.SIG_DFL
@@ -100,7 +100,7 @@ def test_a_signal_is_a_stop_unless_whoever_started_it_had_it_ignored(folder, num
 
 
 def test_the_scheduler_does_not_wait_for_the_next_night_with_an_alert_that_was_not_taken(folder, monkeypatch):
-    monkeypatch.setattr(scheduling, "SOON", timedelta(seconds=1))
+    monkeypatch.setattr(daemon, "SOON", timedelta(seconds=1))
     attendant = Attendant(folder / "pipeline.yaml", ("schedule.alerts.urls=['${ALERT_URL}']",), say=lambda line: None)
     note = note_of(attendant.config, attendant.clock(), attendant.clock(), Kind.TRIGGERED, Verdict.FAILED, "no disk")
     attendant.store.note(note)
@@ -119,7 +119,7 @@ def test_the_scheduler_does_not_wait_for_the_next_night_with_an_alert_that_was_n
         receiver.status = 503
         watcher = threading.Thread(target=be_up_again)
         watcher.start()
-        scheduling.start(attendant)
+        daemon.start(attendant)
         watcher.join()
     assert attendant.ledger.pending() == []
     assert len(receiver.posts) == 2

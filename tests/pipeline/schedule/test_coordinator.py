@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.scheduling.attempts import Kind, Verdict
-from pipeline.scheduling.notes import note_of
-from pipeline.scheduling.store import Store
-from tests.scheduling.helpers import REFUSED, verdicts
+from pipeline.schedule.attempts import Kind, Verdict
+from pipeline.schedule.database import Store
+from pipeline.schedule.notes import note_of
+from tests.pipeline.schedule.helpers import REFUSED, verdicts
 
 FAILED = (1, "error: the disk is full")
 

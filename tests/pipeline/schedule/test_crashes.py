@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling import attendant as attendant_module
-from pipeline.scheduling.attempts import Kind, Verdict
-from pipeline.scheduling.child import run_child
-from tests.scheduling.helpers import REFUSED, left_running, until, verdicts
+from pipeline.schedule import coordinator
+from pipeline.schedule.attempts import Kind, Verdict
+from pipeline.schedule.process import run_child
+from tests.pipeline.schedule.helpers import REFUSED, left_running, until, verdicts
 
 
 def alive(process: int) -> bool:
@@ -81,7 +81,7 @@ def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, mon
     attendant = stand_in.attendant("schedule.retries={times: 2, wait: 5m}")
     attendant.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    looks, look_at = [], attendant_module.look_at
+    looks, look_at = [], coordinator.look_at
 
     def gone_twice(*arguments):  # no test can take a network drive away
         looks.append(stand_in.clock().strftime("%H:%M"))
@@ -89,7 +89,7 @@ def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, mon
             raise OSError(116, "Stale file handle")
         return look_at(*arguments)
 
-    monkeypatch.setattr(attendant_module, "look_at", gone_twice)
+    monkeypatch.setattr(coordinator, "look_at", gone_twice)
     attendant.attend()
     made = attendant.store.attempts()
     assert [(one.verdict, one.attempt, one.settled) for one in made] == [

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from components.atomic_pusher.store import INCOMING
-from pipeline.report import find_report
-from pipeline.scheduling.attempts import Attempt, Verdict
+from pipeline.history.report import find_report
+from pipeline.schedule.attempts import Attempt, Verdict
 from tests.e2e.user_project import BIN
-from tests.scheduling.days import CLASSES, MOST_WORSE, Days
-from tests.scheduling.receiver import listening
+from tests.pipeline.schedule.days import CLASSES, MOST_WORSE, Days
+from tests.pipeline.schedule.receiver import listening
 
 pytestmark = pytest.mark.tfx
 

@@ -4,10 +4,10 @@ import json
 import threading
 from datetime import UTC, date, datetime
 
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict
-from pipeline.scheduling.follow import Follower
-from pipeline.scheduling.notes import day_start
-from tests.scheduling.helpers import REFUSED, schedule, until
+from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.log_follower import Follower
+from pipeline.schedule.notes import day_start
+from tests.pipeline.schedule.helpers import REFUSED, schedule, until
 
 BERLIN = "schedule.timezone=Europe/Berlin"
 

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from pipeline.scheduling import launcher, turns
-from pipeline.scheduling.attempts import Kind, Verdict
-from pipeline.scheduling.turns import Busy
-from tests.scheduling.helpers import REFUSED, held, until, verdicts
+from pipeline.schedule import launcher, locks
+from pipeline.schedule.attempts import Kind, Verdict
+from pipeline.schedule.locks import Busy
+from tests.pipeline.schedule.helpers import REFUSED, held, until, verdicts
 
 
 def test_what_a_person_asks_for_while_another_process_attends_is_refused(stand_in):
@@ -18,7 +18,7 @@ def test_what_a_person_asks_for_while_another_process_attends_is_refused(stand_i
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["trigger", "effnet run"])
 def test_a_time_that_comes_while_another_run_is_under_way_is_dealt_with_after_it(stand_in, monkeypatch, by_hand):
-    monkeypatch.setattr(turns, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(launcher, "LOOK_SECONDS", 0.1)
     stand_in.add_day("2026-03-02")
     stand_in.plan(REFUSED)
@@ -51,7 +51,7 @@ def test_a_stop_ends_the_wait_for_ones_turn(stand_in):
     with held(attendant.store.folder, "attempt"):
         attendant.stop.set()
         attendant.attend()
-        with pytest.raises(turns.Stopped):
+        with pytest.raises(locks.Stopped):
             attendant.deal_with(Kind.SCHEDULED, stand_in.clock())
     assert attendant.store.attempts() == []
 

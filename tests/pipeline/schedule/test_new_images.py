@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.data_profile.profile import FEATURES, kinds, write_profile
-from pipeline.scheduling.images import look_at
+from components.common.profile import FEATURES, kinds, write_profile
+from pipeline.schedule.new_images import look_at
 
 DAY = datetime.date(2026, 3, 2)
 SIDE = 8  # pixels

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.scheduling.attempts import Attempt, Kind, Verdict
-from pipeline.scheduling.decision import GRACE, Action, decide, decide_again, due_times, line_up, next_times
-from pipeline.scheduling.scheduler import ScheduleTrigger
-from pipeline.scheduling.settings import OnlyIf, Retries, ScheduleSettings
+from pipeline.config.schedule import OnlyIf, Retries, ScheduleSettings
+from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.daemon import ScheduleTrigger
+from pipeline.schedule.policy import GRACE, Action, decide, decide_again, due_times, line_up, next_times
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHTLY = ScheduleSettings(cron="30 2 * * *", timezone="Europe/Berlin")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_config
-from pipeline.scheduling.install import (
+from pipeline.config.model import load_config
+from pipeline.schedule.systemd_cron import (
     InstallError,
     calendar_times,
     cron_entry,
@@ -18,7 +18,7 @@ from pipeline.scheduling.install import (
     write_crontab,
     write_units,
 )
-from tests.scheduling.helpers import CONFIG, schedule
+from tests.pipeline.schedule.helpers import CONFIG, schedule
 
 
 def config(folder: Path, cron: str):

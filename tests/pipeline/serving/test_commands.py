@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from components.atomic_pusher.store import push
 from components.served_model.record import PushRecord
 from pipeline.cli import app
-from pipeline.config import load_config
-from pipeline.serve import serving_command
+from pipeline.config.model import load_config
+from pipeline.serving.server import serving_command
 
 
 @pytest.fixture

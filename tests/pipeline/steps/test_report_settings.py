@@ -2,8 +2,8 @@
 
 import yaml
 
-from pipeline.config import load_config
-from pipeline.report_settings import make_report_settings, without_secrets
+from pipeline.config.model import load_config
+from pipeline.steps.report_settings import make_report_settings, without_secrets
 
 
 def test_options_that_look_like_secrets_are_hidden():

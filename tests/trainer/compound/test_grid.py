@@ -2,8 +2,8 @@
 
 import pytest
 
+from trainer.compound.grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 from trainer.cost import same_network
-from trainer.scaling_grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 from trainer.settings import ModelSettings
 
 BASE = ModelSettings(base_width=0.25, base_depth=0.5, image_size=48)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.digits import make_job
-from trainer.callbacks import TrainingDiverged
-from trainer.contenders import Contender, Outcome
-from trainer.forecast import Pace, Timing, training_seconds
-from trainer.scaling_grid import GridPoint
-from trainer.scaling_search import completed_trials, make_rungs, search_networks, search_seconds
-from trainer.trial_records import read_records
+from trainer.compound.candidates import Contender, Outcome
+from trainer.compound.forecast import Pace, Timing, training_seconds
+from trainer.compound.grid import GridPoint
+from trainer.compound.halving import completed_trials, make_rungs, search_networks, search_seconds
+from trainer.fit.callbacks import TrainingDiverged
+from trainer.tuning.records import read_records
 
 # An epoch takes 10 ms a layer and 1 ms a multiply-add; to start takes 50 ms a layer.
 TIMINGS = [Timing(100, 1_000, 5.0, 2.0), Timing(100, 3_000, 5.0, 4.0), Timing(400, 3_000, 20.0, 7.0)]
@@ -51,7 +51,7 @@ def run(contenders, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline
         return Outcome(0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50, 0.2, 1.6, "a processor")
 
     rungs = make_rungs(len(contenders), 8, 3)
-    with mock.patch("trainer.scaling_search.outcome_of", outcome_of):
+    with mock.patch("trainer.compound.halving.outcome_of", outcome_of):
         state = (TIMINGS, str(folder / "search"), str(folder), deadline)
         while not search_networks(
             contenders, rungs, seeds, *state

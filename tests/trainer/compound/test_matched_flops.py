@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from trainer.compound.matched_flops import WAYS, scaled_networks
 from trainer.cost import network_cost
-from trainer.scaling_ways import WAYS, scaled_networks
 from trainer.settings import ModelSettings
 
 BASE = ModelSettings(base_width=0.5, image_size=64)

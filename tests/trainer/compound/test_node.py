@@ -3,9 +3,9 @@
 import pytest
 
 from tests.trainer.digits import make_job
-from trainer import scaling_node
-from trainer.callbacks import TrainingDiverged
-from trainer.contenders import Outcome
+from trainer.compound import node
+from trainer.compound.candidates import Outcome
+from trainer.fit.callbacks import TrainingDiverged
 
 OUTCOME = Outcome(0.9, 0.3, 1_000, 2_000, None, 5.0, 100, 50, 0.2, 1.6, "a processor")
 
@@ -20,10 +20,10 @@ def test_the_outcome_lies_in_the_model_run(tmp_path, monkeypatch, diverges):
             raise TrainingDiverged("the loss is nan")
         return OUTCOME
 
-    monkeypatch.setattr(scaling_node, "outcome_of", outcome_of)
+    monkeypatch.setattr(node, "outcome_of", outcome_of)
     job = make_job(tmp_path / "data")
     job.config["checkpoint_root"] = str(tmp_path / "state" / "trainings")
-    scaling_node.train(job)
+    node.train(job)
     assert asked == [(job, str(tmp_path / "state" / "trainings"))]
     assert (tmp_path / "state" / "trainings").is_dir()
-    assert scaling_node.outcome_at(job.log_dir) == (None if diverges else OUTCOME)
+    assert node.outcome_at(job.log_dir) == (None if diverges else OUTCOME)

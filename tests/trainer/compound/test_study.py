@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer.digits import make_job
-from trainer import contenders as kept
-from trainer.callbacks import TrainingDiverged
-from trainer.contenders import Contender, read_outcome
-from trainer.forecast import Timing
-from trainer.scaling_study import study_networks, trainings_left
+from trainer.compound import candidates
+from trainer.compound.candidates import Contender, read_outcome
+from trainer.compound.forecast import Timing
+from trainer.compound.study import study_networks, trainings_left
+from trainer.fit.callbacks import TrainingDiverged
 
 NAMES = [f"n{number}" for number in range(12)]
 
@@ -54,11 +54,11 @@ def study(tmp_path, monkeypatch):
         Contender(name, "way", replace(job, config={**job.config, "model": name, "latency": False}), 100, 1_000)
         for name in NAMES
     ]
-    monkeypatch.setattr(kept, "Training", Known)
-    monkeypatch.setattr(kept, "_setup", lambda job: None)
-    monkeypatch.setattr(kept, "_rates", lambda job: {})
-    monkeypatch.setattr(kept, "built_macs", lambda model: 1_000)
-    monkeypatch.setattr(kept, "_forget_networks", lambda: None)
+    monkeypatch.setattr(candidates, "Training", Known)
+    monkeypatch.setattr(candidates, "_setup", lambda job: None)
+    monkeypatch.setattr(candidates, "_rates", lambda job: {})
+    monkeypatch.setattr(candidates, "built_macs", lambda model: 1_000)
+    monkeypatch.setattr(candidates, "_forget_networks", lambda: None)
     folder = tmp_path / "kept"
     folder.mkdir()
 

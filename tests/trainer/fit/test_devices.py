@@ -2,8 +2,8 @@
 
 import pytest
 
-from trainer import devices
-from trainer.devices import choose_batch_size, choose_precision, choose_xla
+from trainer.fit import devices
+from trainer.fit.devices import choose_batch_size, choose_precision, choose_xla
 
 ONE, TWO = ["GPU:0"], ["GPU:0", "GPU:1"]
 

@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 
 from tests.trainer.digits import CLASSES, build_tiny, make_job, scans, train_tiny
-from trainer.checkpoint import CheckpointStore
+from trainer.fit.checkpoint import CheckpointStore
+from trainer.fit.phases import phases_of
 from trainer.input_data import eval_batches
 from trainer.job import TrainingJob
-from trainer.phases import phases_of
 from trainer.train import single_float32
 
 pytestmark = pytest.mark.network
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start(folder: Path, settings: dict, *devices: int) -> subprocess.Popen:
@@ -117,7 +117,7 @@ def test_a_training_killed_between_two_phases_goes_on_with_the_second(tmp_path, 
     job = make_job(tmp_path / "whole", weights=weights, **settings)
     _, whole = train_tiny(job)
     job = make_job(tmp_path / "killed", weights=weights, **settings)
-    with mock.patch("trainer.fitting.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
+    with mock.patch("trainer.fit.loop.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
         train_tiny(job)
     training, resumed = train_tiny(job)
     assert len(training.progress.history) == 3
@@ -194,7 +194,7 @@ def test_fine_tuning_trains_the_head_and_then_all_but_batch_norm(tmp_path, undis
     assert training.result["val_accuracy"] > 0.8
 
     head = make_job(tmp_path / "head", weights=weights, **settings)
-    with mock.patch("trainer.fitting.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
+    with mock.patch("trainer.fit.loop.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
         _, model = train_tiny(head)
     assert changed(model) == {"predictions"}
 
@@ -246,7 +246,7 @@ def test_mixed_precision_learns_and_is_exported_in_full(tmp_path, policy_restore
 
 def test_a_batch_size_that_is_probed_keeps_the_epoch_long_and_spoils_nothing(tmp_path):
     job = make_job(tmp_path, batch_size="auto", xla=False, epochs=2)
-    with mock.patch("trainer.setup.accelerators", lambda: ["CPU:0"]):
+    with mock.patch("trainer.fit.context.accelerators", lambda: ["CPU:0"]):
         training, _ = train_tiny(job)
     assert training.progress.batch_size == 16  # of 400 images, in 25 steps
     plain, _ = train_tiny(make_job(tmp_path / "plain", batch_size=16, xla=False, epochs=2))

@@ -3,7 +3,7 @@
 import pytest
 
 from trainer.settings import TuneSettings
-from trainer.tuning_history import TunerRun, add_to_history, last_good, read_history
+from trainer.tuning.reuse import TunerRun, add_to_history, last_good, read_history
 
 SUBJECT = "b0 at 64 px"
 

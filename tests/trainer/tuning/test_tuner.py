@@ -28,16 +28,16 @@ from tests.trainer.search_digits import (
     tiny_networks,
     tuning_job,
 )
-from trainer.fresh_process import TrainingProcessDied
-from trainer.parallel_search import ChiefMissing, members
-from trainer.search_space import plan_of
-from trainer.study import Study
-from trainer.trial_records import read_record, read_records, write_record
+from trainer.fit.process import TrainingProcessDied
 from trainer.tuner import NoTrialFinished, SearchElsewhere
+from trainer.tuning.oracles import plan_of
+from trainer.tuning.parallel import ChiefMissing, members
+from trainer.tuning.records import read_record, read_records, write_record
+from trainer.tuning.shared_network import Study
 
 pytestmark = pytest.mark.network
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # A search again gives the same score but for the order in which threads sum gradients.
 REPEATED = 2e-3
 
@@ -357,7 +357,7 @@ def test_workers_share_the_trials(tmp_path):
 
 
 def test_a_worker_whose_chief_never_starts_says_so(monkeypatch):
-    monkeypatch.setattr("trainer.parallel_search.SECONDS_TO_START", 0.1)
+    monkeypatch.setattr("trainer.tuning.parallel.SECONDS_TO_START", 0.1)
     for name in ("TUNER_ID", "ORACLE_IP", "ORACLE_PORT"):
         monkeypatch.setenv(f"KERASTUNER_{name}", "")  # what `join` sets is undone after the test
     _, (worker, _) = members(2)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from components.image_example_gen import image_codec
-from components.image_example_gen.image_codec import EXIF_ORIENTATION, normalise_image
-from components.image_example_gen.integrity import ImageError
+from components.image_example_gen.images import codec
+from components.image_example_gen.images.codec import EXIF_ORIENTATION, normalise_image
+from components.image_example_gen.images.integrity import ImageError
 
 LIMIT = 1_000_000
 
@@ -185,8 +185,8 @@ def test_no_bytes_can_do_more_than_be_refused(junk, signature):
 
 
 def test_without_its_library_heic_is_named_with_what_to_install(monkeypatch):
-    monkeypatch.setattr(image_codec, "HEIC", False)
-    monkeypatch.setattr(image_codec, "READABLE_FORMATS", ("JPEG", "PNG"))
+    monkeypatch.setattr(codec, "HEIC", False)
+    monkeypatch.setattr(codec, "READABLE_FORMATS", ("JPEG", "PNG"))
     with pytest.raises(ImageError, match="install pillow-heif") as error:
         normalise_image(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", LIMIT)
     assert error.value.reason == "unsupported_format"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.errors import DataError
-from components.image_example_gen.layout import plan_ingest
-from components.image_example_gen.listing import FileEntry, Listing
+from components.common.errors import DataError
+from components.image_example_gen.sources.folders import plan_ingest
+from components.image_example_gen.sources.listing import FileEntry, Listing
 
 
 def listing_of(*paths: str, empty: tuple[str, ...] = ()) -> Listing:

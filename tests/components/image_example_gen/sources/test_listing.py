@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import DataError
-from components.image_example_gen.listing import fingerprint, list_folder
+from components.common.errors import DataError
+from components.image_example_gen.sources.listing import fingerprint, list_folder
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from components.errors import DataError
-from components.image_example_gen.listing import FileEntry, Listing, Rejected
-from components.image_example_gen.manifest import plan_manifest
+from components.common.errors import DataError
+from components.image_example_gen.sources.listing import FileEntry, Listing, Rejected
+from components.image_example_gen.sources.manifest import plan_manifest
 
 LISTING = Listing(
     files=[FileEntry(path, 7, 1) for path in ("1.png", "deep/2.png", "3.png", "labels.csv", "labels.jsonl")],

@@ -9,12 +9,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.errors import DataError
-from components.image_example_gen.listing import FileEntry, Listing, Rejected
-from components.image_example_gen.shard_plan import plan_shards
-from components.image_example_gen.shards import Found, index_shard, is_image_name, is_shard, split_of_name
-from components.image_example_gen.source import find_source
-from components.image_example_gen.spans import SpanRule
+from components.common.errors import DataError
+from components.image_example_gen.sources.listing import FileEntry, Listing, Rejected
+from components.image_example_gen.sources.shard_plan import plan_shards
+from components.image_example_gen.sources.shards import Found, index_shard, is_image_name, is_shard, split_of_name
+from components.image_example_gen.sources.source import find_source
+from components.image_example_gen.sources.spans import SpanRule
 
 
 def tar(files: dict[str, bytes]) -> bytes:

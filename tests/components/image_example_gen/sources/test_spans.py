@@ -4,9 +4,9 @@ import datetime
 
 import pytest
 
-from components.errors import DataError, MissingData
-from components.image_example_gen.source import find_source
-from components.image_example_gen.spans import SpanRule
+from components.common.errors import DataError, MissingData
+from components.image_example_gen.sources.source import find_source
+from components.image_example_gen.sources.spans import SpanRule
 
 TODAY = datetime.date(2024, 3, 2)
 DAYS = ["2024-02-28", "2024-02-29", "2024-03-01"]

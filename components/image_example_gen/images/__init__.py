@@ -1,0 +1,1 @@
+"""One encoded image: decoding, damage, likeness."""

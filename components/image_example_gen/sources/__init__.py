@@ -1,0 +1,1 @@
+"""Where images come from: folders, manifests, shards and the spans of any of these."""

@@ -1,0 +1,1 @@
+"""One run on this machine: preparation, lock, signals, progress and closing summary."""

@@ -1,0 +1,1 @@
+"""`effnet init`: a pipeline.yaml for a folder of images."""

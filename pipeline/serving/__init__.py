@@ -1,0 +1,1 @@
+"""What is done with pushed models: answers, versions, rollback, a server."""

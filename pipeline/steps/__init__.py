@@ -1,0 +1,1 @@
+"""What dag.py wires, part by part."""

@@ -1,0 +1,1 @@
+"""One training: its data and devices, its loop, its checkpoints, its process."""

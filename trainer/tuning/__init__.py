@@ -1,0 +1,1 @@
+"""The search for hyperparameters: Keras Tuner's oracles over one traced network."""
