@@ -51,6 +51,7 @@ lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 	.venv/bin/shellcheck --shell=sh .ci/run tests/stacks/*.sh
 
 test: lint

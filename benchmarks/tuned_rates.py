@@ -24,8 +24,8 @@ from benchmarks.input_pipeline import BATCH_SIZE, find_images, store
 from trainer.fit.loop import Training
 from trainer.fit.process import call_in_fresh_process
 from trainer.fit.progress_log import PROGRESS
-from trainer.hyperparameters import published_rates
 from trainer.job import TrainingJob
+from trainer.recipes import published_rates
 from trainer.settings import ModelSettings, TrainSettings, TuneSettings
 from trainer.tuner import SearchElsewhere
 

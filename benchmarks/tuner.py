@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from data.quickstart import DEFAULT_DESTINATION, build_quickstart
-from pipeline.config.model import load_config
+from pipeline.config.load import load_config
 from pipeline.dag import image_size_of
 
 SIDES = {
@@ -38,6 +38,7 @@ def stock_tuner_fn(fn_args):
     import keras
 
     from trainer.learning_rate import learning_rate_schedule
+    from trainer.recipes import recipe_of
 
     def build(job, rates, batch_size, steps):
         build_network = getattr(keras.applications, f"EfficientNet{job.model_settings.variant.upper()}")
@@ -49,7 +50,7 @@ def stock_tuner_fn(fn_args):
             if layer.name.endswith("_drop"):
                 layer.rate *= rates["drop_connect_rate"] / KERAS_DROP_CONNECT_RATE
         network.get_layer("top_dropout").rate = rates["dropout_rate"]
-        recipe, epochs = job.recipe, job.tune_settings.epochs
+        recipe, epochs = recipe_of(job.settings), job.tune_settings.epochs
         rate = learning_rate_schedule(recipe, batch_size=batch_size, epochs=epochs, steps_per_epoch=steps)
         network.compile(
             keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm),
@@ -67,6 +68,7 @@ def afresh_tuner_fn(fn_args):
     from trainer.efficientnet import build_efficientnet
     from trainer.fit.phases import Phase, compile_phase
     from trainer.learning_rate import batch_norm_momentum
+    from trainer.recipes import recipe_of
     from trainer.runtime import prepare_cpu_process
 
     prepare_cpu_process()
@@ -82,7 +84,7 @@ def afresh_tuner_fn(fn_args):
             **rates,
         )
         whole = Phase(0, epochs, head_only=False)
-        compile_phase(network, whole, job.recipe, batch_size=batch_size, steps_per_epoch=steps, xla=False)
+        compile_phase(network, whole, recipe_of(job.settings), batch_size=batch_size, steps_per_epoch=steps, xla=False)
         return network
 
     return _random_search(fn_args, build)

@@ -10,10 +10,19 @@ import shutil
 import tempfile
 from pathlib import Path
 
-DEFAULT_DESTINATION = Path(__file__).resolve().parent.parent / "build" / "digits"
+FOLDER = Path("build", "digits")  # as pipeline.yaml names it
+DEFAULT_DESTINATION = Path(__file__).resolve().parent.parent / FOLDER
 IMAGES = 1797
 SCALE = 4  # 8 x 8 scans become 32 x 32 px, enough for a person to read them
 BRIGHTEST = 16  # the scans' gray levels are 0 (background) to 16
+
+
+def is_quickstart(path: str) -> bool:
+    """Whether a local path is where the quick-start images are, or would be; a folder of other images is not."""
+    folder = Path(path)
+    if "://" in path or folder.parts[-2:] != FOLDER.parts:
+        return False
+    return not folder.exists() or next(folder.glob("*/scan-*.png"), None) is not None
 
 
 def build_quickstart(destination: Path = DEFAULT_DESTINATION) -> Path:

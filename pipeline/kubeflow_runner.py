@@ -7,7 +7,7 @@ As in local_runner.py, EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET 
 """
 
 from pipeline.config.model import PipelineConfig
-from pipeline.local_runner import config_from_environment
+from pipeline.execution.prepare import config_from_environment
 
 
 def compile_pipeline(config: PipelineConfig, output_dir: str | None = None, output_filename: str | None = None) -> dict:

@@ -1,6 +1,9 @@
-"""What most commands share: their options, and how they print JSON, and that they are at work."""
+"""What most commands share: their options, how they print JSON, and how they show that they are working."""
 
+import functools
+import inspect
 import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -9,22 +12,72 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="EFFNET_CONFIG",
-        help="The pipeline.yaml to use; else the one in this folder, else the shipped one.",
-        show_default=False,
+from pipeline.config.load import ConfigSource
+
+# The options of every command that reads a pipeline.yaml, by the name of the parameter that `configured` adds.
+CONFIG_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "config": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                "--config",
+                "-c",
+                envvar="EFFNET_CONFIG",
+                help="The pipeline.yaml to use; by default the one in this folder.",
+                show_default=False,
+            ),
+        ],
+        None,
     ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated."),
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+    "overrides": (
+        Annotated[
+            list[str] | None,
+            typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated."),
+        ],
+        None,
+    ),
+    "quick_start": (
+        Annotated[bool, typer.Option("--quick-start", help="Use the shipped settings, on handwritten digits.")],
+        False,
+    ),
+}
+DEBUG: tuple[Any, Any] = (Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")], False)
+DebugOption = DEBUG[0]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def configured(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options --config, --set, --quick-start and --debug.
+
+    What they choose is handed to its parameter `settings`, a PipelineConfig, or `source`, a ConfigSource, which has not
+    been read yet. --debug reaches it only if it has that parameter; `cli.main` sees to it otherwise.
+    """
+    own = inspect.signature(command).parameters
+    added = {**CONFIG_OPTIONS, "debug": DEBUG}
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        debug = given.pop("debug")
+        config, overrides, quick_start = (given.pop(name) for name in CONFIG_OPTIONS)
+        source = ConfigSource(config, tuple(overrides or ()), quick_start)
+        if "debug" in own:
+            given["debug"] = debug
+        if "source" in own:
+            command(source=source, **given)
+        else:
+            command(settings=source.load(), **given)
+
+    keep = [
+        one.replace(kind=one.KEYWORD_ONLY) for name, one in own.items() if name not in (*added, "settings", "source")
+    ]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in added.items()
+    ]
+    parameters = [*keep, *options]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
 
 
 def print_json(value: Any) -> None:
@@ -33,5 +86,5 @@ def print_json(value: Any) -> None:
 
 
 def at_work(doing: str) -> AbstractContextManager:
-    """Says on a terminal what takes so long."""
+    """Shows on a terminal what takes so long."""
     return Console(stderr=True).status(doing)

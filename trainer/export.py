@@ -4,16 +4,22 @@ Two signatures share one trace of the network. `serving_default` takes encoded i
 serialised tf.Examples of the ingest step; both run the Transform graph, so served pixels are training pixels.
 """
 
-from collections.abc import Sequence
+import base64
+import json
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.expected_answers import ask, write_expected_answers
-from trainer.model_info import write_model_info
+from components.common.model_info import EXPECTED_ANSWERS, write_model_info
+from trainer.input_data import STORED_FEATURES, stored_examples
 from trainer.preprocessing import central_image, decode_stored_image
 from trainer.settings import TransformSettings
+
+IMAGES = 8  # whose answers before the export go with it, so that a server can tell whether they are still the same
 
 
 class ServingModule(tf.Module):
@@ -96,3 +102,27 @@ def export_model(
     tf.saved_model.save(module, directory, signatures=signatures, options=options)
     write_expected_answers(directory, images, answers)
     write_model_info(directory, {"classes": list(class_names), **info})
+
+
+def sample_images(file_patterns: Sequence[str], encoded: bool = True) -> list[bytes]:
+    """The first images of a split, as good to serve as any other: as they are stored, else (not `encoded`) PNG."""
+    spec = {"image": STORED_FEATURES["image"]}
+    records = islice(stored_examples(file_patterns), IMAGES)
+    images = [tf.io.parse_single_example(record, spec)["image"] for record in records]
+    if not encoded:
+        images = [tf.io.encode_png(tf.io.parse_tensor(image, tf.uint8)) for image in images]
+    return [image.numpy() for image in images]
+
+
+def ask(classify: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: Sequence[bytes]) -> list[list[float]]:
+    """The probabilities of encoded images, (images, classes), in full precision on every device."""
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # it would cost three digits on a GPU
+    return classify(tf.constant(list(images)))["probabilities"].numpy().tolist()
+
+
+def write_expected_answers(model_dir: str | Path, images: Sequence[bytes], probabilities: list[list[float]]) -> None:
+    """Adds images and answers to the SavedModel in `model_dir`."""
+    content = {"images": [base64.b64encode(image).decode() for image in images], "probabilities": probabilities}
+    path = Path(model_dir) / EXPECTED_ANSWERS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")

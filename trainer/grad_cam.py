@@ -16,9 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.common.model_info import read_model_info
 from trainer.efficientnet import build_efficientnet
 from trainer.kernels import Tensor
-from trainer.model_info import read_model_info
 from trainer.settings import FORMULA, ModelSettings
 
 # The paper takes the last convolution, 7 x 7 at 224 pixels. At 64 pixels that one is 2 x 2 and shows nothing: the last
@@ -67,7 +67,9 @@ def rebuild(saved_model: str | Path) -> keras.Model:
     Raises:
       ValueError: the model's variables are not those of the network that its note names.
     """
-    info = read_model_info(saved_model)
+    info = read_model_info(str(saved_model))
+    if not info:
+        raise ValueError(f"{saved_model} has no note of its network: this project did not export it")
     formula = {name: info[name] for name in FORMULA if name in info}
     variant = ModelSettings(**formula).chosen_variant if formula else info["variant"]
     network = build_efficientnet(variant, len(info["classes"]), image_size=info["image_size"], seed=0)

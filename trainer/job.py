@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from trainer.hyperparameters import left_to_tune, with_tuned
-from trainer.recipes import Recipe
 from trainer.schema import class_names_of
 from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
 
@@ -65,18 +63,13 @@ class TrainingJob:
     @cached_property
     def settings(self) -> TrainSettings:
         """The `train` section, what it leaves open filled with the tuner's choice."""
-        return with_tuned(TrainSettings.model_validate(self.config["train"]), self.hyperparameters)
+        return TrainSettings.model_validate(self.config["train"]).with_tuned(self.hyperparameters)
 
     @cached_property
     def tune_settings(self) -> TuneSettings:
         """The `tune` section, less what the `train` section decides."""
         train = TrainSettings.model_validate(self.config["train"])
-        return left_to_tune(TuneSettings.model_validate(self.config["tune"]), train)
-
-    @cached_property
-    def recipe(self) -> Recipe:
-        """The recipe that the `train` section chooses."""
-        return self.settings.chosen_recipe
+        return TuneSettings.model_validate(self.config["tune"]).without_decided(train)
 
     @cached_property
     def class_names(self) -> list[str]:

@@ -1,14 +1,19 @@
-"""The recipes that `train.recipe` names, one row of values each. Importing this module loads no TensorFlow.
+"""The recipes that `train.recipe` names, one row of values each, and who decides a hyperparameter. Loads no TensorFlow.
 
 Sources: tensorflow/tpu models/official/efficientnet (main.py, utils.py, autoaugment.py) and arXiv 1905.11946, section
 5.2, for `official`; keras.io/examples/vision/image_classification_efficientnet_fine_tuning for `finetune`; `quick` is
 our own, for small images and a few hundred steps.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
-RecipeName = Literal["official", "finetune", "quick"]
+from trainer.scaling import Variant, get_variant
+from trainer.settings import ModelSettings, RecipeName, TrainSettings, tuned_values
+
+# Stochastic depth of the last block when neither the user nor the tuner says otherwise (arXiv 1905.11946, section 5.2).
+DEFAULT_DROP_CONNECT_RATE = 0.2
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Recipe:
     schedule: Literal["exponential", "cosine"]
     warmup_epochs: float  # linear from 0
     warmup_share: float  # of all steps, at most
-    decay_epochs: float | None  # between two stairs of the exponential schedule; None: see recipe.decay_epochs
+    decay_epochs: float | None  # between two stairs of the exponential schedule; None: see learning_rate.decay_epochs
     weight_decay: float  # RMSProp: L2 in the loss, AdamW: decoupled; not on batch norm or biases
     label_smoothing: float
     clip_norm: float  # of the global gradient; 0: not clipped
@@ -72,7 +77,7 @@ OFFICIAL = Recipe(
 SHORT_EPOCHS = 100
 SHORT_AUGMENT = Augment(random_crop=0.35, horizontal_flip=True)
 
-RECIPES: dict[str, Recipe] = {
+RECIPES: dict[RecipeName, Recipe] = {
     "official": OFFICIAL,
     "finetune": replace(
         OFFICIAL,
@@ -106,19 +111,48 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def choose_recipe(name: RecipeName, epochs: int, overrides: dict, augment_overrides: dict) -> Recipe:
-    """The recipe `name` with single values replaced; an override of None leaves the recipe's value.
+def recipe_of(settings: TrainSettings) -> Recipe:
+    """The recipe that the `train` section names, with the section's overrides; None there leaves the recipe's value.
 
-    Below `SHORT_EPOCHS` the official recipe augments less.
-
-    A learning rate that the user gives is the peak itself, not scaled by the batch size.
+    Below `SHORT_EPOCHS` the official recipe augments less. A learning rate that the user gives is the peak itself, not
+    scaled by the batch size.
     """
-    recipe = RECIPES[name]
-    if overrides.get("learning_rate") is not None:
+    recipe = RECIPES[settings.recipe]
+    if settings.learning_rate is not None:
         recipe = replace(recipe, learning_rate_batch=None)
-    if name == "official" and epochs < SHORT_EPOCHS:
+    if settings.recipe == "official" and settings.epochs < SHORT_EPOCHS:
         recipe = replace(recipe, augment=SHORT_AUGMENT)
     known = {entry.name for entry in fields(Recipe)} - {"augment"}
-    augment = replace(recipe.augment, **{k: v for k, v in augment_overrides.items() if v is not None})
-    chosen = {key: value for key, value in overrides.items() if key in known and value is not None}
-    return replace(recipe, **chosen, augment=augment)
+    chosen = {key: value for key, value in settings.model_dump().items() if key in known and value is not None}
+    augment = {key: value for key, value in settings.augment.model_dump().items() if value is not None}
+    return replace(recipe, **chosen, augment=replace(recipe.augment, **augment))
+
+
+def published_rates(variant: str | Variant) -> dict[str, float]:
+    """`dropout_rate` and `drop_connect_rate` of the paper."""
+    return {
+        "dropout_rate": get_variant(variant).dropout_rate,
+        "drop_connect_rate": DEFAULT_DROP_CONNECT_RATE,
+    }
+
+
+def default_values(variant: str | Variant, recipe: Recipe, batch_size: int) -> dict[str, float]:
+    """What every tunable hyperparameter is without a tuner, for `batch_size` images a step."""
+    return {
+        **published_rates(variant),
+        "learning_rate": recipe.peak_learning_rate(batch_size),
+        "label_smoothing": recipe.label_smoothing,
+        "randaugment_magnitude": recipe.augment.randaugment_magnitude,
+    }
+
+
+def choose_rates(
+    model_settings: ModelSettings, settings: TrainSettings, hyperparameters: Mapping[str, Any] | None
+) -> dict[str, float]:
+    """`dropout_rate` and `drop_connect_rate`: the user's, else the tuner's, else the published ones."""
+    tuned = tuned_values(hyperparameters)
+    chosen = {}
+    for name, default in published_rates(model_settings.chosen_variant).items():
+        asked = getattr(settings, name)
+        chosen[name] = float(asked if asked is not None else tuned.get(name, default))
+    return chosen

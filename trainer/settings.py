@@ -4,12 +4,12 @@ The pipeline hands each section over as a plain dict; `model_validate` turns it 
 Importing this module loads neither TensorFlow nor Keras.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainer.recipes import Recipe, RecipeName, choose_recipe
 from trainer.scaling import ALPHA, BASE_RESOLUTION, BETA, GAMMA, MIN_RESOLUTION, Variant, compound_variant, get_variant
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -17,9 +17,11 @@ Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Coefficient = Annotated[float, Field(gt=0, le=64)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Magnitude = Annotated[float, Field(ge=0, le=30)]
+RecipeName = Literal["official", "finetune", "quick"]  # a row each in recipes.py
 
+RATES = ("dropout_rate", "drop_connect_rate")
 # Every hyperparameter that the tuner can search, by its name in `tune` and in `train` or `train.augment`.
-TUNABLE = ("dropout_rate", "drop_connect_rate", "learning_rate", "label_smoothing", "randaugment_magnitude")
+TUNABLE = (*RATES, "learning_rate", "label_smoothing", "randaugment_magnitude")
 FORMULA = ("phi", "alpha", "beta", "gamma", "base_width", "base_depth")  # what the compound formula is given
 HYPERBAND_LEAST_EPOCHS = 3
 # The reference evaluates on a central crop that leaves a margin: size / (size + 32) of the shorter side
@@ -37,6 +39,11 @@ class Settings(BaseModel):
     """A frozen section of pipeline.yaml that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def _filled(self, values: Mapping[str, float], *names: str) -> Self:
+        """A copy in which those of `names` that are None have the given value, where there is one."""
+        taken = {name: values[name] for name in names if name in values and getattr(self, name) is None}
+        return self.model_copy(update=taken)
 
 
 class ModelSettings(Settings):
@@ -106,7 +113,7 @@ class TransformSettings(Settings):
 
 
 class AugmentSettings(Settings):
-    """Augmentation of training images; None leaves a value to the recipe. `presets.Augment` says what each means."""
+    """Augmentation of training images; None leaves a value to the recipe. `recipes.Augment` says what each means."""
 
     random_crop: Rate | None = None
     horizontal_flip: bool | None = None
@@ -120,7 +127,7 @@ class AugmentSettings(Settings):
 class TrainSettings(Settings):
     """How the network is trained.
 
-    The second block overrides single values of the recipe; None leaves a value to it. `presets.Recipe` says what each
+    The second block overrides single values of the recipe; None leaves a value to it. `recipes.Recipe` says what each
     means.
     """
 
@@ -148,10 +155,11 @@ class TrainSettings(Settings):
     head_learning_rate: Annotated[float, Field(gt=0)] | None = None
     augment: AugmentSettings = AugmentSettings()
 
-    @property
-    def chosen_recipe(self) -> Recipe:
-        """The named recipe with this section's overrides."""
-        return choose_recipe(self.recipe, self.epochs, self.model_dump(), self.augment.model_dump())
+    def with_tuned(self, hyperparameters: Mapping[str, Any] | None) -> "TrainSettings":
+        """The section with the tuner's learning rate, label smoothing and magnitude where the user left them open."""
+        tuned = tuned_values(hyperparameters)
+        filled = self._filled(tuned, "learning_rate", "label_smoothing")
+        return filled.model_copy(update={"augment": self.augment._filled(tuned, "randaugment_magnitude")})
 
 
 class Every(Settings):
@@ -194,6 +202,16 @@ class TuneSettings(Settings):
         ranges = {name: getattr(self, name) for name in TUNABLE}
         return {name: bounds for name, bounds in ranges.items() if bounds is not None}
 
+    def without_decided(self, train: TrainSettings) -> "TuneSettings":
+        """The search without what the user has decided in `train`: trials take that value, as the training will."""
+        decided = {**train.model_dump(), **train.augment.model_dump()}
+        pinned: dict[str, tuple[float, float] | None] = {}
+        for name in TUNABLE:
+            if decided[name] is not None:
+                # The recipe supplies the other values; the rates are always given.
+                pinned[name] = (decided[name], decided[name]) if name in RATES else None
+        return self.model_copy(update=pinned)
+
     @property
     def drift_limit(self) -> float | None:
         """How far the images may drift before a new search is due; None where that is not asked."""
@@ -216,3 +234,9 @@ class TuneSettings(Settings):
                 f"got {self.epochs}"
             )
         return self
+
+
+def tuned_values(hyperparameters: Mapping[str, Any] | None) -> dict[str, float]:
+    """The tuner's values by name; keys that are not ours, such as Hyperband's own `tuner/epochs`, are left out."""
+    values = (hyperparameters or {}).get("values", {})
+    return {name: float(values[name]) for name in TUNABLE if name in values}

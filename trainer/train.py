@@ -6,13 +6,12 @@ import keras
 import tensorflow_transform as tft
 
 from trainer.efficientnet import build_efficientnet
-from trainer.expected_answers import sample_images
-from trainer.export import export_model
+from trainer.export import export_model, sample_images
 from trainer.fit.loop import Training
 from trainer.fit.process import call_in_fresh_process
 from trainer.fit.progress_log import PROGRESS
-from trainer.hyperparameters import choose_rates
 from trainer.job import TrainingJob
+from trainer.recipes import choose_rates
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs

@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
 from trainer.fit.progress_log import PROGRESS
-from trainer.hyperparameters import default_values
 from trainer.job import TrainingJob
+from trainer.recipes import default_values, recipe_of
 from trainer.tuning.figure import trials_figure
 from trainer.tuning.oracles import make_oracle
 from trainer.tuning.parallel import Member, members
@@ -218,7 +218,7 @@ def propose_trials(
 def nominal_defaults(job: TrainingJob) -> dict[str, float]:
     """The default values, before a batch size of `auto` is decided."""
     batch_size = NOMINAL_BATCH_SIZE if job.settings.batch_size == "auto" else job.settings.batch_size
-    return default_values(job.model_settings.chosen_variant, job.recipe, batch_size)
+    return default_values(job.model_settings.chosen_variant, recipe_of(job.settings), batch_size)
 
 
 def search_key(job: TrainingJob) -> str:

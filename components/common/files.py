@@ -81,6 +81,22 @@ def write_text(path: str, text: str) -> None:
         file.write(text.encode())
 
 
+def replace_text(path: str, text: str) -> None:
+    """Replaces a UTF-8 file so that a kill leaves it whole: as it was, or as it was to be; makes the folders above it.
+
+    Object stores put a file whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    if is_remote(path):
+        write_text(path, text)
+        return
+    new = f"{path}.new"
+    write_text(new, text)
+    Path(new).replace(path)
+
+
 def copy(source: str, destination: str) -> None:
     """Copies a file, and makes the folders above it; a local copy is on the disk when this returns.
 

@@ -1,11 +1,18 @@
-"""What the trainer noted of a model it exported."""
+"""What the trainer notes with a model that it exports: classes in label order, variant, image size, rates, seed."""
 
 import json
 from typing import Any
 
 from components.common import files
 
+# TensorFlow Serving leaves assets.extra alone; clients and the next run read it.
 MODEL_INFO = "assets.extra/model.json"
+EXPECTED_ANSWERS = "assets.extra/expected_answers.json"  # the trainer's own, see serving_check
+
+
+def write_model_info(saved_model: str, info: dict[str, Any]) -> None:
+    """Adds `info` to a SavedModel in a local or remote folder."""
+    files.write_text(files.join(saved_model, MODEL_INFO), json.dumps(info, indent=2, ensure_ascii=False))
 
 
 def read_model_info(saved_model: str) -> dict[str, Any]:

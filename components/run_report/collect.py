@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from components.common import files
+from components.common.human_format import in_zone
 from components.common.ingest_report import read_classes, read_summary
-from components.common.local_time import in_zone
 from components.gated_evaluator.verdict import Verdict, read_verdict
 from components.run_report.analysis import Answers, worst_mistakes
 from components.run_report.collect_data import gather_data

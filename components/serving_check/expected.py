@@ -5,8 +5,7 @@ import json
 from dataclasses import dataclass
 
 from components.common import files
-
-EXPECTED_FILE = "assets.extra/expected_answers.json"
+from components.common.model_info import EXPECTED_ANSWERS
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class ExpectedAnswers:
 
 def read_expected(saved_model: str) -> ExpectedAnswers | None:
     """Returns the answers that the trainer left; None if it left none."""
-    path = files.join(saved_model, EXPECTED_FILE)
+    path = files.join(saved_model, EXPECTED_ANSWERS)
     if not files.exists(path):
         return None
     content = json.loads(files.read_bytes(path))

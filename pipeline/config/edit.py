@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.config.model import ConfigError, load_config
+from pipeline.config.load import load_config
+from pipeline.config.model import ConfigError
 
 
 def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:

@@ -1,23 +1,16 @@
-"""The typed, frozen form of pipeline.yaml.
-
-`load_config` reads the file, applies `--set section.key=value` overrides and returns a `PipelineConfig`; anything it
-cannot accept becomes a `ConfigError` that names the line, the key and, for a misspelt key, the nearest valid one.
-"""
+"""The typed, frozen form of pipeline.yaml."""
 
 import datetime
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.beam import check_form
-from pipeline.config.errors import explain, key_lines
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.config.schedule import ScheduleSettings
+from trainer.recipes import recipe_of
 from trainer.settings import (
-    NO_FILE,
     Fraction,
     ModelSettings,
     Settings,
@@ -25,13 +18,6 @@ from trainer.settings import (
     TransformSettings,
     TuneSettings,
 )
-
-DEFAULT_PATH = Path(__file__).resolve().parents[2] / "pipeline.yaml"
-OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet init` writes it
-# What the parser makes of an unquoted text such as */5, which it takes for an alias, or @daily.
-ALIAS_ERRORS = (yaml.scanner.ScannerError, yaml.composer.ComposerError)
-# Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
-PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
 
 
 class ConfigError(ValueError):
@@ -193,7 +179,7 @@ class PipelineConfig(Settings):
 
     @model_validator(mode="after")
     def _fine_tuning_starts_from_weights(self) -> "PipelineConfig":
-        if self.train.chosen_recipe.head_share and self.model.weights == "none":
+        if recipe_of(self.train).head_share and self.model.weights == "none":
             raise ValueError(
                 "train.recipe finetune, or a train.head_share, keeps batch norm frozen and needs model.weights: "
                 "imagenet, or the path of a file"
@@ -208,7 +194,7 @@ class PipelineConfig(Settings):
 
     @model_validator(mode="after")
     def _a_tuned_magnitude_has_an_effect(self) -> "PipelineConfig":
-        layers = self.train.chosen_recipe.augment.randaugment_layers
+        layers = recipe_of(self.train).augment.randaugment_layers
         if self.tune.randaugment_magnitude is not None and not layers:
             raise ValueError("tune.randaugment_magnitude needs train.augment.randaugment_layers of 1 or more")
         return self
@@ -227,83 +213,3 @@ class PipelineConfig(Settings):
     def push_path(self) -> str:
         """The folder that TF Serving watches."""
         return self.push.path or str(self.run_root / "served")
-
-
-def find_config(path: Path | str | None = None) -> Path:
-    """The file that is meant: `path`, else pipeline.yaml in the current folder, else the shipped one."""
-    if path is None:
-        path = OWN_FILE if Path(OWN_FILE).is_file() else DEFAULT_PATH
-    return Path(path).resolve()
-
-
-def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -> PipelineConfig:
-    """Reads `path` and applies `overrides`, each of the form `section.key=value` with a YAML value.
-
-    Without a `path` it is the one of `find_config`.
-
-    Raises:
-      ConfigError: the file is missing or not YAML, a key is unknown, or a value is not acceptable.
-    """
-    path = find_config(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
-        lines = key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; name the file with --config") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path.name} line {mark.line + 1}" if mark else path.name
-        quotes = "; a text that begins with * or @ needs quotes" if isinstance(error, ALIAS_ERRORS) else ""
-        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}{quotes}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path.name}: expected sections such as `data:`, got {type(document).__name__}")
-
-    _resolve_paths(document, path.parent)
-    for override in overrides:
-        _apply_override(document, override)
-    try:
-        return PipelineConfig.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(explain(error, PipelineConfig, document, path.name, lines, overrides)) from error
-
-
-def _absolute(path: str, base: Path) -> str:
-    """`path` made absolute from `base`; a URI such as gs://bucket, or a word instead of a path, stays as it is."""
-    return path if "://" in path or path in NO_FILE else str((base / Path(path).expanduser()).resolve())
-
-
-def _resolve_paths(document: dict, base: Path) -> None:
-    """Makes the path values of `document` absolute, in place."""
-    for dotted in PATH_KEYS:
-        *sections, key = dotted.split(".")
-        section: Any = document
-        for name in sections:
-            section = section.get(name) if isinstance(section, dict) else None
-        if isinstance(section, dict) and isinstance(section.get(key), str):
-            section[key] = _absolute(section[key], base)
-
-
-def _apply_override(document: dict, override: str) -> None:
-    """Sets one value of `document`, in place, from `section.key=value`."""
-    dotted, equals, text = override.partition("=")
-    if not equals or not dotted:
-        raise ConfigError(f"--set {override}: expected section.key=value, for example --set train.epochs=3")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"--set {override}: the value is not valid YAML; a text with * or @ needs quotes within the shell's: "
-            f"""--set '{dotted}="{text}"'"""
-        ) from error
-    if dotted in PATH_KEYS and isinstance(value, str):
-        value = _absolute(value, Path.cwd())
-    *sections, key = dotted.split(".")
-    section: Any = document
-    for name in sections:
-        if section.get(name) is None:
-            section[name] = {}
-        section = section[name]
-        if not isinstance(section, dict):
-            raise ConfigError(f"--set {override}: {name} is a value, not a section")
-    section[key] = value

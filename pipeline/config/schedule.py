@@ -10,6 +10,9 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from trainer.settings import DRIFT_LIMIT, Fraction, Settings, TuneWhen
 
+# Below the run's folder.
+FOLDER = "schedule"  # history, logs, lock
+ATTEMPTS_FILE = "history.json"  # in it: the newest attempts, for the reports of runs
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")  # a timedelta holds no more than a billion days
 # A reference to an environment variable, as a shell has it.

@@ -13,10 +13,10 @@ from components.common.errors import DataError
 from components.common.files import is_remote
 from components.image_example_gen.sources.source import span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
-from data.quickstart import DEFAULT_DESTINATION
+from data.quickstart import is_quickstart
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.doctor.stack import Version, explain_choice, explain_newer, find_obstacle, glibc_version, stack_of
-from pipeline.local_runner import check_images_are_there
+from pipeline.execution.prepare import check_images_are_there
 
 LEAST_FREE_BYTES = 5 * 1024**3
 PACKAGES = (
@@ -75,7 +75,7 @@ def _images_verdict(config: PipelineConfig) -> Verdict:
         return Verdict("images", True, f"{images}: {', '.join(chosen)}")
     if Path(images).exists():
         return Verdict("images", True, images)
-    if images == str(DEFAULT_DESTINATION):
+    if is_quickstart(images):
         return Verdict("images", None, "the quick start's, which the first run makes")
     return Verdict("images", None, f"{images}, where only a run looks")
 

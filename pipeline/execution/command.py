@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from components.common.errors import one_line
+from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
+from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
-from pipeline.execution.run_lock import only_run
 from pipeline.exit_codes import ExitCode, exit_code_of
-from pipeline.local_runner import check_images_are_there, prepare
+from pipeline.run_lock import only_run
 from pipeline.terminal import print_line
-from trainer.compound.forecast import clock
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:

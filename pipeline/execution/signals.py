@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM: what is under way ends at once, and the user is told that nothing is lost."""
+"""What SIGINT, SIGTERM and SIGHUP do to a command: it ends what is under way, and says that nothing is lost."""
 
 import contextlib
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -23,6 +24,17 @@ class _Stopped(BaseException):
 
 
 @contextlib.contextmanager
+def handling(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Has `handler` take these signals, and puts back what took them before."""
+    previous = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+@contextlib.contextmanager
 def stoppable(console: Console) -> Iterator[None]:
     """Ends with 128 + the signal's number, as shells tell it; trainings go on from their checkpoints next time."""
 
@@ -31,12 +43,9 @@ def stoppable(console: Console) -> Iterator[None]:
             child.terminate()  # or the training would be waited for
         raise _Stopped(number)
 
-    previous = {number: signal.signal(number, stop) for number in STOPPING}
     try:
-        yield
+        with handling(STOPPING, stop):
+            yield
     except _Stopped as stopped:
         print_line(console, "stopped", "the same command goes on from here")
         raise typer.Exit(128 + stopped.number) from None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

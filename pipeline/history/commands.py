@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pipeline.config.model import load_config
-from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.config.model import PipelineConfig
+from pipeline.options import JsonOption, configured, print_json
 from pipeline.terminal import print_table
 
 app = typer.Typer()
@@ -31,15 +31,13 @@ LONGEST_PARAMETER = 100  # characters that the table shows; --json shows all
 
 
 @app.command()
+@configured
 def runs(
-    config: ConfigOption = None,
-    overrides: SetOption = None,
+    settings: PipelineConfig,
     as_json: JsonOption = False,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
-    debug: DebugOption = False,
 ) -> None:
     """List what ran, when, and what came of it."""
-    settings = load_config(config, overrides or ())
     from pipeline.history.runs import list_runs
 
     lines = list_runs(settings)[-last:]
@@ -65,16 +63,14 @@ def runs(
 
 
 @app.command()
+@configured
 def report(
+    settings: PipelineConfig,
     run: RunArgument = None,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Say where the HTML report of a run lies."""
-    settings = load_config(config, overrides or ())
     from pipeline.history.metadata import find_run
     from pipeline.history.report import find_report, report_of_stopped_run
     from pipeline.history.runs import list_runs
@@ -94,16 +90,14 @@ def report(
 
 
 @app.command()
+@configured
 def compare(
+    settings: PipelineConfig,
     one: Annotated[int, typer.Argument(metavar="RUN", help="As `effnet runs` numbers it.")],
     other: Annotated[int, typer.Argument(metavar="RUN", help="The other one.")],
-    config: ConfigOption = None,
-    overrides: SetOption = None,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show in what two runs differ: results, metrics, images, configuration."""
-    settings = load_config(config, overrides or ())
     from pipeline.history.metadata import find_run
     from pipeline.history.runs import compare as differences_of
 
@@ -124,15 +118,13 @@ def compare(
 
 
 @app.command()
+@configured
 def lineage(
+    settings: PipelineConfig,
     version: Annotated[str | None, typer.Argument(metavar="MODEL", help="A version; else the served one.")] = None,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Tell which images, code and parameters made a pushed model."""
-    settings = load_config(config, overrides or ())
     from pipeline.history.lineage import lineage as find
 
     version, steps = find(settings, version)
@@ -152,18 +144,16 @@ def lineage(
 
 
 @app.command()
+@configured
 def clean(
-    config: ConfigOption = None,
-    overrides: SetOption = None,
+    settings: PipelineConfig,
     keep_runs: Annotated[int, typer.Option(min=1, help="Newest runs whose artifacts stay.")] = 5,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it this is only shown.")] = False,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show, and with --yes delete, artifacts that neither the newest runs nor the pushed models need."""
-    settings = load_config(config, overrides or ())
-    from pipeline.execution.run_lock import only_run
     from pipeline.history.clean import delete, find_unneeded
+    from pipeline.run_lock import only_run
 
     with only_run(settings.run_root):
         unneeded = find_unneeded(settings, keep_runs)

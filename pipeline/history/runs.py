@@ -14,9 +14,9 @@ from components.gated_evaluator.verdict import Verdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
 from pipeline.config.model import PipelineConfig
-from pipeline.execution.run_lock import is_running
 from pipeline.history.metadata import RunRecord, all_runs
 from pipeline.history.report import find_report
+from pipeline.run_lock import is_running
 
 
 @dataclass(frozen=True)

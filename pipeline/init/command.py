@@ -38,7 +38,8 @@ def init(
     debug: DebugOption = False,
 ) -> None:
     """Look at a folder of images and write a pipeline.yaml for it, with reasons and a forecast."""
-    from pipeline.config.model import ConfigError, DataSettings, load_config
+    from pipeline.config.load import load_config
+    from pipeline.config.model import ConfigError, DataSettings
     from pipeline.init.suggestions import forecast_seconds, suggest
     from pipeline.init.survey import survey
     from pipeline.init.write import make_configuration, write_configuration

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from components.image_example_gen.sources.spans import PLACEHOLDER
-from pipeline.config.model import DEFAULT_PATH
+from pipeline.config.load import DEFAULT_PATH
 from pipeline.init.suggestions import Suggestion
 
 NOT_IN_A_NAME = re.compile(r"[^a-z0-9_-]+")

@@ -156,7 +156,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     args, beam_args = parse(sys.argv[1:])
     try:
-        from pipeline.local_runner import prepare_process
+        from pipeline.execution.prepare import prepare_process
 
         prepare_process()
         run(args, beam_args)

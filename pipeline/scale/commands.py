@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.config.model import OWN_FILE, ConfigError, PipelineConfig, load_config
-from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from pipeline.config.load import ConfigSource, load_config
+from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.options import JsonOption, configured, print_json
 from pipeline.terminal import compact_table, print_line, print_table
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
@@ -32,20 +33,19 @@ app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own image
 
 
 @app.command()
+@configured
 def cost(
-    config: ConfigOption = None,
-    overrides: SetOption = None,
+    source: ConfigSource,
     classes: Annotated[int, typer.Option(help="Width of the classifier; your images are not looked at.", min=1)] = 1000,
     by: Annotated[Literal["network", "block", "layer"], typer.Option(help="How finely.")] = "network",
     latency: Annotated[bool, typer.Option("--latency", help="Build the chosen network and time it, here.")] = False,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Parameters, multiply-adds and activation memory of the network that `model` chooses, beside B0 to B7.
 
     Try --set model.phi=-1. Nothing is built, unless the latency is asked for.
     """
-    model = load_config(config, overrides or ()).model
+    model = source.load_or_shipped().model
     chosen = model.chosen_variant
     measured = _latency(chosen, classes) if latency else None
     if by == "network":
@@ -68,9 +68,9 @@ def cost(
 
 
 @app.command()
+@configured
 def search(
-    config: ConfigOption = None,
-    overrides: SetOption = None,
+    source: ConfigSource,
     step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
     tolerance: Annotated[float, typer.Option(help="Of alpha * beta^2 * gamma^2, around 2.", min=0, max=0.5)] = 0.1,
     rungs: Annotated[int, typer.Option(help="Each halves the networks and doubles the epochs.", min=1, max=6)] = 3,
@@ -82,17 +82,15 @@ def search(
     minutes: MinutesOption = 60.0,
     write: Annotated[bool, typer.Option("--write", help="Put what was found into the pipeline.yaml in use.")] = False,
     forecast: ForecastOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Find alpha, beta and gamma for your images: step 1 of compound scaling, by successive halving.
 
     The base network, at phi 0, is a proxy: --set model.base_width=0.5 --set model.image_size=64 make it cheap. As many
     networks of the grid are tried as the minutes allow. A search that was killed goes on when it is called again.
     """
-    settings = load_config(config, overrides or ())
-    own = config or Path(OWN_FILE)
-    if write and not own.is_file():
-        raise ConfigError(f"--write: there is no {own} to write to; name the file with --config")
+    settings, own = source.load(), source.path
+    if write and source.quick_start:
+        raise ConfigError("--write: the shipped settings stay as they are; drop --write or --quick-start")
     from pipeline.config.edit import check_can_set, set_values
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
@@ -128,9 +126,9 @@ def search(
 
 
 @app.command()
+@configured
 def study(
-    config: ConfigOption = None,
-    overrides: SetOption = None,
+    settings: PipelineConfig,
     levels: Annotated[
         list[float] | None, typer.Option("--level", help="Times the base's FLOPs; may be repeated: 2, 4 and 8.")
     ] = None,
@@ -141,13 +139,11 @@ def study(
     forecast: ForecastOption = False,
     engine: EngineOption = None,
     package: CompileOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """Deeper, wider, on larger images, or all at once: what helps most at the same FLOPs, on your images.
 
     Gives one HTML page, CSV and figures. A study that was killed goes on when it is called again.
     """
-    settings = load_config(config, overrides or ())
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
     from pipeline.scale.experiment import Effort, study_question
@@ -163,9 +159,9 @@ def study(
 
 
 @app.command()
+@configured
 def compare(
-    config: ConfigOption = None,
-    overrides: SetOption = None,
+    settings: PipelineConfig,
     variants: Annotated[list[str] | None, typer.Option("--variant", help="Ours; may be repeated: b0, b1, b2.")] = None,
     backbones: Annotated[
         list[str] | None,
@@ -182,13 +178,11 @@ def compare(
     forecast: ForecastOption = False,
     engine: EngineOption = None,
     package: CompileOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """Our variants beside ResNets and MobileNets, under the same recipe, on your images.
 
     With --set model.phi=... that network takes part as well. Gives one HTML page, CSV and figures.
     """
-    settings = load_config(config, overrides or ())
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
     from pipeline.scale.experiment import Effort, compare_question

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.common.human_format import counted
 from components.common.source_hash import source_hash
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.steps.data import PROJECT
 from trainer.compound.backbone_table import BACKBONES, Backbone
-from trainer.compound.forecast import counted
 from trainer.compound.matched_flops import BASE, ScaledNetwork, scaled_networks
 from trainer.cost import network_cost, same_network
-from trainer.hyperparameters import published_rates
+from trainer.recipes import published_rates, recipe_of
 from trainer.scaling import BASE_RESOLUTION, VARIANTS
 from trainer.settings import ModelSettings, Settings
 
@@ -187,7 +187,7 @@ def check_fair(config: PipelineConfig, pretrained: bool = False) -> None:
     """
     if config.train.batch_size == "auto":
         raise ConfigError("train.batch_size auto gives each network another one; use --set train.batch_size=32")
-    if config.train.chosen_recipe.head_share and not pretrained:
+    if recipe_of(config.train).head_share and not pretrained:
         raise ConfigError(
             "these networks are trained from scratch, without a phase for the head; use --set train.recipe=quick"
         )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from pipeline.config.model import PipelineConfig
+from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import STEP_ENDS, StepDisplay
-from pipeline.execution.run_lock import only_run
-from pipeline.local_runner import check_images_are_there, prepare
+from pipeline.run_lock import only_run
 from pipeline.scale.experiment import images_of
 
 LAST_STEP = "Transform"

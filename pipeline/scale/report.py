@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from components.common.human_format import clock
 from pipeline.scale.experiment import Question
 from pipeline.scale.figures import accuracy_figure
 from pipeline.scale.results import (
@@ -22,7 +23,6 @@ from pipeline.scale.results import (
     latency_told,
     total_seconds,
 )
-from trainer.compound.forecast import clock
 
 PAGE_FILE = "index.html"
 TEMPLATES = Path(__file__).with_name("templates")

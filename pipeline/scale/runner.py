@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.progress import TrainingDisplay
-from pipeline.execution.run_lock import only_run
+from pipeline.run_lock import only_run
 from pipeline.scale.experiment import Effort, Entrant, training_config
 from pipeline.scale.images import Images, materialise
 from pipeline.terminal import print_line
-from trainer.compound.forecast import Pace, Timing, clock
+from trainer.compound.forecast import Pace, Timing
 
 if TYPE_CHECKING:
     from trainer.compound.candidates import Contender

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from components.common.human_format import clock, counted
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.scale.experiment import Effort, Entrant, check_fair
 from pipeline.scale.results import (
@@ -25,7 +26,7 @@ from pipeline.scale.results import (
 )
 from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
 from pipeline.terminal import compact_table, print_line, print_table
-from trainer.compound.forecast import Timing, clock, counted
+from trainer.compound.forecast import Timing
 from trainer.compound.grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 from trainer.cost import network_cost
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components.common.human_format import counted
 from pipeline.config.model import PipelineConfig
 from pipeline.scale.experiment import SAME, Effort, Question, compare_question, study_question
 from pipeline.scale.report import missing_trainings, trainings_done, write_results
 from pipeline.scale.results import NothingTrained, Row, guessing, latency_told, rows_of
 from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
 from pipeline.terminal import compact_table, print_line, print_table
-from trainer.compound.forecast import counted
 from trainer.scaling import BASE_RESOLUTION
 
 

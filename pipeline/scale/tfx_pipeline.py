@@ -100,10 +100,10 @@ def run_here(config: PipelineConfig, effort: Effort, question: Question, console
       RunInProgress: another process runs it.
       ConfigError: the images are not where the configuration says.
     """
+    from pipeline.execution.prepare import check_images_are_there, prepare
     from pipeline.execution.progress import StepDisplay
-    from pipeline.execution.run_lock import only_run
     from pipeline.history.metadata import latest_run
-    from pipeline.local_runner import check_images_are_there, prepare
+    from pipeline.run_lock import only_run
 
     config = own_config(config, question.command)
     check_images_are_there(config)

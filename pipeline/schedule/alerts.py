@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
-from components.common.local_time import in_zone
+from components.common.human_format import in_zone
 from components.common.metrics import METRIC_NAMES
 from pipeline.config.schedule import VARIABLE, Alerts
 from pipeline.schedule.attempts import Attempt, Verdict

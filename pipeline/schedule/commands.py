@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.config.model import ConfigError, find_config
+from pipeline.config.load import ConfigSource
+from pipeline.config.model import ConfigError
 from pipeline.exit_codes import ExitCode
-from pipeline.options import ConfigOption, DebugOption, SetOption
+from pipeline.options import configured
 from pipeline.schedule import kubeflow, tables
 from pipeline.schedule.live_output import Display, display
+from pipeline.schedule.tables import scheduled_config
 
 if TYPE_CHECKING:
     from pipeline.schedule.coordinator import Attendant
@@ -39,26 +41,28 @@ class Entry(StrEnum):
     CRON = "cron"
 
 
-def _attendant(
-    config: Path | None, overrides: list[str] | None, debug: bool, shown: Display | None = None
-) -> "Attendant":
+def _attendant(source: ConfigSource, debug: bool, shown: Display | None = None) -> "Attendant":
     from pipeline.schedule.coordinator import Attendant
 
     say = shown.say if shown else functools.partial(print, flush=True)
     show = shown.show if shown else None
-    return Attendant(find_config(config), tuple(overrides or ()), say=say, show=show, debug=debug)
+    return Attendant(scheduled_config(source), source.overrides, say=say, show=show, debug=debug)
 
 
 @app.command()
-def start(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+@configured
+def start(source: ConfigSource, debug: bool) -> None:
     """Run the pipeline whenever its schedule says so, until Ctrl-C or SIGTERM; one scheduler a pipeline."""
     from pipeline.schedule.daemon import start as run_scheduler
 
-    run_scheduler(_attendant(config, overrides, debug))
+    run_scheduler(_attendant(source, debug))
 
 
 @app.command()
+@configured
 def tick(
+    source: ConfigSource,
+    debug: bool,
     at: Annotated[
         datetime | None,
         typer.Option(
@@ -66,15 +70,12 @@ def tick(
             formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
         ),
     ] = None,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """Deal with what is due now, and end: for a systemd timer or cron, see `install`."""
     from pipeline.schedule.attempts import Kind
     from pipeline.schedule.daemon import need_cron, stop_when_signalled
 
-    attendant = _attendant(config, overrides, debug)
+    attendant = _attendant(source, debug)
     need_cron(attendant.config.schedule)
     with stop_when_signalled(attendant):
         if at is None:
@@ -98,18 +99,18 @@ def _outlook(attendant: "Attendant") -> str:
 
 
 @app.command()
+@configured
 def install(
-    config: ConfigOption = None,
-    overrides: SetOption = None,
+    source: ConfigSource,
+    debug: bool,
     entry: Annotated[Entry, typer.Option("--as", help="What starts the runs.")] = Entry.SYSTEMD,
     only_print: Annotated[bool, typer.Option("--print", help="Show it and write nothing.")] = False,
-    debug: DebugOption = False,
 ) -> None:
     """Have systemd or cron start the runs, instead of a scheduler that waits."""
     from pipeline.schedule import systemd_cron
     from pipeline.schedule.daemon import need_cron
 
-    attendant, path, folder = _attendant(config, overrides, debug), find_config(config), Path.cwd()
+    attendant, path, folder = _attendant(source, debug), source.path, Path.cwd()
     settings, own = attendant.config, attendant.overrides
     need_cron(settings.schedule)
     if entry is Entry.CRON:
@@ -137,21 +138,23 @@ def install(
 
 
 @app.command()
-def pause(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+@configured
+def pause(source: ConfigSource, debug: bool) -> None:
     """Start no runs until `resume`; one under way goes on."""
     from pipeline.schedule.coordinator import PAUSED
 
-    attendant = _attendant(config, overrides, debug)
+    attendant = _attendant(source, debug)
     attendant.store.keep(PAUSED, attendant.clock().isoformat())
     print(f"{attendant.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
 
 
 @app.command()
-def resume(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+@configured
+def resume(source: ConfigSource, debug: bool) -> None:
     """Start runs again; the times in between are not made up for."""
     from pipeline.schedule.coordinator import PAUSED, SINCE
 
-    attendant = _attendant(config, overrides, debug)
+    attendant = _attendant(source, debug)
     if not attendant.store.get(PAUSED):
         print(f"{attendant.config.name} was not paused")
         return
@@ -161,13 +164,14 @@ def resume(config: ConfigOption = None, overrides: SetOption = None, debug: Debu
 
 
 @app.command()
-def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: DebugOption = False) -> None:
+@configured
+def trigger(source: ConfigSource, debug: bool) -> None:
     """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
     from pipeline.schedule.attempts import Kind
     from pipeline.schedule.daemon import need_receivers, stop_when_signalled
 
     with display() as shown:
-        attendant = _attendant(config, overrides, debug, shown)
+        attendant = _attendant(source, debug, shown)
         need_receivers(attendant.config.schedule)
         with stop_when_signalled(attendant):
             done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
@@ -175,13 +179,13 @@ def trigger(config: ConfigOption = None, overrides: SetOption = None, debug: Deb
 
 
 @app.command()
+@configured
 def backfill(
+    source: ConfigSource,
+    debug: bool,
     first: Annotated[str, typer.Option("--from", help="The first span: a date such as 2024-05-31, or a number.")],
     last: Annotated[str, typer.Option("--to", help="The last one.")],
     again: Annotated[bool, typer.Option("--again", help="Also those whose images a run has judged before.")] = False,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """Run once for each span of a range, the oldest first, such as for days whose images came late."""
     from pipeline.schedule.attempts import Kind
@@ -190,7 +194,7 @@ def backfill(
 
     codes = []
     with display() as shown:
-        attendant = _attendant(config, overrides, debug, shown)
+        attendant = _attendant(source, debug, shown)
         need_receivers(attendant.config.schedule)
         with stop_when_signalled(attendant):
             for span in _range(first, last):

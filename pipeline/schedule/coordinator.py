@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Event
 
 from components.common.errors import DataError
-from pipeline.config.model import ConfigError, PipelineConfig, load_config
+from pipeline.config.load import load_config
+from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.schedule import policy
 from pipeline.schedule.attempts import JUDGED, Attempt, Kind, Verdict
 from pipeline.schedule.database import Store

@@ -21,11 +21,11 @@ from apscheduler.triggers.base import BaseTrigger
 
 from components.common.errors import one_line
 from pipeline.config.model import ConfigError
-from pipeline.config.schedule import ScheduleSettings
-from pipeline.execution.run_lock import Held, hold, is_held
+from pipeline.config.schedule import FOLDER, ScheduleSettings
+from pipeline.execution.signals import handling
+from pipeline.run_lock import Held, hold, is_held
 from pipeline.schedule.alerts import find_receivers
 from pipeline.schedule.coordinator import Attendant
-from pipeline.schedule.database import FOLDER
 from pipeline.schedule.notes import local
 from pipeline.schedule.policy import next_times
 
@@ -152,9 +152,5 @@ def stop_when_signalled(attendant: Attendant) -> Iterator[None]:
     """Has SIGTERM, SIGINT and, when its terminal closes, SIGHUP end what the attendant does, cleanly."""
     # What nohup, or a shell with `&`, has set to be ignored stays so.
     numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda *_: attendant.stop.set()) for number in numbers}
-    try:
+    with handling(numbers, lambda *_: attendant.stop.set()):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.schedule import FOLDER
 from pipeline.schedule.attempts import Attempt, Kind, Verdict
 
-FOLDER = "schedule"  # below the run's folder: history, logs, lock
 STORE_FILE = "history.sqlite"
-REPORT_FILE = "history.json"  # the newest attempts, for the reports of runs
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attempts (
   id INTEGER PRIMARY KEY, slot TEXT NOT NULL, kind TEXT NOT NULL, attempt INTEGER NOT NULL, verdict TEXT NOT NULL,

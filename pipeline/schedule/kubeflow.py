@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pipeline.config.model import ConfigError, PipelineConfig, load_config
-from pipeline.options import ConfigOption, DebugOption, SetOption
+from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.options import configured
 from pipeline.terminal import print_table
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def _kubeflow(settings: PipelineConfig) -> "Kubeflow":
 
 
 @app.command()
+@configured
 def create(
+    settings: PipelineConfig,
     engine: ClusterOption,
     cron: Annotated[
         str | None, typer.Option(help="Minute, hour, day, month, weekday, as in '0 2 * * *'; else schedule.cron.")
@@ -42,14 +44,10 @@ def create(
     timezone: Annotated[
         str | None, typer.Option(help="In which the hours count, such as Europe/Berlin; else schedule.timezone.")
     ] = None,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """On Kubeflow: run the newest uploaded version again and again, without catching up on missed times."""
     from pipeline.schedule.kubeflow_cron import backend_cron
 
-    settings = load_config(config, overrides or ())
     when = cron or settings.schedule.cron
     if when is None:
         raise ConfigError("schedule.cron: is null; set it, or give --cron, such as '0 2 * * *'")
@@ -59,14 +57,12 @@ def create(
 
 
 @app.command()
+@configured
 def delete(
+    settings: PipelineConfig,
     engine: ClusterOption,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """On Kubeflow: end the schedules of this pipeline; runs under way go on."""
-    settings = load_config(config, overrides or ())
     kubeflow = _kubeflow(settings)
     found = kubeflow.schedules(settings.name)
     for one in found:

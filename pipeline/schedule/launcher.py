@@ -10,7 +10,7 @@ from threading import Event
 from components.common.errors import one_line
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import duration
-from pipeline.execution.run_lock import RUN, holder_of, is_running, told
+from pipeline.run_lock import RUN, holder_of, is_running, told
 from pipeline.schedule.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
 from pipeline.schedule.database import Store
 from pipeline.schedule.locks import LOOK_SECONDS

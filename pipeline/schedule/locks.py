@@ -6,7 +6,7 @@ from datetime import tzinfo
 from pathlib import Path
 from threading import Event
 
-from pipeline.execution.run_lock import Held, hold
+from pipeline.run_lock import Held, hold
 
 ATTEMPT, WAITING = "attempt", "waiting"  # the locks of who attends to the schedule, and of who is next
 LOOK_SECONDS = 5.0  # between two looks whether the other has ended

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
-from components.common.local_time import in_zone
+from components.common.human_format import in_zone
 from components.served_model.versions import pushed_versions
 from pipeline.config.model import PipelineConfig
 from pipeline.schedule.attempts import Attempt, Kind, Verdict

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.config.model import PipelineConfig
+from pipeline.config.schedule import ATTEMPTS_FILE
 from pipeline.schedule import alerts
 from pipeline.schedule.attempts import NOT_SENT, Attempt
-from pipeline.schedule.database import REPORT_FILE, Store
+from pipeline.schedule.database import Store
 from pipeline.schedule.notes import heading, local
 
 NOBODY = "nobody: not asked for"
@@ -49,7 +50,7 @@ class Ledger:
         """For the reports of runs, which know nothing of the store."""
         attempts = self.store.attempts(REPORTED)
         rows = [{**attempt.as_json(), "due": local(config, attempt.slot)} for attempt in attempts]
-        path = self.store.folder / REPORT_FILE
+        path = self.store.folder / ATTEMPTS_FILE
         new = path.with_suffix(".new")
         new.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         new.replace(path)

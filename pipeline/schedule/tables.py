@@ -2,6 +2,7 @@
 
 from datetime import timedelta, tzinfo
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from components.common.local_time import in_zone
-from pipeline.config.model import find_config, load_config
-from pipeline.options import ConfigOption, DebugOption, JsonOption, SetOption, print_json
+from components.common.human_format import in_zone
+from pipeline.config.load import ConfigSource
+from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.options import JsonOption, configured, print_json
 from pipeline.schedule import kubeflow
 from pipeline.terminal import print_table
 
@@ -40,20 +42,30 @@ class Engine(StrEnum):
     KUBEFLOW = "kubeflow"
 
 
+def scheduled_config(source: ConfigSource) -> Path:
+    """The pipeline.yaml of a schedule, which is read anew for each run.
+
+    Raises:
+      ConfigError: there is none, or the quick start's is asked for.
+    """
+    if source.quick_start:
+        raise ConfigError("--quick-start: a schedule needs a pipeline.yaml of its own; `effnet init FOLDER` writes one")
+    return source.path
+
+
 EngineOption = Annotated[Engine, typer.Option("--engine", help="Who starts the runs.")]
 
 
 @app.command(name="list")
+@configured
 def show(
+    source: ConfigSource,
     engine: EngineOption = Engine.LOCAL,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show the schedule, its next times, and what it last came to."""
     if engine is Engine.KUBEFLOW:
-        kubeflow.show(load_config(config, overrides or ()))
+        kubeflow.show(source.load())
         return
     from pipeline.schedule.alerts import unset_problem
     from pipeline.schedule.coordinator import Attendant
@@ -61,7 +73,7 @@ def show(
     from pipeline.schedule.notes import local
     from pipeline.schedule.policy import next_times
 
-    attendant = Attendant(find_config(config), tuple(overrides or ()))
+    attendant = Attendant(scheduled_config(source), source.overrides)
     settings, store = attendant.config, attendant.store
     paused = attendant.paused_since
     times = [] if paused else next_times(settings.schedule, attendant.clock(), SHOWN_TIMES)
@@ -102,17 +114,15 @@ def show(
 
 
 @app.command()
+@configured
 def history(
+    settings: PipelineConfig,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
-    config: ConfigOption = None,
-    overrides: SetOption = None,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show what each attempt came to, and why."""
     from pipeline.schedule.database import Store
 
-    settings = load_config(config, overrides or ())
     attempts = Store(settings.run_root).attempts(last)
     if as_json:
         print_json([attempt.as_json() for attempt in attempts])

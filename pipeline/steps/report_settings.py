@@ -7,8 +7,9 @@ import yaml
 
 from components.common.source_hash import source_hash
 from components.run_report.sources import Settings
-from pipeline.config.model import DEFAULT_PATH, PipelineConfig
-from pipeline.schedule.database import FOLDER, REPORT_FILE
+from pipeline.config.load import DEFAULT_PATH
+from pipeline.config.model import PipelineConfig
+from pipeline.config.schedule import ATTEMPTS_FILE, FOLDER
 
 PROJECT = DEFAULT_PATH.parent
 # Options of engines may hold what nobody else should read.
@@ -27,7 +28,7 @@ def make_report_settings(config: PipelineConfig) -> Settings:
         configuration=yaml.safe_dump(
             without_secrets(config.model_dump(mode="json")), sort_keys=False, allow_unicode=True
         ),
-        schedule=str(config.run_root / FOLDER / REPORT_FILE) if config.schedule.cron else "",
+        schedule=str(config.run_root / FOLDER / ATTEMPTS_FILE) if config.schedule.cron else "",
         code={**code, **({"requirements.lock": source_hash(lock)} if lock.is_file() else {})},
     )
 

@@ -18,8 +18,9 @@ import click
 from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
-from pipeline.config.model import DEFAULT_PATH, ConfigError, find_config
-from pipeline.local_runner import config_from_environment
+from pipeline.config.load import DEFAULT_PATH
+from pipeline.config.model import ConfigError
+from pipeline.execution.prepare import config_from_environment
 
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
 
@@ -56,7 +57,7 @@ class AirflowHandler(base_handler.BaseHandler):
         if folder.exists() != there:
             other, is_there = ("create", "no") if there else ("update", "a")
             raise click.ClickException(f"there is {is_there} DAG {config.name} in {self._dags}; `tfx pipeline {other}`")
-        config_path = find_config(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH))
+        config_path = Path(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH)).expanduser().resolve()
         overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
         schedule = config.schedule
         settings = {

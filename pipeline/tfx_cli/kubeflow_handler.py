@@ -11,10 +11,10 @@ from tfx.tools.cli.handler import base_handler
 from tfx.tools.cli.handler.kubeflow_v2_dag_runner_patcher import KubeflowV2DagRunnerPatcher
 
 from pipeline.config.model import ConfigError
+from pipeline.execution.prepare import config_from_environment
 from pipeline.kubeflow.client import Kubeflow
 from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.errors import KubeflowError
-from pipeline.local_runner import config_from_environment
 
 Handler = TypeVar("Handler", bound=type)
 COMMANDS = (

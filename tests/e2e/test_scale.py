@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.model import load_config
+from pipeline.config.load import load_config
 from pipeline.history.metadata import latest_run
 from tests.e2e.user_project import BIN, run_command
 

@@ -18,8 +18,8 @@ from components.model_exporter.report import read_report as read_exports
 from components.serving_check.expected import read_expected
 from components.serving_check.probe import probe
 from components.serving_check.verdict import largest_difference
-from pipeline.execution.run_lock import RUN, holder_of
 from pipeline.history.metadata import latest_run
+from pipeline.run_lock import RUN, holder_of
 from tests.e2e.user_project import BIN
 from tests.mounts import mounted, set_read_only
 

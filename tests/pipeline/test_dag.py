@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from pipeline import dag
-from pipeline.config.model import load_config
+from pipeline.config.load import load_config
 from pipeline.steps import data as data_part
 
 pytestmark = pytest.mark.tfx

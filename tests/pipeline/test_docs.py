@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from pipeline.cli import app
-from pipeline.config.model import DEFAULT_PATH, load_config
+from pipeline.config.load import DEFAULT_PATH, load_config
 
 PROJECT = DEFAULT_PATH.parent
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "benchmarks/README.md"]

@@ -7,7 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.config.model import DEFAULT_PATH
+from pipeline.config.load import DEFAULT_PATH
 
 PROJECT = DEFAULT_PATH.parent
 PYTHONS = ("3.11", "3.12", "3.13")

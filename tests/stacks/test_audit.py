@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.model import DEFAULT_PATH
+from pipeline.config.load import DEFAULT_PATH
 
 PROJECT = DEFAULT_PATH.parent
 SOUND = "echo 'No known vulnerabilities found'"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.model import DEFAULT_PATH
+from pipeline.config.load import DEFAULT_PATH
 
 PROJECT = DEFAULT_PATH.parent
 PASSED = "echo '== 7 passed, 1 skipped in 2.50s =='; exit 0"

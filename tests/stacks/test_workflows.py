@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from pipeline.config.model import DEFAULT_PATH
+from pipeline.config.load import DEFAULT_PATH
 from pipeline.doctor.stack import NEWER, OLDER
 
 PROJECT = DEFAULT_PATH.parent

@@ -17,8 +17,8 @@ import keras
 
 from tests.trainer.digits import make_job
 from trainer.efficientnet import build_efficientnet
-from trainer.hyperparameters import default_values
 from trainer.job import TrainingJob
+from trainer.recipes import default_values, recipe_of
 from trainer.scaling import Variant
 from trainer.settings import TuneSettings
 from trainer.tuner import SearchElsewhere, search
@@ -68,7 +68,7 @@ class Shortcut(Study):
         self.job = job
         self.settings = settings
         self.batch_size, self.steps_per_epoch = 20, 10
-        self.defaults = default_values("b0", job.recipe, self.batch_size)
+        self.defaults = default_values("b0", recipe_of(job.settings), self.batch_size)
 
     def seconds_per_epoch(self) -> float:
         return 1.0

@@ -9,10 +9,10 @@ import pytest
 
 from tests.trainer.digits import SIDE, build_tiny
 from trainer.fit.ema import WeightAverage
-from trainer.fit.phases import phases_of
-from trainer.learning_rate import batch_norm_momentum, compile_model, learning_rate_schedule
+from trainer.fit.phases import compile_model, phases_of
+from trainer.learning_rate import batch_norm_momentum, learning_rate_schedule
 from trainer.optimizers import AdamW, RMSprop
-from trainer.recipes import RECIPES
+from trainer.recipes import RECIPES, recipe_of
 from trainer.settings import TrainSettings
 
 STEPS = 100  # an epoch
@@ -31,7 +31,7 @@ def official(step: int, kind: str) -> float:
 
 @pytest.mark.parametrize("kind", ["exponential", "cosine"])
 def test_the_official_schedule_is_the_published_one(kind):
-    recipe = TrainSettings(recipe="official", schedule=kind).chosen_recipe
+    recipe = recipe_of(TrainSettings(recipe="official", schedule=kind))
     schedule = learning_rate_schedule(recipe, batch_size=BATCH, epochs=350, steps_per_epoch=STEPS)
     # 2.4 epochs are 240 steps: around the first stair after the warm-up, and the last one.
     for step in (0, 1, 250, 499, 500, 719, 720, 721, 20_000, 34_799, 34_801, 34_999):
@@ -49,13 +49,13 @@ def test_a_short_run_falls_as_far_and_warms_up_for_a_fifth_at_most():
 
 
 def test_stairs_of_the_users_own_length_are_not_shortened():
-    recipe = TrainSettings(recipe="official", decay_epochs=2.4, warmup_epochs=0).chosen_recipe
+    recipe = recipe_of(TrainSettings(recipe="official", decay_epochs=2.4, warmup_epochs=0))
     schedule = learning_rate_schedule(recipe, batch_size=256, epochs=10, steps_per_epoch=STEPS)
     assert float(schedule(999)) == pytest.approx(0.016 * 0.97**4)
 
 
 def test_a_learning_rate_of_the_users_is_the_peak_itself():
-    recipe = TrainSettings(recipe="official", learning_rate=0.05, warmup_epochs=0).chosen_recipe
+    recipe = recipe_of(TrainSettings(recipe="official", learning_rate=0.05, warmup_epochs=0))
     schedule = learning_rate_schedule(recipe, batch_size=64, epochs=10, steps_per_epoch=STEPS)
     assert float(schedule(0)) == pytest.approx(0.05)
 
@@ -68,12 +68,12 @@ def test_schedules_survive_saving():
 
 def test_single_keys_replace_single_values():
     changes = {"label_smoothing": 0.0, "clip_norm": 2.0, "augment": {"mixup": 0.2}}
-    chosen = TrainSettings(recipe="official", epochs=350, **changes).chosen_recipe
+    chosen = recipe_of(TrainSettings(recipe="official", epochs=350, **changes))
     assert (chosen.label_smoothing, chosen.clip_norm, chosen.augment.mixup) == (0.0, 2.0, 0.2)
     assert chosen.ema_decay == RECIPES["official"].ema_decay
     assert chosen.augment.random_crop == RECIPES["official"].augment.random_crop
-    assert TrainSettings(recipe="official", ema_decay=0).chosen_recipe.ema_decay == 0
-    assert TrainSettings().chosen_recipe == RECIPES["quick"]
+    assert recipe_of(TrainSettings(recipe="official", ema_decay=0)).ema_decay == 0
+    assert recipe_of(TrainSettings()) == RECIPES["quick"]
 
 
 @pytest.mark.parametrize(("epochs", "spans"), [(1, [(0, 1)]), (2, [(0, 1), (1, 2)]), (10, [(0, 3), (3, 10)])])
@@ -94,18 +94,18 @@ def model():
 
 
 def test_a_short_official_training_augments_less_unless_told_otherwise():
-    long = TrainSettings(recipe="official", epochs=350).chosen_recipe
-    short = TrainSettings(recipe="official", epochs=30).chosen_recipe
+    long = recipe_of(TrainSettings(recipe="official", epochs=350))
+    short = recipe_of(TrainSettings(recipe="official", epochs=30))
     assert long == RECIPES["official"]
     assert short == replace(long, augment=short.augment)
     assert short.augment.randaugment_layers == 0 < long.augment.randaugment_layers
     assert short.augment.random_crop > long.augment.random_crop
     told = TrainSettings(recipe="official", epochs=30, augment={"randaugment_layers": 2, "random_crop": 0.08})
-    assert told.chosen_recipe == long
+    assert recipe_of(told) == long
 
 
 def test_the_official_decay_is_a_penalty_on_kernels_alone(model):
-    recipe = TrainSettings(recipe="official", weight_decay=0.02).chosen_recipe
+    recipe = recipe_of(TrainSettings(recipe="official", weight_decay=0.02))
     compile_model(model, recipe, 0.01)
     assert isinstance(model.optimizer, RMSprop)
     assert (model.optimizer.rho, model.optimizer.momentum, model.optimizer.epsilon) == (0.9, 0.9, 1e-3)

@@ -1,6 +1,6 @@
 """The user's value comes first, then the tuner's, then the published or the recipe's."""
 
-from trainer.hyperparameters import choose_rates, with_tuned
+from trainer.recipes import choose_rates
 from trainer.settings import AugmentSettings, ModelSettings, TrainSettings
 
 # As Hyperband leaves them, were its own keys not taken out.
@@ -18,11 +18,11 @@ TUNED = {
 
 
 def test_the_tuner_fills_what_the_user_leaves_open_and_nothing_else():
-    settings = with_tuned(TrainSettings(learning_rate=0.01), TUNED)
+    settings = TrainSettings(learning_rate=0.01).with_tuned(TUNED)
     assert settings == TrainSettings(
         learning_rate=0.01, label_smoothing=0.05, augment=AugmentSettings(randaugment_magnitude=7.0)
     )
-    assert with_tuned(TrainSettings(), None) == TrainSettings()
+    assert TrainSettings().with_tuned(None) == TrainSettings()
 
 
 def test_rates():

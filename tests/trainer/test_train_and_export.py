@@ -11,11 +11,11 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from components.common.model_info import read_model_info
 from components.serving_check.check import check
 from components.serving_check.probe import probe
 from components.serving_check.verdict import Budgets
 from trainer.input_data import eval_batches, open_split
-from trainer.model_info import read_model_info
 from trainer.settings import ModelSettings, TrainSettings, TransformSettings
 
 CLASSES = ["null", "eins", "zwei"]

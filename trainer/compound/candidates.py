@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 import keras
 import tensorflow as tf
 
-from trainer.atomic_file import write_atomically
+from components.common.files import replace_text
 from trainer.compound.backbone_table import BACKBONES
 from trainer.compound.backbones import BackboneSetup, built_macs
 from trainer.compound.constant_prediction import constant_loss
@@ -25,9 +25,9 @@ from trainer.fit.callbacks import StepTimer, TrainingDiverged, TrainingFailed
 from trainer.fit.context import Setup
 from trainer.fit.loop import Training
 from trainer.fit.phases import phases_of
-from trainer.hyperparameters import choose_rates
 from trainer.input_data import steps_per_epoch, train_batches
 from trainer.job import TrainingJob
+from trainer.recipes import choose_rates, recipe_of
 
 # A traced network with gradients of its own stays in TensorFlow's gradient registry (tf.custom_gradient registers each
 # under a new name) for as long as the process lives: some 100 MB. So trainings move to a new process now and then.
@@ -127,7 +127,7 @@ def count_settled(pace: Pace, job: TrainingJob, folder: str, forecast: float) ->
 
 def give_up(job: TrainingJob, folder: str, reason: str) -> None:
     """Notes why a training has no outcome, so that it is not tried again, and forgets its network."""
-    write_atomically(f"{folder}/{job.key()}.failed", reason)
+    replace_text(f"{folder}/{job.key()}.failed", reason)
     _forget_networks()
 
 
@@ -166,10 +166,10 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
         images=training.setup.train_split.num_examples,
         val_images=training.setup.val_split.num_examples,
         largest_share=max(counts) / sum(counts),
-        constant_loss=constant_loss(counts, job.recipe.label_smoothing),
+        constant_loss=constant_loss(counts, recipe_of(job.settings).label_smoothing),
         device=device_name(),
     )
-    write_atomically(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
+    replace_text(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
     training.finish()
     del training, model
     _forget_networks()
@@ -191,9 +191,13 @@ def _time(contender: Contender) -> Timing:
     batch_size = setup.batch_size()
     steps = steps_per_epoch(setup.train_split, batch_size)
     model = setup.build(steps * job.settings.epochs, **_rates(job))
-    setup.compile(model, phases_of(job.recipe, job.settings.epochs)[-1], batch_size)
+    setup.compile(model, phases_of(recipe_of(job.settings), job.settings.epochs)[-1], batch_size)
     batches = train_batches(
-        setup.train_split, batch_size=batch_size, epochs=TIMED_STEPS, seed=job.seed, augment=job.recipe.augment
+        setup.train_split,
+        batch_size=batch_size,
+        epochs=TIMED_STEPS,
+        seed=job.seed,
+        augment=recipe_of(job.settings).augment,
     )
     building, timer = time.monotonic() - started, StepTimer()
     model.fit(batches, steps_per_epoch=TIMED_STEPS, epochs=1, callbacks=[timer], shuffle=False, verbose=0)

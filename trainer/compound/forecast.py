@@ -78,14 +78,3 @@ class Pace:
     def seconds_left(self) -> float:
         """Of what is not done yet."""
         return self.corrected(self.left)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
-def counted(number: int, noun: str) -> str:
-    """As in "1 epoch", "2 epochs"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

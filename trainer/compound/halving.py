@@ -15,6 +15,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
+from components.common.human_format import clock, counted
 from trainer.compound.candidates import (
     TRAININGS_PER_PROCESS,
     Contender,
@@ -23,7 +24,7 @@ from trainer.compound.candidates import (
     outcome_of,
     read_outcome,
 )
-from trainer.compound.forecast import Pace, Timing, clock, counted
+from trainer.compound.forecast import Pace, Timing
 from trainer.compound.grid import PAPER, GridPoint
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.progress_log import DONE, PROGRESS

@@ -6,6 +6,7 @@ from itertools import product
 
 import tensorflow as tf
 
+from components.common.human_format import clock
 from trainer.compound.candidates import (
     TRAININGS_PER_PROCESS,
     Contender,
@@ -14,7 +15,7 @@ from trainer.compound.candidates import (
     outcome_of,
     why_failed,
 )
-from trainer.compound.forecast import Pace, Timing, clock
+from trainer.compound.forecast import Pace, Timing
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.progress_log import DONE, PROGRESS
 from trainer.job import TrainingJob

@@ -18,6 +18,7 @@ from trainer.fit.phases import Phase, compile_phase
 from trainer.input_data import ContentShare, Split, open_split, steps_per_epoch
 from trainer.job import TrainingJob
 from trainer.learning_rate import batch_norm_momentum
+from trainer.recipes import recipe_of
 from trainer.runtime import prepare_cpu_process
 from trainer.weights import load_weights
 
@@ -44,6 +45,7 @@ class Setup:
 
     def __init__(self, job: TrainingJob, holdout: float = 0.0, fraction: float = 1.0) -> None:
         self.job = job
+        self.recipe = recipe_of(job.settings)
         prepare_cpu_process()
         devices = accelerators()
         self.devices = devices
@@ -89,7 +91,7 @@ class Setup:
         """Makes the model ready to train the phase on the train split or a fraction of it."""
         steps = steps_per_epoch(self.train_split, batch_size, fraction)
         with self.strategy.scope():
-            compile_phase(model, phase, self.job.recipe, batch_size=batch_size, steps_per_epoch=steps, xla=self.xla)
+            compile_phase(model, phase, self.recipe, batch_size=batch_size, steps_per_epoch=steps, xla=self.xla)
 
     def batch_size(self) -> int:
         """Images a step: `train.batch_size`; `auto` tries on a network of its own what the GPUs hold."""
@@ -105,6 +107,11 @@ class Setup:
         """The network ready to train as a whole, on the first device alone."""
         model = self.new_network()
         compile_phase(
-            model, Phase(0, 1, head_only=False), self.job.recipe, batch_size=1, steps_per_epoch=1, xla=self.xla
+            model,
+            Phase(0, 1, head_only=False),
+            self.recipe,
+            batch_size=1,
+            steps_per_epoch=1,
+            xla=self.xla,
         )
         return model

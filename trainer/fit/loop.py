@@ -15,6 +15,7 @@ from trainer.fit.phases import Phase, phases_of
 from trainer.fit.progress_log import PROGRESS
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
+from trainer.recipes import recipe_of
 
 
 class Training:
@@ -66,7 +67,7 @@ class Training:
             PROGRESS.info("train: resuming at epoch %d, step %d", self.progress.epoch + 1, self.steps_done)
         epochs = self.job.settings.epochs
         model = self.setup.build(self.total_steps, self.rates["dropout_rate"], self.rates["drop_connect_rate"])
-        for phase in phases_of(self.job.recipe, epochs):
+        for phase in phases_of(recipe_of(self.job.settings), epochs):
             if self.progress.epoch < phase.end or phase.end == epochs:
                 self._train_phase(model, phase)
         return model
@@ -114,7 +115,7 @@ class Training:
 
     def _prepare(self, model: keras.Model, phase: Phase) -> State:
         """Compiles the model for the phase and puts back what was saved."""
-        settings, recipe = self.job.settings, self.job.recipe
+        settings, recipe = self.job.settings, recipe_of(self.job.settings)
         self.setup.compile(model, phase, self.progress.batch_size)
         with self.setup.strategy.scope():
             average = WeightAverage(model, recipe.ema_decay) if recipe.ema_decay else None
@@ -151,7 +152,7 @@ class Training:
             batch_size=self.progress.batch_size,
             epochs=end,
             seed=self.job.seed,
-            augment=self.job.recipe.augment,
+            augment=recipe_of(self.job.settings).augment,
             class_balance=self.job.settings.class_balance,
             first_epoch=epoch,
             first_step=step,

@@ -1,12 +1,20 @@
-"""The phases of a training: the classifier alone, then the whole network; without a head phase just the latter."""
+"""The phases of a training, and how the model is compiled for each: optimiser, loss, weight decay, metric.
 
+First the classifier alone, then the whole network; without a head phase just the latter.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
+from keras.optimizers.schedules import LearningRateSchedule
 
-from trainer.learning_rate import compile_model, learning_rate_schedule
+from trainer.learning_rate import learning_rate_schedule
+from trainer.optimizers import AdamW, RMSprop
 from trainer.recipes import Recipe
 from trainer.weights import CLASSIFIER
+
+NOT_DECAYED = ("gamma", "beta", "bias")
 
 
 @dataclass(frozen=True)
@@ -44,3 +52,55 @@ def compile_phase(
         peak=recipe.head_learning_rate if phase.head_only else None,
     )
     compile_model(model, recipe, learning_rate, xla=xla)
+
+
+def compile_model(
+    model: keras.Model,
+    recipe: Recipe,
+    learning_rate: LearningRateSchedule,
+    *,
+    xla: bool = False,
+) -> None:
+    """Gives `model` (logits out, one-hot labels in) its optimiser, loss, weight decay and accuracy metric."""
+    optimizer = _optimizer(recipe, learning_rate)
+    _set_l2(model.trainable_variables, recipe.weight_decay if recipe.optimizer == "rmsprop" else 0.0)
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=xla,
+    )
+    # Variables that are made while a step is traced make TensorFlow trace that step twice. Of `model`, since compiling
+    # wraps the optimiser in one that scales the loss where the precision is mixed_float16.
+    model.optimizer.build(model.trainable_variables)
+
+
+def reset_optimizer(model: keras.Model) -> None:
+    """Brings a compiled model's optimiser back to the state of a new one, in place."""
+    optimizer = model.optimizer
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # mixed_float16 wraps it in one
+        optimizer.dynamic_scale.assign(optimizer.initial_scale)
+        optimizer.step_counter.assign(0)
+        optimizer = optimizer.inner_optimizer
+    optimizer.reset()
+
+
+def _optimizer(recipe: Recipe, learning_rate: LearningRateSchedule) -> keras.optimizers.Optimizer:
+    clip_norm = recipe.clip_norm or None
+    if recipe.optimizer == "rmsprop":
+        return RMSprop(learning_rate, global_clipnorm=clip_norm)
+    optimizer = AdamW(learning_rate, weight_decay=recipe.weight_decay, global_clipnorm=clip_norm)
+    optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return optimizer
+
+
+def _set_l2(variables: Sequence[keras.Variable], weight_decay: float) -> None:
+    """Puts weight_decay / 2 * sum(v^2) of every kernel into the loss, as tensorflow/tpu main.py does.
+
+    (There of every variable outside batch norm, hence of the few biases too.)
+    That is not the decoupled decay of AdamW: RMSProp scales it with the gradient, which makes the same number some
+    hundred times as strong.
+    """
+    penalty = keras.regularizers.L2(weight_decay / 2) if weight_decay else None
+    for variable in variables:
+        variable.regularizer = None if variable.name in NOT_DECAYED else penalty

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from trainer.hyperparameters import RATES
+from trainer.settings import RATES
 from trainer.tuning.records import TrialRecord
 
 SIZE = (7.0, 5.0)  # inches

@@ -11,7 +11,7 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
-from trainer.atomic_file import write_atomically
+from components.common.files import replace_text
 from trainer.settings import TuneSettings
 
 INTERNAL_PREFIX = "tuner/"  # of Hyperband's own keys among a trial's values
@@ -123,10 +123,10 @@ class SearchOracle(keras_tuner.Oracle):
 
     def save(self) -> None:
         """Replaces the oracle's file in one go; Keras Tuner's own writing may be killed half-way."""
-        write_atomically(self._get_oracle_fname(), json.dumps(self.get_state()))
+        replace_text(self._get_oracle_fname(), json.dumps(self.get_state()))
 
     def _save_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        write_atomically(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
+        replace_text(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
 
     def reload(self) -> None:
         """Goes on from the files: unfinished trials are run again, finished ones never.

@@ -11,7 +11,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from trainer.atomic_file import write_atomically
+from components.common.files import replace_text
 
 RECORD_FILE = "record.json"
 
@@ -47,7 +47,7 @@ class TrialRecord:
 
 def write_record(folder: str, record: TrialRecord) -> None:
     """Replaces the record in a trial's folder."""
-    write_atomically(f"{folder}/{RECORD_FILE}", json.dumps(asdict(record)))
+    replace_text(f"{folder}/{RECORD_FILE}", json.dumps(asdict(record)))
 
 
 def read_record(folder: str) -> TrialRecord | None:

@@ -16,13 +16,13 @@ import tensorflow as tf
 from trainer.efficientnet import reinitialize, set_regularisation
 from trainer.fit.callbacks import StepTimer
 from trainer.fit.context import Setup
-from trainer.fit.phases import Phase, compile_phase
+from trainer.fit.phases import Phase, compile_phase, reset_optimizer
 from trainer.fit.progress_log import PROGRESS
-from trainer.hyperparameters import default_values
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
 from trainer.kernels import Tensor
-from trainer.learning_rate import learning_rate_schedule, reset_optimizer
+from trainer.learning_rate import learning_rate_schedule
+from trainer.recipes import default_values, recipe_of
 from trainer.settings import TuneSettings
 
 TIMED_STEPS = 4  # the first of which traces the network
@@ -68,7 +68,7 @@ class Study:
         self.setup = Setup(job, holdout=settings.val_fraction)
         self.batch_size = self.setup.batch_size()
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.batch_size, settings.data_fraction)
-        self.defaults = default_values(job.model_settings.chosen_variant, job.recipe, self.batch_size)
+        self.defaults = default_values(job.model_settings.chosen_variant, recipe_of(job.settings), self.batch_size)
         self.network = self.setup.build(self.steps_per_epoch * settings.epochs)
         self.peak: keras.Variable | None = None
         self._compile()
@@ -110,7 +110,7 @@ class Study:
         return timer.seconds_per_step * (self.steps_per_epoch + val_steps / 3)
 
     def _compile(self) -> None:
-        searched, recipe = self.settings.ranges, self.job.recipe
+        searched, recipe = self.settings.ranges, recipe_of(self.job.settings)
         if "label_smoothing" in searched:
             recipe = replace(recipe, label_smoothing=0.0)  # the trial's own comes with its labels
         with self.setup.strategy.scope():
@@ -159,7 +159,7 @@ class Study:
             batch_size=self.batch_size,
             epochs=self.settings.epochs,
             seed=self.job.seed,
-            augment=replace(self.job.recipe.augment, randaugment_magnitude=magnitude),
+            augment=replace(recipe_of(self.job.settings).augment, randaugment_magnitude=magnitude),
             class_balance=self.job.settings.class_balance,
             fraction=self.settings.data_fraction,
         )

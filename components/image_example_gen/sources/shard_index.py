@@ -11,17 +11,35 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
+from typing import BinaryIO
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
 from components.common import files
 from components.image_example_gen.sources.listing import Rejected
-from components.image_example_gen.sources.shards import Found, index_shard, is_packed
+from components.image_example_gen.sources.shards import Found, is_packed, is_tar, split_of_name
+from components.image_example_gen.sources.tfrecord import index_records
+from components.image_example_gen.sources.webdataset import index_tar
 
 _DONE = "done"
 _LINES: dict[str, type[Found] | type[Rejected]] = {"found": Found, "rejected": Rejected}
+
+
+def index_shard(file: BinaryIO, path: str, shard: str, features: Mapping[str, str]) -> Iterator[Found | Rejected]:
+    """Yields what lies in a shard, in its order.
+
+    Args:
+        file: the shard, unpacked; it can seek.
+        path: its path below the root, for names.
+        shard: where `file` lies.
+        features: part of an example ("image", "label", "split", "group") -> name of its feature, where it is none of
+            `FEATURES`.
+    """
+    split = split_of_name(path)
+    for item in index_tar(file, path, shard) if is_tar(path) else index_records(file, path, shard, features):
+        yield replace(item, shard_split=split) if isinstance(item, Found) else item
 
 
 class IndexShard(beam.DoFn):

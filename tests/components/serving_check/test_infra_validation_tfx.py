@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.config.model import load_config
+from pipeline.config.load import load_config
 
 pytestmark = pytest.mark.tfx
 

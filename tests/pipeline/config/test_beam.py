@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.config.beam import check_form, check_ready, complete
-from pipeline.config.model import ConfigError, load_config
+from pipeline.config.load import load_config
+from pipeline.config.model import ConfigError
 
 IMAGE = "--sdk_container_image=registry.example/effnet:1"
 DATAFLOW = ["--runner=DataflowRunner", "--project=p", "--region=europe-west1", "--temp_location=gs://b/tmp", IMAGE]

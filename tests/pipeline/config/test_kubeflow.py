@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.config.kubeflow import KubeflowSettings, Step
-from pipeline.config.model import ConfigError, load_config
+from pipeline.config.load import load_config
+from pipeline.config.model import ConfigError
 
 
 def problem(override: str) -> str:

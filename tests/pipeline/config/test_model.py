@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config.model import DEFAULT_PATH, ConfigError, PipelineConfig, load_config
+from pipeline.config.load import DEFAULT_PATH, load_config
+from pipeline.config.model import ConfigError, PipelineConfig
+from trainer.recipes import recipe_of
 
 
 @pytest.fixture
@@ -142,7 +144,7 @@ def test_fine_tuning_needs_weights():
 
 
 def test_augmentation_keys_are_checked_too():
-    assert load_config(overrides=["train.augment.mixup=0.2"]).train.chosen_recipe.augment.mixup == 0.2
+    assert recipe_of(load_config(overrides=["train.augment.mixup=0.2"]).train).augment.mixup == 0.2
     with pytest.raises(ConfigError, match="did you mean `mixup`"):
         load_config(overrides=["train.augment.mixupp=0.2"])
 

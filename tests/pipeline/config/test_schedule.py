@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.config.model import DEFAULT_PATH, ConfigError, load_config
+from pipeline.config.load import DEFAULT_PATH, load_config
+from pipeline.config.model import ConfigError
 
 
 @pytest.mark.parametrize(

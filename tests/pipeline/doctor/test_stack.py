@@ -8,7 +8,7 @@ import subprocess
 import farmhash
 import pytest
 
-from pipeline.config.model import DEFAULT_PATH
+from pipeline.config.load import DEFAULT_PATH
 from pipeline.doctor.stack import MACHINE, NEWER, OLDER, explain_choice, explain_newer, find_obstacle, stack_of
 
 PROJECT = DEFAULT_PATH.parent

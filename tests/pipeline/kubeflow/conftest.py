@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.model import PipelineConfig, load_config
+from pipeline.config.load import load_config
+from pipeline.config.model import PipelineConfig
 
 CLUSTER = (
     "data.path=/mnt/data/digits",

@@ -8,15 +8,16 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from components.common.human_format import clock
 from pipeline.config.edit import check_can_set, set_values
-from pipeline.config.model import DEFAULT_PATH, ConfigError, load_config
+from pipeline.config.load import DEFAULT_PATH, load_config
+from pipeline.config.model import ConfigError
 from pipeline.scale.figures import accuracy_figure, search_figure
 from pipeline.scale.report import Page, write_page
 from pipeline.scale.results import Row, csv_of_trainings, csv_table, guessing, not_told_apart
 from pipeline.scale.search import check_learned
 from pipeline.scale.study import print_rows
 from trainer.compound.constant_prediction import constant_loss
-from trainer.compound.forecast import clock
 
 
 def make_row(name, group, accuracies, macs=1_000_000, epochs=4, latency_ms=2.5, **details) -> Row:

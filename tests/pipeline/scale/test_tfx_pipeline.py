@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
-from pipeline.config.model import ConfigError, load_config
+from pipeline.config.load import load_config
+from pipeline.config.model import ConfigError
 from pipeline.scale.experiment import Effort, compare_question, study_question
 from pipeline.scale.tfx_pipeline import create_scale_pipeline, own_config, write_report
 

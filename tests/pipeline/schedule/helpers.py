@@ -32,7 +32,7 @@ def left_running(attendant, slot, kind: Kind) -> Attempt:
 def held(folder: Path, name: str):
     """Another process that holds a lock until it is killed."""
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom pipeline.execution.run_lock import hold\n"
+        "import sys, time\nfrom pathlib import Path\nfrom pipeline.run_lock import hold\n"
         "with hold(Path(sys.argv[1]), sys.argv[2]):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", program, str(folder), name], stdout=subprocess.PIPE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.model import load_config
+from pipeline.config.load import load_config
 from pipeline.schedule.systemd_cron import (
     InstallError,
     calendar_times,

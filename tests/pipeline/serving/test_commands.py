@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from components.atomic_pusher.store import push
 from components.served_model.record import PushRecord
 from pipeline.cli import app
-from pipeline.config.model import load_config
+from pipeline.config.load import load_config
 from pipeline.serving.server import serving_command
 
 

@@ -2,7 +2,7 @@
 
 import yaml
 
-from pipeline.config.model import load_config
+from pipeline.config.load import load_config
 from pipeline.steps.report_settings import make_report_settings, without_secrets
 
 

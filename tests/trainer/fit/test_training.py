@@ -21,6 +21,7 @@ from trainer.fit.checkpoint import CheckpointStore
 from trainer.fit.phases import phases_of
 from trainer.input_data import eval_batches
 from trainer.job import TrainingJob
+from trainer.recipes import recipe_of
 from trainer.train import single_float32
 
 pytestmark = pytest.mark.network
@@ -185,7 +186,7 @@ def test_fine_tuning_trains_the_head_and_then_all_but_batch_norm(tmp_path, undis
     }
     settings = {"recipe": "finetune", "epochs": 4, "head_share": 0.5, **rates}
     job = make_job(tmp_path / "both", weights=weights, **settings)
-    assert [(phase.start, phase.end, phase.head_only) for phase in phases_of(job.recipe, 4)] == [
+    assert [(phase.start, phase.end, phase.head_only) for phase in phases_of(recipe_of(job.settings), 4)] == [
         (0, 2, True),
         (2, 4, False),
     ]

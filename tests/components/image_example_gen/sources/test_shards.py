@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from components.common.errors import DataError
 from components.image_example_gen.sources.listing import FileEntry, Listing, Rejected
+from components.image_example_gen.sources.shard_index import index_shard
 from components.image_example_gen.sources.shard_plan import plan_shards
-from components.image_example_gen.sources.shards import Found, index_shard, is_image_name, is_shard, split_of_name
+from components.image_example_gen.sources.shards import Found, is_image_name, is_shard, split_of_name
 from components.image_example_gen.sources.source import find_source
 from components.image_example_gen.sources.spans import SpanRule
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pipeline.execution.run_lock import RunInProgress, only_run
+from pipeline.run_lock import RunInProgress, only_run
 
 
 def hold(run_root, held) -> None:

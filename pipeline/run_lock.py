@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fasteners import InterProcessLock
 
-from components.common.local_time import in_zone
+from components.common.human_format import in_zone
 
 RUN = "run"
 

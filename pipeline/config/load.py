@@ -1,0 +1,153 @@
+"""From a pipeline.yaml, and what a command line sets, to a `PipelineConfig`.
+
+Anything that cannot be accepted becomes a `ConfigError` that names the line, the key and, for a misspelt key, the
+nearest valid one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.config.errors import explain, key_lines
+from pipeline.config.model import ConfigError, PipelineConfig
+from trainer.settings import NO_FILE
+
+DEFAULT_PATH = Path(__file__).resolve().parents[2] / "pipeline.yaml"
+OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet init` writes it
+# What the parser makes of an unquoted text such as */5, which it takes for an alias, or @daily.
+ALIAS_ERRORS = (yaml.scanner.ScannerError, yaml.composer.ComposerError)
+# Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
+PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
+
+
+@dataclass(frozen=True)
+class ConfigSource:
+    """Where a command takes its configuration from.
+
+    Args:
+      config: the pipeline.yaml that the user names; None: that of the current folder.
+      overrides: of single values, as `load_config` takes them.
+      quick_start: the shipped settings, as if their file were in the current folder.
+    """
+
+    config: Path | None = None
+    overrides: tuple[str, ...] = ()
+    quick_start: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute; it need not exist if the user names it.
+
+        Raises:
+          ConfigError: no file is named and none is in the current folder, or the quick start has to share that folder.
+        """
+        own = Path.cwd() / OWN_FILE
+        if self.quick_start:
+            if self.config is not None:
+                raise ConfigError(f"--quick-start and --config {self.config}: they exclude each other; drop one")
+            if own.exists():
+                raise ConfigError(f"--quick-start: {own} is here; drop the option, or use an empty folder")
+            return DEFAULT_PATH
+        if self.config is not None:
+            return self.config.expanduser().resolve()
+        if own.is_file():
+            return own.resolve()
+        raise ConfigError(
+            f"no {OWN_FILE} in {own.parent}; write one with `effnet init FOLDER`, name one with --config, "
+            "or try the pipeline on handwritten digits with `effnet run --quick-start`"
+        )
+
+    def load_or_shipped(self) -> PipelineConfig:
+        """Reads it, or the shipped settings where no file is named or found: for what needs no images of the user's."""
+        named = self.config is not None or (Path.cwd() / OWN_FILE).is_file()
+        return self.load() if named else replace(self, quick_start=True).load()
+
+    def load(self) -> PipelineConfig:
+        """Reads it.
+
+        Raises:
+          ConfigError: as `path` and `load_config` say.
+        """
+        return load_config(self.path, self.overrides, Path.cwd() if self.quick_start else None)
+
+
+def load_config(
+    path: Path | str | None = None, overrides: Sequence[str] = (), folder: Path | None = None
+) -> PipelineConfig:
+    """Reads `path` and applies `overrides`, each of the form `section.key=value` with a YAML value.
+
+    Args:
+      path: the file; by default that of the current folder.
+      overrides: they win over the file.
+      folder: where relative paths in the file start; by default the file's own.
+
+    Raises:
+      ConfigError: the file is missing or not YAML, a key is unknown, or a value is not acceptable.
+    """
+    path = ConfigSource(None if path is None else Path(path)).path
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        lines = key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; name the file with --config") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path.name} line {mark.line + 1}" if mark else path.name
+        quotes = "; a text that begins with * or @ needs quotes" if isinstance(error, ALIAS_ERRORS) else ""
+        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}{quotes}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path.name}: expected sections such as `data:`, got {type(document).__name__}")
+
+    _resolve_paths(document, folder or path.parent)
+    for override in overrides:
+        _apply_override(document, override)
+    try:
+        return PipelineConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(explain(error, PipelineConfig, document, path.name, lines, overrides)) from error
+
+
+def _absolute(path: str, base: Path) -> str:
+    """`path` made absolute from `base`; a URI such as gs://bucket, or a word instead of a path, stays as it is."""
+    return path if "://" in path or path in NO_FILE else str((base / Path(path).expanduser()).resolve())
+
+
+def _resolve_paths(document: dict, base: Path) -> None:
+    """Makes the path values of `document` absolute, in place."""
+    for dotted in PATH_KEYS:
+        *sections, key = dotted.split(".")
+        section: Any = document
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        if isinstance(section, dict) and isinstance(section.get(key), str):
+            section[key] = _absolute(section[key], base)
+
+
+def _apply_override(document: dict, override: str) -> None:
+    """Sets one value of `document`, in place, from `section.key=value`."""
+    dotted, equals, text = override.partition("=")
+    if not equals or not dotted:
+        raise ConfigError(f"--set {override}: expected section.key=value, for example --set train.epochs=3")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"--set {override}: the value is not valid YAML; a text with * or @ needs quotes within the shell's: "
+            f"""--set '{dotted}="{text}"'"""
+        ) from error
+    if dotted in PATH_KEYS and isinstance(value, str):
+        value = _absolute(value, Path.cwd())
+    *sections, key = dotted.split(".")
+    section: Any = document
+    for name in sections:
+        if section.get(name) is None:
+            section[name] = {}
+        section = section[name]
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {override}: {name} is a value, not a section")
+    section[key] = value

@@ -1,0 +1,33 @@
+"""`effnet doctor`, as a user types it."""
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.config.load import ConfigSource
+from pipeline.options import JsonOption, at_work, configured, print_json
+from pipeline.terminal import print_table
+
+app = typer.Typer()
+
+
+@app.command()
+@configured
+def doctor(
+    source: ConfigSource,
+    as_json: JsonOption = False,
+) -> None:
+    """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
+    from pipeline.doctor.checks import examine
+
+    table = Table("", "subject", "finding")
+    marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "-"}
+    with at_work("examining packages, TensorFlow, GPU and disk"):
+        verdicts = list(examine(source.load_or_shipped()))
+    for verdict in verdicts:
+        table.add_row(marks[verdict.ok], verdict.subject, escape(verdict.finding))
+    if as_json:
+        print_json(verdicts)
+    else:
+        print_table(table)
+    raise typer.Exit(1 if any(verdict.ok is False for verdict in verdicts) else 0)
