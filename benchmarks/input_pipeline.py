@@ -134,13 +134,13 @@ def main() -> None:
         print(f"{len(images)} images of {folder}, {options.size} px, batch {BATCH_SIZE}, {cores} CPU cores")
         print(f"storing them once, as Transform does: {seconds:.1f} s (not counted)")
 
-        contenders = {
+        candidates = {
             "ours": lambda: train_batches(split, batch_size=BATCH_SIZE, epochs=options.epochs, seed=0, augment=augment),
             "peer": lambda: folder_batches(images, options.size, num_classes, options.epochs),
         }
-        speeds: dict[str, list[float]] = {name: [] for name in contenders}
+        speeds: dict[str, list[float]] = {name: [] for name in candidates}
         for _ in range(options.rounds):
-            for name, make in contenders.items():
+            for name, make in candidates.items():
                 speeds[name].append(images_per_second(make))
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     print(f"ours, from stored JPEG{' and augmented' if options.augment else ''}: {medians['ours']:.0f} images/s")

@@ -103,7 +103,7 @@ def compare(options: argparse.Namespace, work: Path) -> None:
         if not (work / f"{name}.gz").exists():
             store(find_images(options.folder / name), options.size, work / "unfinished.gz")
             (work / "unfinished.gz").rename(work / f"{name}.gz")
-    contenders = {
+    candidates = {
         "tuned": tuned_rates(make_job(work, classes, options, SEARCH_SEED), work),
         "none": NO_RATES,
         "published": published_rates("b0"),
@@ -112,7 +112,7 @@ def compare(options: argparse.Namespace, work: Path) -> None:
     results = json.loads(results_file.read_text(encoding="utf-8")) if results_file.exists() else {}
     for seed in options.seeds:
         job = make_job(work, classes, options, seed)
-        for name, rates in contenders.items():
+        for name, rates in candidates.items():
             key = json.dumps([job.key(), rates])
             if key not in results:
                 results[key] = call_in_fresh_process(train, job, rates)
@@ -121,7 +121,7 @@ def compare(options: argparse.Namespace, work: Path) -> None:
 
     mean = {}
     print(f"{'rates':10} {'dropout':>8} {'connect':>8} {'loss':>7}  test accuracy, mean of {len(options.seeds)} seeds")
-    for name, rates in contenders.items():
+    for name, rates in candidates.items():
         keys = [json.dumps([make_job(work, classes, options, seed).key(), rates]) for seed in options.seeds]
         accuracies = [results[key]["accuracy"] for key in keys]
         mean[name] = statistics.mean(accuracies)

@@ -17,7 +17,7 @@ class StudyReportSpec(ComponentSpec):
     """What goes in and out of StudyReport, but for its inputs, of which there are as many as trainings."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
-        "question": ExecutionParameter(type=str),
+        "experiment": ExecutionParameter(type=str),
         "write_fn": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
@@ -46,12 +46,12 @@ class StudyReport(BaseComponent):
     SPEC_CLASS = StudyReportSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, question: str, write_fn: str, source: str, model_runs: Sequence[BaseChannel]):
+    def __init__(self, experiment: str, write_fn: str, source: str, model_runs: Sequence[BaseChannel]):
         """Describes the step.
 
         Args:
-            question: what was asked, for `write_fn`.
-            write_fn: dotted name of a function of a local folder to write to, the question, and the places of the
+            experiment: what was asked, for `write_fn`.
+            write_fn: dotted name of a function of a local folder to write to, the experiment, and the places of the
                 `model_runs`, in their order.
             source: hash of the code of `write_fn`.
             model_runs: each a Trainer's `model_run`.
@@ -59,7 +59,7 @@ class StudyReport(BaseComponent):
         # TFX hands inputs over by name; so many digits that their order is that of the names.
         inputs = {f"model_run_{number:04d}": channel for number, channel in enumerate(model_runs)}
         spec = spec_for(list(inputs))(
-            question=question,
+            experiment=experiment,
             write_fn=write_fn,
             source_hash=source_hash(Path(__file__).parent) + source,
             report=Channel(type=artifacts.StudyReport),

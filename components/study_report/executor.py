@@ -25,6 +25,6 @@ class Executor(BaseExecutor):
         report = artifact_utils.get_single_uri(output_dict["report"])
         module, _, function = exec_properties["write_fn"].rpartition(".")
         with tempfile.TemporaryDirectory() as folder:
-            getattr(importlib.import_module(module), function)(folder, exec_properties["question"], model_runs)
+            getattr(importlib.import_module(module), function)(folder, exec_properties["experiment"], model_runs)
             for name in files.walk(folder):
                 files.copy(files.join(folder, name), files.join(report, name))

@@ -14,7 +14,7 @@ from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
 if TYPE_CHECKING:
-    from pipeline.scale.experiment import Effort, Question
+    from pipeline.scale.experiment import Effort, Experiment
 
 EpochsOption = Annotated[int | None, typer.Option(help="Of each training; train.epochs by default.", min=1)]
 SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
@@ -146,13 +146,13 @@ def study(
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
-    from pipeline.scale.experiment import Effort, study_question
+    from pipeline.scale.experiment import Effort, study_experiment
     from pipeline.scale.study import study as run_study
 
     effort, levels = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes), levels or [2.0, 4.0, 8.0]
     if engine or package:
-        question = study_question(settings, effort, levels, len(settings.data.classes) or None)
-        _as_pipeline(settings, effort, question, engine, package, forecast)
+        experiment = study_experiment(settings, effort, levels, len(settings.data.classes) or None)
+        _as_pipeline(settings, effort, experiment, engine, package, forecast)
         return
     with quiet_output(settings.run_root / "scale" / "scale.log") as console, stoppable(console):
         run_study(settings, effort, levels, console, forecast)
@@ -185,14 +185,14 @@ def compare(
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
-    from pipeline.scale.experiment import Effort, compare_question
+    from pipeline.scale.experiment import Effort, compare_experiment
     from pipeline.scale.study import compare as run_comparison
 
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     ours, others = variants or ["b0", "b1", "b2"], backbones or ["ResNet50", "MobileNetV2", "MobileNetV3Large"]
     if engine or package:
-        question = compare_question(settings, effort, ours, others)
-        _as_pipeline(settings, effort, question, engine, package, forecast)
+        experiment = compare_experiment(settings, effort, ours, others)
+        _as_pipeline(settings, effort, experiment, engine, package, forecast)
         return
     with quiet_output(settings.run_root / "scale" / "scale.log") as console, stoppable(console):
         run_comparison(settings, effort, ours, others, console, forecast)
@@ -201,7 +201,7 @@ def compare(
 def _as_pipeline(
     settings: PipelineConfig,
     effort: "Effort",
-    question: "Question",
+    experiment: "Experiment",
     engine: str | None,
     package: Path | None,
     forecast: bool,
@@ -216,11 +216,11 @@ def _as_pipeline(
 
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         if package:
-            name = compile_pipeline(settings, effort, question, package)
+            name = compile_pipeline(settings, effort, experiment, package)
             print_line(console, "pipeline", f"{name}: {package}")
         else:
             with stoppable(console):
-                (run_here if engine == "local" else run_on_kubeflow)(settings, effort, question, console)
+                (run_here if engine == "local" else run_on_kubeflow)(settings, effort, experiment, console)
 
 
 def _title(variant: Variant, milliseconds: float | None) -> str:

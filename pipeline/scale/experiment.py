@@ -48,7 +48,7 @@ class Effort:
         return None if self.minutes is None else time.time() + self.minutes * 60
 
 
-class Entrant(Settings):
+class Network(Settings):
     """A network that takes part.
 
     Args:
@@ -75,8 +75,8 @@ class Entrant(Settings):
         return self.model.chosen_variant.resolution
 
 
-class Question(Settings):
-    """A question, as it goes over to whoever writes the answer down.
+class Experiment(Settings):
+    """What a study or a comparison trains, as it reaches whoever writes its results.
 
     Args:
       command: study or compare.
@@ -86,7 +86,7 @@ class Question(Settings):
       source: of the images.
       epochs: of each training.
       seeds: of the trainings of each network.
-      entrants: the networks.
+      networks: the networks.
       base: the name of the network from which every line begins.
     """
 
@@ -97,11 +97,13 @@ class Question(Settings):
     source: str
     epochs: int
     seeds: tuple[int, ...]
-    entrants: tuple[Entrant, ...]
+    networks: tuple[Network, ...]
     base: str | None = None
 
 
-def study_question(config: PipelineConfig, effort: Effort, levels: Sequence[float], classes: int | None) -> Question:
+def study_experiment(
+    config: PipelineConfig, effort: Effort, levels: Sequence[float], classes: int | None
+) -> Experiment:
     """The base, and what each way of scaling makes of it at each level.
 
     Args:
@@ -119,21 +121,21 @@ def study_question(config: PipelineConfig, effort: Effort, levels: Sequence[floa
         networks = scaled_networks(model, levels, classes)
     except ValueError as error:
         raise ConfigError(f"--level: {error}") from error
-    return Question(
+    return Experiment(
         command="study",
         title="Ways of scaling, at matched FLOPs",
         intro=f"Each network is the same base, made larger in one way to have {_listed(levels)} times its "
         "multiply-adds: deeper, wider, on larger images, or all three by the compound coefficient phi "
         f"(alpha {model.alpha:g}, beta {model.beta:g}, gamma {model.gamma:g}).",
-        entrants=distinct([_scaled(network, networks[0].macs) for network in networks]),
+        networks=distinct([_scaled(network, networks[0].macs) for network in networks]),
         base=BASE,
         **_common(config, effort),
     )
 
 
-def compare_question(
+def compare_experiment(
     config: PipelineConfig, effort: Effort, variants: Sequence[str], backbones: Sequence[str]
-) -> Question:
+) -> Experiment:
     """Our variants, the network of `model.phi` if there is one, and keras.applications' networks.
 
     Raises:
@@ -150,28 +152,28 @@ def compare_question(
     ours = [ModelSettings.model_validate({"variant": variant, **common}) for variant in dict.fromkeys(variants)]
     if config.model.phi is not None:
         ours.append(config.model)
-    entrants = [_own(model) for model in ours]
+    networks = [_own(model) for model in ours]
     others = ModelSettings(image_size=side or BASE_RESOLUTION, weights=weights)
-    entrants += [_backbone(name, BACKBONES[name], others) for name in dict.fromkeys(backbones)]
-    return Question(
+    networks += [_backbone(name, BACKBONES[name], others) for name in dict.fromkeys(backbones)]
+    return Experiment(
         command="compare",
         title="EfficientNet beside other networks",
         intro="Our variants and networks of keras.applications, all trained by the same recipe on the same images"
         + (", from their ImageNet weights." if weights == "imagenet" else ", from scratch."),
-        entrants=distinct(entrants),
+        networks=distinct(networks),
         **_common(config, effort),
     )
 
 
-def distinct(entrants: Sequence[Entrant]) -> tuple[Entrant, ...]:
+def distinct(networks: Sequence[Network]) -> tuple[Network, ...]:
     """Each network once, so that it is trained once; the others' names and groups are joined to the first one's."""
-    found: dict[object, Entrant] = {}
-    for entrant in entrants:
-        network = entrant.backbone or same_network(entrant.model.chosen_variant)
-        first = found.setdefault(network, entrant)
-        if first is not entrant:
-            group = first.group if entrant.group in first.group.split(SAME) else f"{first.group}{SAME}{entrant.group}"
-            found[network] = first.model_copy(update={"name": f"{first.name}{SAME}{entrant.name}", "group": group})
+    found: dict[object, Network] = {}
+    for network in networks:
+        key = network.backbone or same_network(network.model.chosen_variant)
+        first = found.setdefault(key, network)
+        if first is not network:
+            group = first.group if network.group in first.group.split(SAME) else f"{first.group}{SAME}{network.group}"
+            found[key] = first.model_copy(update={"name": f"{first.name}{SAME}{network.name}", "group": group})
     return tuple(found.values())
 
 
@@ -193,7 +195,7 @@ def check_fair(config: PipelineConfig, pretrained: bool = False) -> None:
         )
 
 
-def training_config(config: PipelineConfig, effort: Effort, entrant: Entrant, latency: bool = True) -> dict[str, Any]:
+def training_config(config: PipelineConfig, effort: Effort, network: Network, latency: bool = True) -> dict[str, Any]:
     """A TrainingJob's `config` for a network, by the recipe of the configuration.
 
     The dropout is the same for all unless `train` sets it: they are to differ in nothing but their shape.
@@ -205,14 +207,14 @@ def training_config(config: PipelineConfig, effort: Effort, entrant: Entrant, la
     }
     train = asked.model_copy(update={"epochs": effort.epochs, "patience": None, **rates})
     return {
-        "model": entrant.model.model_dump(),
+        "model": network.model.model_dump(),
         "train": train.model_dump(),
-        "transform": images_of(config, entrant.side).transform.model_dump(),
-        "image_size": entrant.side,
+        "transform": images_of(config, network.side).transform.model_dump(),
+        "image_size": network.side,
         "seed": config.seed,
         "source": source_hash(PROJECT / "trainer"),
         "data_fraction": effort.data_fraction,
-        "backbone": entrant.backbone,
+        "backbone": network.backbone,
         "latency": latency,
     }
 
@@ -224,9 +226,9 @@ def images_of(config: PipelineConfig, side: int) -> PipelineConfig:
     return config.model_copy(update={"model": model, "transform": transform})
 
 
-def _scaled(network: ScaledNetwork, base_macs: int) -> Entrant:
+def _scaled(network: ScaledNetwork, base_macs: int) -> Network:
     variant = network.model.chosen_variant
-    return Entrant(
+    return Network(
         name=BASE if network.way == BASE else f"{network.way} x{network.level:g}",
         group=network.way,
         model=network.model,
@@ -242,10 +244,10 @@ def _scaled(network: ScaledNetwork, base_macs: int) -> Entrant:
     )
 
 
-def _own(model: ModelSettings) -> Entrant:
+def _own(model: ModelSettings) -> Network:
     variant = model.chosen_variant
     cost = network_cost(variant, None)
-    return Entrant(
+    return Network(
         name=variant.name,
         group="EfficientNet",
         model=model,
@@ -255,9 +257,9 @@ def _own(model: ModelSettings) -> Entrant:
     )
 
 
-def _backbone(name: str, backbone: Backbone, model: ModelSettings) -> Entrant:
+def _backbone(name: str, backbone: Backbone, model: ModelSettings) -> Network:
     side = model.chosen_variant.resolution
-    return Entrant(
+    return Network(
         name=name,
         group=backbone.family,
         model=model,

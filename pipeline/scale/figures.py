@@ -28,15 +28,15 @@ def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
     grid, course = figure.subplots(1, 2)
     shortest = min(row.epochs for row in rows)
     first = sorted((row for row in rows if row.epochs == shortest), key=lambda row: row.loss)
-    details = [row.contender.details for row in first]
+    details = [row.candidate.details for row in first]
     drawn = grid.scatter(
         [detail["gamma"] for detail in details],
         [detail["alpha"] for detail in details],
         c=[row.loss for row in first],
         s=[2400 * (detail["beta"] - 0.9) for detail in details],
         cmap=COLOURS,
-        edgecolors=["tab:red" if row.contender.name == winner.contender.name else "black" for row in first],
-        linewidths=[3.5 if row.contender.name == winner.contender.name else 0.5 for row in first],
+        edgecolors=["tab:red" if row.candidate.name == winner.candidate.name else "black" for row in first],
+        linewidths=[3.5 if row.candidate.name == winner.candidate.name else 0.5 for row in first],
     )
     for detail in details:
         grid.annotate(
@@ -48,9 +48,9 @@ def search_figure(rows: Sequence[Row], winner: Row) -> Figure:
     grid.set(xlabel="gamma (resolution)", ylabel="alpha (depth)", title="The grid; beta (width) as size and number")
     grid.legend(loc="upper right", markerscale=0.4)
 
-    for name in dict.fromkeys(row.contender.name for row in rows):
-        own = sorted((row for row in rows if row.contender.name == name), key=lambda row: row.epochs)
-        won = name == winner.contender.name
+    for name in dict.fromkeys(row.candidate.name for row in rows):
+        own = sorted((row for row in rows if row.candidate.name == name), key=lambda row: row.epochs)
+        won = name == winner.candidate.name
         course.errorbar(
             [row.epochs for row in own],
             [row.loss for row in own],
@@ -93,7 +93,7 @@ def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: st
         )
         for row in () if base else own:  # beside their points names would lie on each other
             marker, colour = MARKERS[list(rows).index(row) % len(MARKERS)], bars.lines[0].get_color()
-            axes.plot(cost(row), row.accuracy, marker, color=colour, label=row.contender.name)
+            axes.plot(cost(row), row.accuracy, marker, color=colour, label=row.candidate.name)
     axes.set_xscale("log")
     costs = [cost(row) for row in rows]
     few = max(costs) < NARROW * min(costs)
@@ -109,10 +109,10 @@ def accuracy_figure(rows: Sequence[Row], cost: Callable[[Row], float], label: st
 
 def _lines(rows: Sequence[Row], base: Row | None) -> dict[str, list[Row]]:
     """The networks of each group, from the smallest to the largest; groups of the same networks are one line."""
-    groups = dict.fromkeys(name for row in rows if row is not base for name in row.contender.group.split(SAME))
+    groups = dict.fromkeys(name for row in rows if row is not base for name in row.candidate.group.split(SAME))
     names: dict[tuple[int, ...], list[str]] = {}
     for group in groups:
-        own = [i for i, row in enumerate(rows) if row is base or group in row.contender.group.split(SAME)]
+        own = [i for i, row in enumerate(rows) if row is base or group in row.candidate.group.split(SAME)]
         names.setdefault(tuple(sorted(own, key=lambda i: rows[i].outcomes[0].macs)), []).append(group)
     return {SAME.join(same): [rows[i] for i in own] for own, same in names.items()}
 

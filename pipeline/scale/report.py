@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from components.common.human_format import clock
-from pipeline.scale.experiment import Question
+from pipeline.scale.experiment import Experiment
 from pipeline.scale.figures import accuracy_figure
 from pipeline.scale.results import (
     TABLE_FILE,
@@ -52,7 +52,7 @@ class Page:
     base: str | None
 
 
-def write_results(folder: Path, question: Question, rows: Sequence[Row]) -> Path:
+def write_results(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> Path:
     """Writes table, page and figures; returns the page's path.
 
     Raises:
@@ -64,38 +64,38 @@ def write_results(folder: Path, question: Question, rows: Sequence[Row]) -> Path
     (folder / TRAININGS_FILE).write_text(csv_of_trainings(rows), encoding="utf-8")
     first = rows[0].outcomes[0]
     facts = {
-        "recipe": question.recipe,
-        "trainings": trainings_done(question, rows),
-        "images": f"{question.source}: {first.images} to train on, {first.val_images} of the val split to judge on",
+        "recipe": experiment.recipe,
+        "trainings": trainings_done(experiment, rows),
+        "images": f"{experiment.source}: {first.images} to train on, {first.val_images} of the val split to judge on",
     }
     if any(row.latency_ms is not None for row in rows):
         facts["latency"] = latency_told(rows)
     if guess := guessing(rows):
         facts["guessing"] = guess
-    if missing := missing_trainings(question, rows):
+    if missing := missing_trainings(experiment, rows):
         facts["missing"] = "; ".join(missing)
-    return write_page(folder, Page(question.title, question.intro, facts, rows, question.base))
+    return write_page(folder, Page(experiment.title, experiment.intro, facts, rows, experiment.base))
 
 
-def trainings_done(question: Question, rows: Sequence[Row]) -> str:
+def trainings_done(experiment: Experiment, rows: Sequence[Row]) -> str:
     """How many of the trainings ended well, and what they took."""
     done = sum(len(row.outcomes) for row in rows)
-    return f"{done} of {len(question.entrants) * len(question.seeds)}, {clock(total_seconds(rows))} in all"
+    return f"{done} of {len(experiment.networks) * len(experiment.seeds)}, {clock(total_seconds(rows))} in all"
 
 
-def missing_trainings(question: Question, rows: Sequence[Row]) -> list[str]:
+def missing_trainings(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     """The trainings without a result, network by network: they failed, or the time did not suffice."""
-    done = {row.contender.name: row.by_seed for row in rows}
+    done = {row.candidate.name: row.by_seed for row in rows}
     lacking = [
-        (entrant.name, [str(seed) for seed in question.seeds if seed not in done.get(entrant.name, {})])
-        for entrant in question.entrants
+        (network.name, [str(seed) for seed in experiment.seeds if seed not in done.get(network.name, {})])
+        for network in experiment.networks
     ]
     return [f"{name}, seed {' and '.join(seeds)}" for name, seeds in lacking if seeds]
 
 
 def write_page(folder: Path, page: Page) -> Path:
     """Writes the page, and each figure as a PNG beside it; returns the page's path."""
-    base = next((row for row in page.rows if row.contender.name == page.base), None)
+    base = next((row for row in page.rows if row.candidate.name == page.base), None)
     drawings = []
     for name, (label, cost) in COSTS.items():
         figure = accuracy_figure(page.rows, cost, label, base)
@@ -108,7 +108,7 @@ def write_page(folder: Path, page: Page) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    columns = list(dict.fromkeys(name for row in page.rows for name in row.contender.details))
+    columns = list(dict.fromkeys(name for row in page.rows for name in row.candidate.details))
     text = environment.get_template("report.html.j2").render(
         page=page,
         columns=columns,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.scale.experiment import Entrant
+from pipeline.scale.experiment import Network
 from trainer.compound.latency import HOW_MEASURED
 
 if TYPE_CHECKING:
-    from trainer.compound.candidates import Contender, Outcome
+    from trainer.compound.candidates import Candidate, Outcome
 
 TABLE_FILE, TRAININGS_FILE = "results.csv", "trainings.csv"
 
@@ -30,12 +30,12 @@ class Row:
     """One network, trained for a number of epochs.
 
     Args:
-      contender: the network; of what was trained elsewhere its description alone.
+      candidate: the network; of what was trained elsewhere its description alone.
       epochs: of each training.
       by_seed: what came of the trainings that ended well, one at least.
     """
 
-    contender: "Contender | Entrant"
+    candidate: "Candidate | Network"
     epochs: int
     by_seed: "Mapping[int, Outcome]"
 
@@ -104,7 +104,7 @@ def not_told_apart(row: Row, other: Row) -> bool:
 
 def guessing(rows: Sequence[Row]) -> str:
     """Names the networks that do no better than guessing; empty where none does."""
-    names = [row.contender.name for row in rows if row.guesses]
+    names = [row.candidate.name for row in rows if row.guesses]
     if not names:
         return ""
     share = rows[0].outcomes[0].largest_share
@@ -121,18 +121,18 @@ def latency_told(rows: Sequence[Row]) -> str:
     return f"{HOW_MEASURED} (of several seeds the lowest), after the training, on {' and '.join(devices)}"
 
 
-def rows_of(contenders: Sequence["Contender"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
+def rows_of(candidates: Sequence["Candidate"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
     """The networks for which at least one training of that many epochs is done, in a folder of outcomes."""
     from trainer.compound.candidates import read_outcome
 
     found = [
-        [read_outcome(contender.training(seed, epochs), str(trainings)) for seed in seeds] for contender in contenders
+        [read_outcome(candidate.training(seed, epochs), str(trainings)) for seed in seeds] for candidate in candidates
     ]
-    return make_rows(contenders, epochs, seeds, found)
+    return make_rows(candidates, epochs, seeds, found)
 
 
 def make_rows(
-    networks: "Sequence[Contender | Entrant]",
+    networks: "Sequence[Candidate | Network]",
     epochs: int,
     seeds: Sequence[int],
     found: "Sequence[Sequence[Outcome | None]]",
@@ -168,8 +168,8 @@ def csv_of_trainings(rows: Sequence[Row]) -> str:
     return _csv(
         [
             {
-                "network": row.contender.name,
-                "group": row.contender.group,
+                "network": row.candidate.name,
+                "group": row.candidate.group,
                 "epochs": row.epochs,
                 "seed": seed,
                 "accuracy": _rounded(outcome.val_accuracy),
@@ -186,9 +186,9 @@ def csv_of_trainings(rows: Sequence[Row]) -> str:
 def _line(row: Row) -> dict[str, object]:
     first = row.outcomes[0]
     return {
-        "network": row.contender.name,
-        "group": row.contender.group,
-        **row.contender.details,
+        "network": row.candidate.name,
+        "group": row.candidate.group,
+        **row.candidate.details,
         "epochs": row.epochs,
         "seeds": len(row.outcomes),
         "accuracy": _rounded(row.accuracy),

@@ -1,7 +1,7 @@
 """`effnet scale search`, `study` and `compare`: images, forecast, trainings in a process of their own, results.
 
 <run_root>/scale/trainings/           outcomes, shared by all three; see trainer/compound/candidates.py
-<run_root>/scale/<command>-<key>/     plan, state and results of one question
+<run_root>/scale/<command>-<key>/     plan, state and results of one experiment
 """
 
 import json
@@ -16,13 +16,13 @@ from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.progress import TrainingDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale.experiment import Effort, Entrant, training_config
+from pipeline.scale.experiment import Effort, Network, training_config
 from pipeline.scale.images import Images, materialise
 from pipeline.terminal import print_line
 from trainer.compound.forecast import Pace, Timing
 
 if TYPE_CHECKING:
-    from trainer.compound.candidates import Contender
+    from trainer.compound.candidates import Candidate
 
 PLAN_FILE = "plan.json"
 
@@ -59,35 +59,35 @@ class ScaleRun:
         if missing:
             self._images |= materialise(self.config, missing, self.console)
 
-    def contender(self, entrant: Entrant, latency: bool = True) -> "Contender":
+    def candidate(self, network: Network, latency: bool = True) -> "Candidate":
         """A network on the images of its side."""
-        from trainer.compound.candidates import Contender
+        from trainer.compound.candidates import Candidate
         from trainer.job import TrainingJob
 
-        images = self._images[entrant.side]
+        images = self._images[network.side]
         job = TrainingJob(
             train_files=[images.train_files],
             val_files=[images.val_files],
             schema_path=images.schema_path,
             transform_graph_path=images.transform_graph_path,
-            config=training_config(self.config, self.effort, entrant, latency),
+            config=training_config(self.config, self.effort, network, latency),
         )
-        return Contender(entrant.name, entrant.group, job, entrant.layers, entrant.macs, entrant.details)
+        return Candidate(network.name, network.group, job, network.layers, network.macs, network.details)
 
     def folder(self, command: str, key: str) -> Path:
-        """Of one question; the same question comes back to it."""
+        """Of one experiment; the same experiment comes back to it."""
         folder = self.root / f"{command}-{key[:12]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def timings(self, plan: Mapping[str, Any], contenders: Sequence["Contender"]) -> list[Timing]:
+    def timings(self, plan: Mapping[str, Any], candidates: Sequence["Candidate"]) -> list[Timing]:
         """What a few steps tell of the speed; those of the plan where trainings have begun with it."""
-        from trainer.compound.candidates import time_contenders
+        from trainer.compound.candidates import time_candidates
 
         if "timings" in plan:
             return [Timing(**timing) for timing in plan["timings"]]
         self.console.print("timing the cheapest, the costliest and the deepest network")
-        return self.in_training_process(time_contenders, contenders)
+        return self.in_training_process(time_candidates, candidates)
 
     def in_training_process(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Calls a function of the trainer in a fresh process and shows what it says."""
@@ -117,7 +117,7 @@ def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> 
 
 
 def read_plan(folder: Path) -> dict:
-    """What was decided for a question before its trainings began; empty at first."""
+    """What was decided for a experiment before its trainings began; empty at first."""
     path = folder / PLAN_FILE
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 

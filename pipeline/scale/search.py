@@ -14,7 +14,7 @@ from rich.console import Console
 
 from components.common.human_format import clock, counted
 from pipeline.config.model import ConfigError, PipelineConfig
-from pipeline.scale.experiment import Effort, Entrant, check_fair
+from pipeline.scale.experiment import Effort, Network, check_fair
 from pipeline.scale.results import (
     NothingTrained,
     Row,
@@ -31,7 +31,7 @@ from trainer.compound.grid import PAPER, GridPoint, distinct_networks, feasible_
 from trainer.cost import network_cost
 
 if TYPE_CHECKING:
-    from trainer.compound.candidates import Contender
+    from trainer.compound.candidates import Candidate
     from trainer.compound.halving import Rung
 
 TABLE_FILE, FIGURE_FILE = "search.csv", "search.png"
@@ -62,8 +62,8 @@ def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console,
         raise ConfigError(f"the grid has {len(points)} feasible points; choose a smaller --step, a larger --tolerance")
     run = ScaleRun(config, effort, console)
     console.print(f"{len(points)} feasible points, {len(networks)} different networks", highlight=False)
-    contenders = _contenders(run, spread(list(networks), len(networks)))
-    growths = [contender.details["true_growth"] for contender in contenders]
+    candidates = _candidates(run, spread(list(networks), len(networks)))
+    growths = [candidate.details["true_growth"] for candidate in candidates]
     console.print(
         f"after rounding they have {min(growths):.2f} to {max(growths):.2f} times the base's FLOPs", highlight=False
     )
@@ -73,10 +73,10 @@ def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console,
             "them, or try another model.image_size",
             soft_wrap=True,
         )
-    folder = run.folder("search", _key(contenders, effort, grid))
+    folder = run.folder("search", _key(candidates, effort, grid))
     plan = read_plan(folder)
-    timings = run.timings(plan, contenders)
-    chosen, rungs = _plan(plan, contenders, effort, grid, timings)
+    timings = run.timings(plan, candidates)
+    chosen, rungs = _plan(plan, candidates, effort, grid, timings)
     what = ", ".join(f"{rung.size} networks for {counted(rung.epochs, 'epoch')}" for rung in rungs)
 
     from trainer.compound.halving import completed_trials, search_networks, search_pace
@@ -113,13 +113,13 @@ def check_learned(winner: Row) -> None:
         )
 
 
-def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]:
+def _candidates(run: ScaleRun, points: Sequence[GridPoint]) -> list["Candidate"]:
     models = {point: point.scale(run.config.model) for point in points}
     run.make_images([model.chosen_variant.resolution for model in models.values()])
     classes = run.class_count(next(iter(models.values())).chosen_variant.resolution)
     start = models[points[0]].model_copy(update={"phi": 0.0})
     base_macs = network_cost(start.chosen_variant, classes).macs
-    contenders = []
+    candidates = []
     for point, model in models.items():
         cost = network_cost(model.chosen_variant, classes)
         details = {
@@ -132,42 +132,42 @@ def _contenders(run: ScaleRun, points: Sequence[GridPoint]) -> list["Contender"]
         }
         name = f"alpha {point.alpha:g}, beta {point.beta:g}, gamma {point.gamma:g}"
         layers = len(cost.layers)
-        entrant = Entrant(name=name, group="grid", model=model, layers=layers, macs=cost.macs, details=details)
-        contenders.append(run.contender(entrant, latency=False))
-    return contenders
+        network = Network(name=name, group="grid", model=model, layers=layers, macs=cost.macs, details=details)
+        candidates.append(run.candidate(network, latency=False))
+    return candidates
 
 
-def _key(contenders: Sequence["Contender"], effort: Effort, grid: Grid) -> str:
-    keys = [contender.job.key() for contender in contenders]
-    question = [keys, effort.seeds, effort.minutes, grid.rungs]
-    return hashlib.sha256(json.dumps(question).encode()).hexdigest()
+def _key(candidates: Sequence["Candidate"], effort: Effort, grid: Grid) -> str:
+    keys = [candidate.job.key() for candidate in candidates]
+    experiment = [keys, effort.seeds, effort.minutes, grid.rungs]
+    return hashlib.sha256(json.dumps(experiment).encode()).hexdigest()
 
 
 def _plan(
     plan: Mapping[str, Any],
-    contenders: list["Contender"],
+    candidates: list["Candidate"],
     effort: Effort,
     grid: Grid,
     timings: Sequence[Timing],
-) -> tuple[list["Contender"], list["Rung"]]:
+) -> tuple[list["Candidate"], list["Rung"]]:
     """As many networks as the minutes allow, decided once for a search; with the rungs."""
     from trainer.compound.halving import make_rungs, search_seconds
 
     def forecast(count: int) -> float:
         rungs = make_rungs(count, effort.epochs, grid.rungs)
-        return search_seconds(contenders[:count], rungs, effort.seeds, timings)
+        return search_seconds(candidates[:count], rungs, effort.seeds, timings)
 
     count = plan.get("networks")
     if count is None:
         budget = math.inf if effort.minutes is None else effort.minutes * 60 * SHARE_TO_PLAN
-        fitting = [count for count in range(2, len(contenders) + 1) if forecast(count) <= budget]
+        fitting = [count for count in range(2, len(candidates) + 1) if forecast(count) <= budget]
         if not fitting:
             raise ConfigError(
                 f"two networks take about {clock(forecast(2))}, more than --minutes {effort.minutes:g}; "
                 "allow more, or lower --epochs, --data-fraction or --set model.base_width"
             )
         count = fitting[-1]
-    return contenders[:count], make_rungs(count, effort.epochs, grid.rungs)
+    return candidates[:count], make_rungs(count, effort.epochs, grid.rungs)
 
 
 def _report(
@@ -188,17 +188,17 @@ def _report(
     search_figure(rows, winner).savefig(folder / FIGURE_FILE, dpi=120)
     _print(console, ranking)
     say = functools.partial(print_line, console)
-    say("best", f"{winner.contender.name}: loss {winner.loss:.4f}, accuracy {winner.accuracy:.4f}")
+    say("best", f"{winner.candidate.name}: loss {winner.loss:.4f}, accuracy {winner.accuracy:.4f}")
     if same := networks[best]:
         shown = "; ".join(f"{point.alpha:g}, {point.beta:g}, {point.gamma:g}" for point in same)
         say("", f"the same network after rounding: {shown}")
-    growths = sorted(row.contender.details["true_growth"] for row in rows if row.epochs == rungs[0].epochs)
-    mine = winner.contender.details["true_growth"]
+    growths = sorted(row.candidate.details["true_growth"] for row in rows if row.epochs == rungs[0].epochs)
+    mine = winner.candidate.details["true_growth"]
     say(
         "",
         f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}",
     )
-    if close := [row.contender.name for row in finalists[1:] if not_told_apart(winner, row)]:
+    if close := [row.candidate.name for row in finalists[1:] if not_told_apart(winner, row)]:
         images, seeds = winner.outcomes[0].val_images, len(winner.outcomes)
         say("", f"not told apart from it by {images} images and {counted(seeds, 'seed')}: " + "; ".join(close))
     if len(finalists) < rungs[-1].size or winner.epochs < rungs[-1].epochs:
@@ -222,7 +222,7 @@ def _print(console: Console, ranking: Sequence[Row]) -> None:
     for row in shown:
         names = ("alpha", "beta", "gamma", "side", "growth", "true_growth")
         table.add_row(
-            *(f"{row.contender.details[name]:g}" for name in names),
+            *(f"{row.candidate.details[name]:g}" for name in names),
             str(row.epochs),
             f"{row.loss:.4f}",
             "" if row.loss_spread is None else f"{row.loss_spread:.4f}",
@@ -233,4 +233,4 @@ def _print(console: Console, ranking: Sequence[Row]) -> None:
 
 def point_of(row: Row) -> GridPoint:
     """The coefficients of a network."""
-    return GridPoint(*(row.contender.details[name] for name in ("alpha", "beta", "gamma")))
+    return GridPoint(*(row.candidate.details[name] for name in ("alpha", "beta", "gamma")))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from components.common.human_format import counted
 from pipeline.config.model import PipelineConfig
-from pipeline.scale.experiment import SAME, Effort, Question, compare_question, study_question
+from pipeline.scale.experiment import SAME, Effort, Experiment, compare_experiment, study_experiment
 from pipeline.scale.report import missing_trainings, trainings_done, write_results
 from pipeline.scale.results import NothingTrained, Row, guessing, latency_told, rows_of
 from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
@@ -27,10 +27,10 @@ def study(
       ConfigError: a level cannot be reached.
     """
     # A level out of reach is refused before the images are read; only they tell how wide the classifier is.
-    study_question(config, effort, levels, len(config.data.classes) or None)
+    study_experiment(config, effort, levels, len(config.data.classes) or None)
     run = ScaleRun(config, effort, console)
     classes = run.class_count(config.model.image_size or BASE_RESOLUTION)
-    return _answer(run, study_question(config, effort, levels, classes), forecast_only)
+    return _answer(run, study_experiment(config, effort, levels, classes), forecast_only)
 
 
 def compare(
@@ -46,39 +46,39 @@ def compare(
     Raises:
       ConfigError: a network is not known.
     """
-    question = compare_question(config, effort, variants, backbones)
-    return _answer(ScaleRun(config, effort, console), question, forecast_only)
+    experiment = compare_experiment(config, effort, variants, backbones)
+    return _answer(ScaleRun(config, effort, console), experiment, forecast_only)
 
 
-def _answer(run: ScaleRun, question: Question, forecast_only: bool) -> Path | None:
+def _answer(run: ScaleRun, experiment: Experiment, forecast_only: bool) -> Path | None:
     """Images, forecast, trainings, results."""
     effort, console = run.effort, run.console
-    run.make_images([entrant.side for entrant in question.entrants])
-    contenders = [run.contender(entrant) for entrant in question.entrants]
-    keys = [contender.job.key() for contender in contenders]
-    folder = run.folder(question.command, hashlib.sha256(json.dumps([keys, effort.seeds]).encode()).hexdigest())
+    run.make_images([network.side for network in experiment.networks])
+    candidates = [run.candidate(network) for network in experiment.networks]
+    keys = [candidate.job.key() for candidate in candidates]
+    folder = run.folder(experiment.command, hashlib.sha256(json.dumps([keys, effort.seeds]).encode()).hexdigest())
     plan = read_plan(folder)
-    timings = run.timings(plan, contenders)
+    timings = run.timings(plan, candidates)
 
     from trainer.compound.study import study_networks, trainings_left
 
-    left, pace = trainings_left(contenders, run.seeds, timings, str(run.trainings))
-    total = len(contenders) * len(run.seeds)
+    left, pace = trainings_left(candidates, run.seeds, timings, str(run.trainings))
+    total = len(candidates) * len(run.seeds)
     if len(left) < total:
         console.print(f"{total - len(left)} of {total} trainings were done by an earlier run", highlight=False)
     what = f"{counted(effort.seeds, 'seed')}, {counted(effort.epochs, 'epoch')}"
-    announce(console, f"{counted(len(contenders), 'network')}, {what}", pace, effort.minutes)
+    announce(console, f"{counted(len(candidates), 'network')}, {what}", pace, effort.minutes)
     if forecast_only:
         return None
     write_plan(folder, {**plan, "timings": [asdict(timing) for timing in timings]})
-    run.train(study_networks, contenders, run.seeds, timings, str(run.trainings), effort.deadline)
-    rows = rows_of(contenders, run.seeds, effort.epochs, run.trainings)
+    run.train(study_networks, candidates, run.seeds, timings, str(run.trainings), effort.deadline)
+    rows = rows_of(candidates, run.seeds, effort.epochs, run.trainings)
     if not rows:
         raise NothingTrained
     print_rows(console, rows)
-    page = write_results(folder, question, rows)
-    print_line(console, "trainings", trainings_done(question, rows))
-    if missing := missing_trainings(question, rows):
+    page = write_results(folder, experiment, rows)
+    print_line(console, "trainings", trainings_done(experiment, rows))
+    if missing := missing_trainings(experiment, rows):
         print_line(console, "missing", "; ".join(missing))
     if guess := guessing(rows):
         print_line(console, "guessing", guess)
@@ -92,11 +92,11 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
     for row in rows:
         first = row.outcomes[0]
         table.add_row(
-            row.contender.name.replace(SAME, f"\n{SAME.lstrip()}"),
+            row.candidate.name.replace(SAME, f"\n{SAME.lstrip()}"),
             f"{row.accuracy:.4f}",
             "" if row.accuracy_spread is None else f"{row.accuracy_spread:.4f}",
             f"{row.loss:.4f}",
-            f"{row.contender.details['side']:g}",
+            f"{row.candidate.details['side']:g}",
             f"{first.macs / 1e6:.1f}",
             f"{first.parameters / 1e6:.2f}",
             "" if row.latency_ms is None else f"{row.latency_ms:.1f}",

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from components.common.source_hash import source_hash
 from pipeline.config.model import PipelineConfig
-from pipeline.scale.experiment import Effort, Question, images_of, training_config
+from pipeline.scale.experiment import Effort, Experiment, images_of, training_config
 from pipeline.scale.report import PAGE_FILE, TEMPLATES, write_results
 from pipeline.scale.results import make_rows
 from pipeline.steps.data import PROJECT, data_steps, training_inputs, transform_step
@@ -35,13 +35,13 @@ def own_config(config: PipelineConfig, command: str) -> PipelineConfig:
     return config.model_copy(update={"name": f"{config.name}-{command}", "push": push})
 
 
-def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Question) -> "tfx.dsl.Pipeline":
+def create_scale_pipeline(config: PipelineConfig, effort: Effort, experiment: Experiment) -> "tfx.dsl.Pipeline":
     """Wires the data part once, a Transform for each side, a Trainer for each network and seed, and the report.
 
     Args:
       config: as `own_config` gives it.
       effort: how much is spent.
-      question: what is asked.
+      experiment: what is asked.
     """
     from tfx import v1 as tfx
 
@@ -50,7 +50,7 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Ques
 
     data = data_steps(config)
     inputs, transforms = {}, []
-    for side in sorted({entrant.side for entrant in question.entrants}):
+    for side in sorted({network.side for network in experiment.networks}):
         stored = images_of(config, side)
         transforms.append(transform_step(stored, data, side).with_id(f"Transform-{side}"))
         inputs[side] = training_inputs(stored, data, transforms[-1])
@@ -59,14 +59,14 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Ques
     trainers = [
         tfx.components.Trainer(
             run_fn="trainer.compound.node.run_fn",
-            custom_config={**training_config(config, effort, entrant), **state, "seed": seed},
-            **inputs[entrant.side],
-        ).with_id(f"Trainer-{_identifier(entrant.name)}-seed-{seed}")
-        for entrant in question.entrants
-        for seed in question.seeds
+            custom_config={**training_config(config, effort, network), **state, "seed": seed},
+            **inputs[network.side],
+        ).with_id(f"Trainer-{_identifier(network.name)}-seed-{seed}")
+        for network in experiment.networks
+        for seed in experiment.seeds
     ]
     report = StudyReport(
-        question=question.model_dump_json(),
+        experiment=experiment.model_dump_json(),
         write_fn="pipeline.scale.tfx_pipeline.write_report",
         source=source_hash(PROJECT / "pipeline" / "scale", *TEMPLATES.iterdir()),
         model_runs=[trainer.outputs["model_run"] for trainer in trainers],
@@ -74,12 +74,12 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, question: Ques
     return assemble(config, [*data, *transforms, *trainers, report])
 
 
-def write_report(folder: str, question_json: str, model_runs: Sequence[str]) -> None:
+def write_report(folder: str, experiment_json: str, model_runs: Sequence[str]) -> None:
     """Writes page, table and figures; what StudyReport calls.
 
     Args:
       folder: local.
-      question_json: a `Question`.
+      experiment_json: a `Experiment`.
       model_runs: what the trainings left: the first network's, seed by seed, then the next one's.
 
     Raises:
@@ -87,13 +87,13 @@ def write_report(folder: str, question_json: str, model_runs: Sequence[str]) -> 
     """
     from trainer.compound.node import outcome_at
 
-    question = Question.model_validate_json(question_json)
+    experiment = Experiment.model_validate_json(experiment_json)
     outcomes = iter([outcome_at(place) for place in model_runs])
-    found = [[next(outcomes) for _ in question.seeds] for _ in question.entrants]
-    write_results(Path(folder), question, make_rows(question.entrants, question.epochs, question.seeds, found))
+    found = [[next(outcomes) for _ in experiment.seeds] for _ in experiment.networks]
+    write_results(Path(folder), experiment, make_rows(experiment.networks, experiment.epochs, experiment.seeds, found))
 
 
-def run_here(config: PipelineConfig, effort: Effort, question: Question, console: Console) -> Path:
+def run_here(config: PipelineConfig, effort: Effort, experiment: Experiment, console: Console) -> Path:
     """Runs the pipeline with TFX's local runner, one step after the other; returns the page.
 
     Raises:
@@ -105,14 +105,14 @@ def run_here(config: PipelineConfig, effort: Effort, question: Question, console
     from pipeline.history.metadata import latest_run
     from pipeline.run_lock import only_run
 
-    config = own_config(config, question.command)
+    config = own_config(config, experiment.command)
     check_images_are_there(config)
     with only_run(config.run_root):
         with console.status("loading TFX"):
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             prepare(config)
-            pipeline = create_scale_pipeline(config, effort, question)
+            pipeline = create_scale_pipeline(config, effort, experiment)
         with StepDisplay(console, [component.id for component in pipeline.components]):
             LocalDagRunner().run(pipeline)
         page = Path(latest_run(config.metadata_path)[LAST_STEP].outputs["report"].uri) / PAGE_FILE
@@ -120,7 +120,7 @@ def run_here(config: PipelineConfig, effort: Effort, question: Question, console
     return page
 
 
-def compile_pipeline(config: PipelineConfig, effort: Effort, question: Question, path: Path) -> str:
+def compile_pipeline(config: PipelineConfig, effort: Effort, experiment: Experiment, path: Path) -> str:
     """Writes the pipeline for a cluster, .yaml for Kubeflow or .json for Vertex AI; returns its name.
 
     Raises:
@@ -130,9 +130,9 @@ def compile_pipeline(config: PipelineConfig, effort: Effort, question: Question,
     from pipeline.kubeflow.checks import check_pipeline
     from pipeline.kubeflow.compiler import KubeflowRunner, in_cluster
 
-    config = in_cluster(own_config(config, question.command))
+    config = in_cluster(own_config(config, experiment.command))
     check_pipeline(create_pipeline(config), config)  # for resources of a step that neither pipeline has
-    pipeline = create_scale_pipeline(config, effort, question)
+    pipeline = create_scale_pipeline(config, effort, experiment)
     KubeflowRunner(with_resources(config, pipeline), str(path.parent), path.name).run(pipeline)
     return config.name
 
@@ -148,7 +148,7 @@ def with_resources(config: PipelineConfig, pipeline: "tfx.dsl.Pipeline") -> Pipe
     return config.model_copy(update={"runners": config.runners.model_copy(update={"kubeflow": kubeflow})})
 
 
-def run_on_kubeflow(config: PipelineConfig, effort: Effort, question: Question, console: Console) -> str:
+def run_on_kubeflow(config: PipelineConfig, effort: Effort, experiment: Experiment, console: Console) -> str:
     """Uploads the pipeline, or a new version of it, and starts a run; returns the run's id.
 
     Raises:
@@ -161,7 +161,7 @@ def run_on_kubeflow(config: PipelineConfig, effort: Effort, question: Question, 
     kubeflow = Kubeflow(connect(settings.endpoint), settings.service_account)  # before compiling, which takes a minute
     with tempfile.TemporaryDirectory() as folder, console.status("compiling"):
         package = Path(folder) / "pipeline.yaml"
-        name = compile_pipeline(config, effort, question, package)
+        name = compile_pipeline(config, effort, experiment, package)
         known = [pipeline.display_name for pipeline in kubeflow.pipelines()]
         (kubeflow.update if name in known else kubeflow.create)(name, package)
     run: Any = kubeflow.start(name, {})

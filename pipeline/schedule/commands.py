@@ -18,7 +18,7 @@ from pipeline.schedule.live_output import Display, display
 from pipeline.schedule.tables import scheduled_config
 
 if TYPE_CHECKING:
-    from pipeline.schedule.coordinator import Attendant
+    from pipeline.schedule.coordinator import Coordinator
 
 app = typer.Typer(no_args_is_help=True, help="Runs that start by themselves.")
 app.add_typer(tables.app)
@@ -41,12 +41,12 @@ class Entry(StrEnum):
     CRON = "cron"
 
 
-def _attendant(source: ConfigSource, debug: bool, shown: Display | None = None) -> "Attendant":
-    from pipeline.schedule.coordinator import Attendant
+def _coordinator(source: ConfigSource, debug: bool, shown: Display | None = None) -> "Coordinator":
+    from pipeline.schedule.coordinator import Coordinator
 
     say = shown.say if shown else functools.partial(print, flush=True)
     show = shown.show if shown else None
-    return Attendant(scheduled_config(source), source.overrides, say=say, show=show, debug=debug)
+    return Coordinator(scheduled_config(source), source.overrides, say=say, show=show, debug=debug)
 
 
 @app.command()
@@ -55,7 +55,7 @@ def start(source: ConfigSource, debug: bool) -> None:
     """Run the pipeline whenever its schedule says so, until Ctrl-C or SIGTERM; one scheduler a pipeline."""
     from pipeline.schedule.daemon import start as run_scheduler
 
-    run_scheduler(_attendant(source, debug))
+    run_scheduler(_coordinator(source, debug))
 
 
 @app.command()
@@ -75,27 +75,27 @@ def tick(
     from pipeline.schedule.attempts import Kind
     from pipeline.schedule.daemon import need_cron, stop_when_signalled
 
-    attendant = _attendant(source, debug)
-    need_cron(attendant.config.schedule)
-    with stop_when_signalled(attendant):
+    coordinator = _coordinator(source, debug)
+    need_cron(coordinator.config.schedule)
+    with stop_when_signalled(coordinator):
         if at is None:
-            before = attendant.store.attempts(1)
-            attendant.attend()
-            if sys.stdout.isatty() and attendant.store.attempts(1) == before:  # cron would mail it each time
-                print(f"nothing is due now; {_outlook(attendant)}")
+            before = coordinator.store.attempts(1)
+            coordinator.attend()
+            if sys.stdout.isatty() and coordinator.store.attempts(1) == before:  # cron would mail it each time
+                print(f"nothing is due now; {_outlook(coordinator)}")
             return
-        done = attendant.deal_with(Kind.SCHEDULED, at)
+        done = coordinator.deal_with(Kind.SCHEDULED, at)
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
 
 
-def _outlook(attendant: "Attendant") -> str:
+def _outlook(coordinator: "Coordinator") -> str:
     from pipeline.schedule.notes import local
     from pipeline.schedule.policy import next_times
 
-    if since := attendant.paused_since:
-        return f"paused since {local(attendant.config, since)}, `effnet schedule resume` ends it"
-    times = next_times(attendant.config.schedule, attendant.clock(), 1)
-    return f"next at {local(attendant.config, next(iter(times), None))}"
+    if since := coordinator.paused_since:
+        return f"paused since {local(coordinator.config, since)}, `effnet schedule resume` ends it"
+    times = next_times(coordinator.config.schedule, coordinator.clock(), 1)
+    return f"next at {local(coordinator.config, next(iter(times), None))}"
 
 
 @app.command()
@@ -110,8 +110,8 @@ def install(
     from pipeline.schedule import systemd_cron
     from pipeline.schedule.daemon import need_cron
 
-    attendant, path, folder = _attendant(source, debug), source.path, Path.cwd()
-    settings, own = attendant.config, attendant.overrides
+    coordinator, path, folder = _coordinator(source, debug), source.path, Path.cwd()
+    settings, own = coordinator.config, coordinator.overrides
     need_cron(settings.schedule)
     if entry is Entry.CRON:
         lines = systemd_cron.cron_entry(settings, path, own, folder)
@@ -134,7 +134,7 @@ def install(
         return
     if variables := settings.schedule.alerts.variables:
         print(f"for the alerts: set {', '.join(variables)} in {variables_in}")
-    attendant.begin(attendant.clock())
+    coordinator.begin(coordinator.clock())
 
 
 @app.command()
@@ -143,9 +143,9 @@ def pause(source: ConfigSource, debug: bool) -> None:
     """Start no runs until `resume`; one under way goes on."""
     from pipeline.schedule.coordinator import PAUSED
 
-    attendant = _attendant(source, debug)
-    attendant.store.keep(PAUSED, attendant.clock().isoformat())
-    print(f"{attendant.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
+    coordinator = _coordinator(source, debug)
+    coordinator.store.keep(PAUSED, coordinator.clock().isoformat())
+    print(f"{coordinator.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
 
 
 @app.command()
@@ -154,13 +154,13 @@ def resume(source: ConfigSource, debug: bool) -> None:
     """Start runs again; the times in between are not made up for."""
     from pipeline.schedule.coordinator import PAUSED, SINCE
 
-    attendant = _attendant(source, debug)
-    if not attendant.store.get(PAUSED):
-        print(f"{attendant.config.name} was not paused")
+    coordinator = _coordinator(source, debug)
+    if not coordinator.store.get(PAUSED):
+        print(f"{coordinator.config.name} was not paused")
         return
-    attendant.store.keep(SINCE, attendant.clock().isoformat())
-    attendant.store.keep(PAUSED, "")
-    print(f"{attendant.config.name} goes on")
+    coordinator.store.keep(SINCE, coordinator.clock().isoformat())
+    coordinator.store.keep(PAUSED, "")
+    print(f"{coordinator.config.name} goes on")
 
 
 @app.command()
@@ -171,10 +171,10 @@ def trigger(source: ConfigSource, debug: bool) -> None:
     from pipeline.schedule.daemon import need_receivers, stop_when_signalled
 
     with display() as shown:
-        attendant = _attendant(source, debug, shown)
-        need_receivers(attendant.config.schedule)
-        with stop_when_signalled(attendant):
-            done = attendant.deal_with(Kind.TRIGGERED, attendant.clock())
+        coordinator = _coordinator(source, debug, shown)
+        need_receivers(coordinator.config.schedule)
+        with stop_when_signalled(coordinator):
+            done = coordinator.deal_with(Kind.TRIGGERED, coordinator.clock())
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
 
 
@@ -194,19 +194,19 @@ def backfill(
 
     codes = []
     with display() as shown:
-        attendant = _attendant(source, debug, shown)
-        need_receivers(attendant.config.schedule)
-        with stop_when_signalled(attendant):
+        coordinator = _coordinator(source, debug, shown)
+        need_receivers(coordinator.config.schedule)
+        with stop_when_signalled(coordinator):
             for span in _range(first, last):
-                slot = day_start(attendant.config, span) if isinstance(span, date) else attendant.clock()
-                before = attendant.judged_span(slot, str(span))
+                slot = day_start(coordinator.config, span) if isinstance(span, date) else coordinator.clock()
+                before = coordinator.judged_span(slot, str(span))
                 if before and not again:
                     seen = f"{before.verdict} by attempt {before.id}, and no image is new"
                     shown.say(f"{span}: {seen}; --again runs it again")
                     continue
-                done = attendant.deal_with(Kind.BACKFILL, slot, str(span))
+                done = coordinator.deal_with(Kind.BACKFILL, slot, str(span))
                 codes.append(CODES.get(done.verdict, ExitCode.FAILED))
-                if attendant.stop.is_set():
+                if coordinator.stop.is_set():
                     break
     # The worst of them: that something failed is not to be covered by a refusal.
     raise typer.Exit(ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.PUSHED))

@@ -16,16 +16,16 @@ from pipeline.schedule.attempts import JUDGED, Attempt, Kind, Verdict
 from pipeline.schedule.database import Store
 from pipeline.schedule.launcher import NEWEST, Launcher
 from pipeline.schedule.locks import Stopped, alone, in_turn, next_in_turn
-from pipeline.schedule.new_images import Looked, look_at
+from pipeline.schedule.new_images import NewImages, look_at
 from pipeline.schedule.notes import local, note_of
 from pipeline.schedule.policy import Action, Decision
-from pipeline.schedule.recorder import Ledger
+from pipeline.schedule.recorder import Recorder
 
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
 
 
 @dataclass
-class Attendant:
+class Coordinator:
     """Attends to the schedule of one pipeline.
 
     Attributes:
@@ -53,13 +53,13 @@ class Attendant:
     def __post_init__(self) -> None:
         self.config = load_config(self.config_path, self.overrides)
         self.store = Store(self.config.run_root)
-        self.ledger = Ledger(self.store, self.clock, self.say)
+        self.recorder = Recorder(self.store, self.clock, self.say)
         self._launcher = Launcher(
             self.config_path,
             self.overrides,
             self.command,
             self.store,
-            self.ledger,
+            self.recorder,
             self.clock,
             self.stop,
             self.say,
@@ -148,7 +148,7 @@ class Attendant:
     def _catch_up_with_crashes(self, resumed: tuple[datetime, Kind] | None = None) -> None:
         """Closes what a crash left open, and sends the alerts that it, or a receiver that was down, held back."""
         self._launcher.recover(self.config, resumed)
-        self.ledger.tell_what_is_pending(self.config)
+        self.recorder.tell_what_is_pending(self.config)
 
     def _attend_once(self) -> bool:
         """Deals with one time; whether there may be another."""
@@ -219,7 +219,7 @@ class Attendant:
         else:
             self._launcher.launch(config, slot, kind, made, look, decided.reason)
 
-    def _decide(self, slot: datetime, kind: Kind, made: list[Attempt], span: str) -> tuple[Decision, Looked | None]:
+    def _decide(self, slot: datetime, kind: Kind, made: list[Attempt], span: str) -> tuple[Decision, NewImages | None]:
         """What is to be done, and if that depends on it what there is to run on."""
         schedule = self.config.schedule
         again = policy.decide_again(schedule.retries, made, self.clock()) if made else None
@@ -245,8 +245,10 @@ class Attendant:
             while not self.stop.is_set() and (left := (until - self.clock()).total_seconds()) > 0:
                 self.stop.wait(min(left, 30.0))
 
-    def _note_of(self, slot: datetime, kind: Kind, verdict: Verdict, why: str, look: Looked | None = None) -> Attempt:
+    def _note_of(
+        self, slot: datetime, kind: Kind, verdict: Verdict, why: str, look: NewImages | None = None
+    ) -> Attempt:
         return note_of(self.config, self.clock(), slot, kind, verdict, why, look)
 
     def _settle(self, attempt: Attempt) -> None:
-        self.ledger.settle(self.config, attempt)
+        self.recorder.settle(self.config, attempt)

@@ -1,9 +1,9 @@
-"""`effnet schedule start`: APScheduler as the clock, the attendant for all that has to be known and remembered.
+"""`effnet schedule start`: APScheduler as the clock, the coordinator for all that has to be known and remembered.
 
 APScheduler's own job stores are not used. They keep pickles, and a job that dies with the process is forgotten, where a
 training of hours has to go on. Its cron trigger counts weekdays from Monday as 0, and fires twice when the clock is set
 back. So the history is the durable store (`store`), CronSim says when (`decision`), and APScheduler only wakes the
-attendant.
+coordinator.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from pipeline.config.schedule import FOLDER, ScheduleSettings
 from pipeline.execution.signals import handling
 from pipeline.run_lock import Held, hold, is_held
 from pipeline.schedule.alerts import find_receivers
-from pipeline.schedule.coordinator import Attendant
+from pipeline.schedule.coordinator import Coordinator
 from pipeline.schedule.notes import local
 from pipeline.schedule.policy import next_times
 
@@ -76,19 +76,19 @@ def is_scheduled(run_root: Path) -> bool:
     return is_held(run_root / FOLDER, SCHEDULER)
 
 
-def start(attendant: Attendant) -> None:
+def start(coordinator: Coordinator) -> None:
     """Attends to the schedule until SIGTERM, SIGINT or SIGHUP; a run under way is then ended, and goes on next time.
 
     Raises:
       ConfigError: there is no schedule, or whoever is to be told cannot be.
       SchedulerRuns: another one runs.
     """
-    config = attendant.config
+    config = coordinator.config
     need_cron(config.schedule)
     need_receivers(config.schedule)
-    with _only_scheduler(config.run_root, config.schedule.zone), stop_when_signalled(attendant):
-        attendant.begin(attendant.clock())
-        # APScheduler warns where a run takes longer than the time to the next: the attendant deals with that one then.
+    with _only_scheduler(config.run_root, config.schedule.zone), stop_when_signalled(coordinator):
+        coordinator.begin(coordinator.clock())
+        # APScheduler warns where a run takes longer than the time to the next: the coordinator deals with it then.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -97,41 +97,41 @@ def start(attendant: Attendant) -> None:
         )
 
         def fire() -> None:
-            if not _is_all_done(attendant) and wake.next_run_time and not attendant.stop.is_set():
+            if not _is_all_done(coordinator) and wake.next_run_time and not coordinator.stop.is_set():
                 wake.modify(next_run_time=min(wake.next_run_time, datetime.now(UTC) + SOON))
 
         trigger = ScheduleTrigger(config.schedule)
-        wake = scheduler.add_job(fire, trigger, next_run_time=attendant.clock())
-        scheduler.add_job(lambda: _follow(attendant, wake), "interval", seconds=LOOK_SECONDS)
+        wake = scheduler.add_job(fire, trigger, next_run_time=coordinator.clock())
+        scheduler.add_job(lambda: _follow(coordinator, wake), "interval", seconds=LOOK_SECONDS)
         scheduler.start()
-        first = trigger.get_next_fire_time(None, attendant.clock())
-        attendant.say(
+        first = trigger.get_next_fire_time(None, coordinator.clock())
+        coordinator.say(
             f"{config.name}: '{config.schedule.cron}' {config.schedule.timezone}, next at {local(config, first)}"
         )
-        attendant.stop.wait()
+        coordinator.stop.wait()
         scheduler.shutdown(wait=True)
-        attendant.say(f"{config.name}: stopped")
+        coordinator.say(f"{config.name}: stopped")
 
 
-def _is_all_done(attendant: Attendant) -> bool:
+def _is_all_done(coordinator: Coordinator) -> bool:
     """Attends to what is due; whether nothing is left that the next time of the schedule is too late for."""
     try:
-        attendant.attend()
-        return not attendant.ledger.pending()
+        coordinator.attend()
+        return not coordinator.recorder.pending()
     except Exception as error:  # the outermost frame of this thread: the scheduler lives on, and tries again soon
-        if attendant.debug:
+        if coordinator.debug:
             traceback.print_exc()
-        attendant.say(f"error: {one_line(error)}")
+        coordinator.say(f"error: {one_line(error)}")
         return False
 
 
-def _follow(attendant: Attendant, wake: Job) -> None:
+def _follow(coordinator: Coordinator, wake: Job) -> None:
     """Takes over another cron expression or time zone."""
-    schedule = attendant.reload().schedule
+    schedule = coordinator.reload().schedule
     before = wake.trigger.settings
     if (schedule.cron, schedule.timezone) != (before.cron, before.timezone):
         wake.reschedule(ScheduleTrigger(schedule))
-        attendant.begin(attendant.clock())
+        coordinator.begin(coordinator.clock())
 
 
 @contextlib.contextmanager
@@ -148,9 +148,9 @@ def _only_scheduler(run_root: Path, zone: tzinfo) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stop_when_signalled(attendant: Attendant) -> Iterator[None]:
-    """Has SIGTERM, SIGINT and, when its terminal closes, SIGHUP end what the attendant does, cleanly."""
+def stop_when_signalled(coordinator: Coordinator) -> Iterator[None]:
+    """Has SIGTERM, SIGINT and, when its terminal closes, SIGHUP end what the coordinator does, cleanly."""
     # What nohup, or a shell with `&`, has set to be ignored stays so.
     numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
-    with handling(numbers, lambda *_: attendant.stop.set()):
+    with handling(numbers, lambda *_: coordinator.stop.set()):
         yield

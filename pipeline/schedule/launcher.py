@@ -15,11 +15,11 @@ from pipeline.schedule.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
 from pipeline.schedule.database import Store
 from pipeline.schedule.locks import LOOK_SECONDS
 from pipeline.schedule.log_follower import Follower
-from pipeline.schedule.new_images import Looked
+from pipeline.schedule.new_images import NewImages
 from pipeline.schedule.notes import heading, note_of, overrides_of, served
 from pipeline.schedule.policy import broken
 from pipeline.schedule.process import end_group, run_child
-from pipeline.schedule.recorder import Ledger
+from pipeline.schedule.recorder import Recorder
 from pipeline.schedule.result import count_runs, is_retried, outcome_of
 from pipeline.schedule.warm_start import served_weights
 
@@ -36,7 +36,7 @@ class Launcher:
       overrides: as `--set` has them.
       command: runs the pipeline, before its options.
       store: the history.
-      ledger: settles an attempt.
+      recorder: settles an attempt.
       clock: the time, with a zone.
       stop: set when this process is to end.
       say: told what happens, in lines.
@@ -47,7 +47,7 @@ class Launcher:
     overrides: Sequence[str]
     command: Sequence[str]
     store: Store
-    ledger: Ledger
+    recorder: Recorder
     clock: Callable[[], datetime]
     stop: Event
     say: Callable[[str], None]
@@ -63,7 +63,7 @@ class Launcher:
             self.stop.wait(LOOK_SECONDS)
 
     def launch(
-        self, config: PipelineConfig, slot: datetime, kind: Kind, made: list[Attempt], look: Looked, reason: str
+        self, config: PipelineConfig, slot: datetime, kind: Kind, made: list[Attempt], look: NewImages, reason: str
     ) -> None:
         """Runs the pipeline once, and notes what it came to.
 
@@ -92,7 +92,7 @@ class Launcher:
         log.parent.mkdir(exist_ok=True)
         attempt = self.store.note(replace(attempt, log=str(log)))
         self._clear_logs()
-        self.ledger.write_report_file(config)
+        self.recorder.write_report_file(config)
         self.say(f"{heading(config, self.clock(), attempt)}: attempt {attempt.attempt}, {reason}")
         try:
             closed, retried = self._run(config, attempt, look)
@@ -102,7 +102,7 @@ class Launcher:
             closed, retried = replace(attempt, verdict=Verdict.FAILED, why=f"{_in_a_line(error)}; see {log}"), True
         self._close(config, closed, made, retried, self.clock())
 
-    def _run(self, config: PipelineConfig, attempt: Attempt, look: Looked) -> tuple[Attempt, bool]:
+    def _run(self, config: PipelineConfig, attempt: Attempt, look: NewImages) -> tuple[Attempt, bool]:
         """Runs the pipeline; returns the attempt with what it came to, and whether another may end otherwise."""
         runs_before, log = count_runs(config), Path(attempt.log)
 
@@ -170,7 +170,7 @@ class Launcher:
             self.store.note(closed)
             self.say(f"{closed.verdict}: {closed.why}")
         else:
-            self.ledger.settle(config, closed)
+            self.recorder.settle(config, closed)
 
     def _clear_logs(self) -> None:
         logs = [path for path in (self.store.folder / "logs").glob("*.log") if path.stem.isdecimal()]

@@ -41,7 +41,7 @@ class FileId:
 
 
 @dataclass(frozen=True)
-class Looked:
+class NewImages:
     """What a run would find; see `decision.Look`.
 
     Attributes:
@@ -149,7 +149,7 @@ class Looked:
         return list(kinds(plan.classes[file.label], image.brightness, image.width, image.height, image.format))
 
 
-def look_at(config: PipelineConfig, store: Store, day: datetime.date, span: str = "") -> Looked:
+def look_at(config: PipelineConfig, store: Store, day: datetime.date, span: str = "") -> NewImages:
     """Looks at the images of a run, without opening one.
 
     Args:
@@ -172,13 +172,13 @@ def look_at(config: PipelineConfig, store: Store, day: datetime.date, span: str 
             spans, newest = tuple(rule.choose(names, day)), rule.last
         source = find_source(config.data.path, rule)
     except MissingData as error:
-        return Looked(config, store, missing=str(error), span=newest)
+        return NewImages(config, store, missing=str(error), span=newest)
     ids = [
         FileId(_hash(f"{part.prefix}{entry.path}\0{entry.size}\0{entry.modified}".encode()), number, entry.path)
         for number, part in enumerate(source.parts)
         for entry in part.listing.files
     ]
-    return Looked(config, store, spans=spans, span=newest, source=source, ids=ids)
+    return NewImages(config, store, spans=spans, span=newest, source=source, ids=ids)
 
 
 def _hash(*parts: bytes) -> int:

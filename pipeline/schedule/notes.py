@@ -8,7 +8,7 @@ from components.common.human_format import in_zone
 from components.served_model.versions import pushed_versions
 from pipeline.config.model import PipelineConfig
 from pipeline.schedule.attempts import Attempt, Kind, Verdict
-from pipeline.schedule.new_images import Looked
+from pipeline.schedule.new_images import NewImages
 
 
 def note_of(
@@ -18,7 +18,7 @@ def note_of(
     kind: Kind,
     verdict: Verdict,
     why: str,
-    look: Looked | None = None,
+    look: NewImages | None = None,
     span: str = "",
 ) -> Attempt:
     """A settled note without a run; the arguments are `Attempt`'s, `look` is what there was to run on."""
@@ -42,7 +42,7 @@ def note_of(
     )
 
 
-def overrides_of(config: PipelineConfig, look: Looked, weights: str) -> Iterator[str]:
+def overrides_of(config: PipelineConfig, look: NewImages, weights: str) -> Iterator[str]:
     """What a scheduled run is told besides pipeline.yaml."""
     schedule = config.schedule
     if look.span:

@@ -18,7 +18,7 @@ REPORTED = 30  # attempts that a run's report shows
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Recorder:
     """The history with its consequences.
 
     Attributes:

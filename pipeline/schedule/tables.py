@@ -68,15 +68,15 @@ def show(
         kubeflow.show(source.load())
         return
     from pipeline.schedule.alerts import unset_problem
-    from pipeline.schedule.coordinator import Attendant
+    from pipeline.schedule.coordinator import Coordinator
     from pipeline.schedule.daemon import is_scheduled
     from pipeline.schedule.notes import local
     from pipeline.schedule.policy import next_times
 
-    attendant = Attendant(scheduled_config(source), source.overrides)
-    settings, store = attendant.config, attendant.store
-    paused = attendant.paused_since
-    times = [] if paused else next_times(settings.schedule, attendant.clock(), SHOWN_TIMES)
+    coordinator = Coordinator(scheduled_config(source), source.overrides)
+    settings, store = coordinator.config, coordinator.store
+    paused = coordinator.paused_since
+    times = [] if paused else next_times(settings.schedule, coordinator.clock(), SHOWN_TIMES)
     attempts, unset = store.attempts(1), unset_problem(settings.schedule.alerts)
     state = {
         "name": settings.name,
@@ -86,7 +86,7 @@ def show(
         "paused": paused.isoformat() if paused else None,
         "next": [time.isoformat() for time in times],
         "last": attempts[-1].as_json() if attempts else None,
-        "alerts_not_sent": len(attendant.ledger.pending()),
+        "alerts_not_sent": len(coordinator.recorder.pending()),
         "alerts_problem": unset or None,
     }
     if as_json:

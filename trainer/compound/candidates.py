@@ -36,7 +36,7 @@ TIMED_STEPS = 6  # the first of which traces the network
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """A network to train.
 
     Args:
@@ -176,16 +176,16 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
     return outcome
 
 
-def time_contenders(contenders: Sequence[Contender]) -> list[Timing]:
+def time_candidates(candidates: Sequence[Candidate]) -> list[Timing]:
     """Times a few steps of the cheapest, the costliest and the deepest network, between which the others lie."""
-    by_macs = sorted(contenders, key=lambda contender: contender.macs)
-    deepest = max(by_macs, key=lambda contender: contender.layers)
-    chosen = {contender.name: contender for contender in (by_macs[0], deepest, by_macs[-1])}
-    return [_time(contender) for contender in chosen.values()]
+    by_macs = sorted(candidates, key=lambda candidate: candidate.macs)
+    deepest = max(by_macs, key=lambda candidate: candidate.layers)
+    chosen = {candidate.name: candidate for candidate in (by_macs[0], deepest, by_macs[-1])}
+    return [_time(candidate) for candidate in chosen.values()]
 
 
-def _time(contender: Contender) -> Timing:
-    job = contender.job
+def _time(candidate: Candidate) -> Timing:
+    job = candidate.job
     started = time.monotonic()
     setup = _setup(job)
     batch_size = setup.batch_size()
@@ -203,8 +203,8 @@ def _time(contender: Contender) -> Timing:
     model.fit(batches, steps_per_epoch=TIMED_STEPS, epochs=1, callbacks=[timer], shuffle=False, verbose=0)
     val_steps = -(-setup.val_split.num_examples // batch_size)
     timing = Timing(
-        layers=contender.layers,
-        macs=contender.macs,
+        layers=candidate.layers,
+        macs=candidate.macs,
         # Validation is traced as well, without a backward pass.
         start_seconds=building + 1.5 * timer.first_seconds,
         # A step of validation has no backward pass, which is two thirds of a training step.

@@ -18,7 +18,7 @@ from keras_tuner.engine.trial import Trial
 from components.common.human_format import clock, counted
 from trainer.compound.candidates import (
     TRAININGS_PER_PROCESS,
-    Contender,
+    Candidate,
     Outcome,
     count_settled,
     outcome_of,
@@ -59,22 +59,22 @@ def make_rungs(networks: int, epochs: int, count: int) -> list[Rung]:
 
 
 def search_seconds(
-    contenders: Sequence[Contender], rungs: Sequence[Rung], seeds: int, timings: Sequence[Timing]
+    candidates: Sequence[Candidate], rungs: Sequence[Rung], seeds: int, timings: Sequence[Timing]
 ) -> float:
     """Forecast of a whole search; who comes through is not known, so later rungs count with the mean network."""
     return sum(
-        rung.size * seeds * statistics.mean(contender.seconds(timings, rung.epochs) for contender in contenders)
+        rung.size * seeds * statistics.mean(candidate.seconds(timings, rung.epochs) for candidate in candidates)
         for rung in rungs
     )
 
 
 def search_pace(
-    contenders: Sequence[Contender], rungs: Sequence[Rung], seeds: Sequence[int], timings: Sequence[Timing], folder: str
+    candidates: Sequence[Candidate], rungs: Sequence[Rung], seeds: Sequence[int], timings: Sequence[Timing], folder: str
 ) -> Pace:
     """The forecast of a search, less what a folder of outcomes already has of it, and corrected by that."""
-    pace = Pace(search_seconds(contenders, rungs, len(seeds), timings))
-    for rung, contender, seed in itertools.product(rungs, contenders, seeds):
-        job, forecast = contender.training(seed, rung.epochs), contender.seconds(timings, rung.epochs)
+    pace = Pace(search_seconds(candidates, rungs, len(seeds), timings))
+    for rung, candidate, seed in itertools.product(rungs, candidates, seeds):
+        job, forecast = candidate.training(seed, rung.epochs), candidate.seconds(timings, rung.epochs)
         count_settled(pace, job, folder, forecast)
     return pace
 
@@ -148,7 +148,7 @@ class NetworkTrials(RecordedTrials):
     Args:
       oracle: proposes them.
       directory: of this search alone.
-      contenders: the networks by name.
+      candidates: the networks by name.
       seeds: of each trial, whose score is their mean.
       timings: that the forecast rests on.
       folder: where the outcomes of trainings are kept.
@@ -158,22 +158,22 @@ class NetworkTrials(RecordedTrials):
         self,
         oracle: HalvingOracle,
         directory: str,
-        contenders: Mapping[str, Contender],
+        candidates: Mapping[str, Candidate],
         seeds: Sequence[int],
         timings: Sequence[Timing],
         folder: str,
     ) -> None:
         super().__init__(oracle, directory)
         self.folder = folder
-        self.contenders = contenders
+        self.candidates = candidates
         self.seeds = seeds
         self.timings = timings
-        self.pace = search_pace(list(contenders.values()), oracle.rungs, seeds, timings, folder)
+        self.pace = search_pace(list(candidates.values()), oracle.rungs, seeds, timings, folder)
         oracle.seconds = lambda name, epochs: self.pace.corrected(len(seeds) * self._forecast(name, epochs))
 
     def values_of(self, trial: Trial) -> dict[str, float]:
         """The coefficients and the epochs."""
-        return {**self.contenders[_network(trial)].details, "epochs": trial.hyperparameters.get(EPOCHS)}
+        return {**self.candidates[_network(trial)].details, "epochs": trial.hyperparameters.get(EPOCHS)}
 
     def is_default(self, values: Mapping[str, float]) -> bool:
         """Whether these are the paper's coefficients."""
@@ -181,16 +181,16 @@ class NetworkTrials(RecordedTrials):
 
     def train(self, trial: Trial, record: TrialRecord, watch: History) -> TrialRecord:
         """Trains the network once for each seed."""
-        contender, epochs, rung = self.contenders[_network(trial)], int(record.values["epochs"]), _rung(trial)
+        candidate, epochs, rung = self.candidates[_network(trial)], int(record.values["epochs"]), _rung(trial)
         started = sum(1 for other in self.oracle.trials.values() if _rung(other) == rung)
-        place = f"rung {rung + 1}/{len(self.oracle.rungs)}, {started}/{self.oracle.rungs[rung].size}: {contender.name}"
-        forecast = self._forecast(contender.name, epochs)
+        place = f"rung {rung + 1}/{len(self.oracle.rungs)}, {started}/{self.oracle.rungs[rung].size}: {candidate.name}"
+        forecast = self._forecast(candidate.name, epochs)
         outcomes: list[Outcome] = []
         for seed in self.seeds:
             PROGRESS.info("%s, %s, seed %d", place, counted(epochs, "epoch"), seed)
-            known = read_outcome(contender.training(seed, epochs), self.folder)
+            known = read_outcome(candidate.training(seed, epochs), self.folder)
             try:
-                outcomes.append(known or outcome_of(contender.training(seed, epochs), self.folder))
+                outcomes.append(known or outcome_of(candidate.training(seed, epochs), self.folder))
             except TrainingFailed:
                 self.pace.dropped((len(self.seeds) - len(outcomes)) * forecast)
                 raise
@@ -211,11 +211,11 @@ class NetworkTrials(RecordedTrials):
 
     def _forecast(self, name: str, epochs: int) -> float:
         """Of one training."""
-        return self.contenders[name].seconds(self.timings, epochs)
+        return self.candidates[name].seconds(self.timings, epochs)
 
 
 def search_networks(
-    contenders: Sequence[Contender],
+    candidates: Sequence[Candidate],
     rungs: Sequence[Rung],
     seeds: Sequence[int],
     timings: Sequence[Timing],
@@ -226,7 +226,7 @@ def search_networks(
     """Runs what is left of a search, or as much of it as one process is to do.
 
     Args:
-      contenders: the networks, in the order in which they are tried.
+      candidates: the networks, in the order in which they are tried.
       rungs: sizes and epochs.
       seeds: of each trial.
       timings: that the forecast rests on.
@@ -237,10 +237,10 @@ def search_networks(
     Returns:
       Whether the search is over.
     """
-    oracle = HalvingOracle([contender.name for contender in contenders], rungs, seed=seeds[0] + MIN_SEED)
+    oracle = HalvingOracle([candidate.name for candidate in candidates], rungs, seed=seeds[0] + MIN_SEED)
     oracle.deadline = deadline
     oracle.may_begin = max(TRAININGS_PER_PROCESS // len(seeds), 1)
-    by_name = {contender.name: contender for contender in contenders}
+    by_name = {candidate.name: candidate for candidate in candidates}
     NetworkTrials(oracle, directory, by_name, seeds, timings, folder).search()
     return not oracle.paused
 

@@ -26,7 +26,7 @@ def run_fn(fn_args: "FnArgs") -> None:
 def train(job: TrainingJob) -> None:
     """Leaves the outcome of a training beside its logs, null where its loss is not finite.
 
-    The `config` is that of a `Contender`; in `checkpoint_root` a training that was killed goes on.
+    The `config` is that of a `Candidate`; in `checkpoint_root` a training that was killed goes on.
 
     Raises:
       TrainingDataError: a split is empty.

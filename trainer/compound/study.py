@@ -9,7 +9,7 @@ import tensorflow as tf
 from components.common.human_format import clock
 from trainer.compound.candidates import (
     TRAININGS_PER_PROCESS,
-    Contender,
+    Candidate,
     count_settled,
     give_up,
     outcome_of,
@@ -22,21 +22,21 @@ from trainer.job import TrainingJob
 
 
 def trainings_left(
-    contenders: Sequence[Contender], seeds: Sequence[int], timings: Sequence[Timing], folder: str
-) -> tuple[list[tuple[int, Contender, TrainingJob]], Pace]:
+    candidates: Sequence[Candidate], seeds: Sequence[int], timings: Sequence[Timing], folder: str
+) -> tuple[list[tuple[int, Candidate, TrainingJob]], Pace]:
     """What a study has still to train, each with its number from 1, and the forecast corrected by what is done."""
-    epochs = contenders[0].job.settings.epochs
-    forecasts = {contender.name: contender.seconds(timings, epochs) for contender in contenders}
+    epochs = candidates[0].job.settings.epochs
+    forecasts = {candidate.name: candidate.seconds(timings, epochs) for candidate in candidates}
     left, pace = [], Pace(len(seeds) * sum(forecasts.values()))
-    for number, (seed, contender) in enumerate(product(seeds, contenders), start=1):
-        job, forecast = contender.training(seed, epochs), forecasts[contender.name]
+    for number, (seed, candidate) in enumerate(product(seeds, candidates), start=1):
+        job, forecast = candidate.training(seed, epochs), forecasts[candidate.name]
         if not count_settled(pace, job, folder, forecast):
-            left.append((number, contender, job))
+            left.append((number, candidate, job))
     return left, pace
 
 
 def study_networks(
-    contenders: Sequence[Contender],
+    candidates: Sequence[Candidate],
     seeds: Sequence[int],
     timings: Sequence[Timing],
     folder: str,
@@ -48,7 +48,7 @@ def study_networks(
     say how their networks do.
 
     Args:
-      contenders: the networks; each is trained as its job says.
+      candidates: the networks; each is trained as its job says.
       seeds: of the trainings.
       timings: that the forecast rests on.
       folder: where the outcomes are kept.
@@ -57,15 +57,15 @@ def study_networks(
     Returns:
       Whether the study is over.
     """
-    left, pace = trainings_left(contenders, seeds, timings, folder)
-    total = len(seeds) * len(contenders)
-    for number, contender, job in left[:TRAININGS_PER_PROCESS]:
-        forecast = contender.seconds(timings, job.settings.epochs)
+    left, pace = trainings_left(candidates, seeds, timings, folder)
+    total = len(seeds) * len(candidates)
+    for number, candidate, job in left[:TRAININGS_PER_PROCESS]:
+        forecast = candidate.seconds(timings, job.settings.epochs)
         expected = pace.corrected(forecast)
         if deadline is not None and time.time() + expected > deadline:
             DONE.info("the time is up: the next training would take about %s", clock(expected))
             return True
-        place = f"{number}/{total} {contender.name}, seed {job.seed}"
+        place = f"{number}/{total} {candidate.name}, seed {job.seed}"
         PROGRESS.info("%s", place)
         try:
             outcome = outcome_of(job, folder)

@@ -10,7 +10,7 @@ from data.quickstart import build_quickstart
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow_runner import compile_pipeline
 from pipeline.scale import tfx_pipeline as scale_pipeline
-from pipeline.scale.experiment import Effort, compare_question
+from pipeline.scale.experiment import Effort, compare_experiment
 from tests.pipeline.kubeflow.conftest import cluster_config
 from tests.pipeline.kubeflow.local_backend import LocalBackend, Task
 
@@ -113,9 +113,9 @@ def test_the_next_model_is_compared_with_the_pushed_one_and_refused_where_it_is_
 def test_a_comparison_of_networks_runs_there_and_takes_data_and_images_from_the_cache(cluster, first):
     config = cluster.config()
     effort = Effort(epochs=1, seeds=1, data_fraction=0.3, minutes=None)
-    question = compare_question(config, effort, ["b0"], ["MobileNetV3Small"])
+    experiment = compare_experiment(config, effort, ["b0"], ["MobileNetV3Small"])
     package = cluster.folder / "compare.yaml"
-    scale_pipeline.compile_pipeline(config, effort, question, package)
+    scale_pipeline.compile_pipeline(config, effort, experiment, package)
     run = cluster.backend.run(package, ROOT)
     assert failures(run) == {}
     made = {"Trainer-b0-seed-42", "Trainer-MobileNetV3Small-seed-42", "StudyReport"}

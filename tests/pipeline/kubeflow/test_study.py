@@ -12,7 +12,7 @@ from pipeline.kubeflow.checks import TASK_NAME
 from pipeline.kubeflow.connection import TOKEN_VARIABLE
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.scale import tfx_pipeline as scale_pipeline
-from pipeline.scale.experiment import Effort, study_question
+from pipeline.scale.experiment import Effort, study_experiment
 from pipeline.steps.data import PROJECT
 from tests.pipeline.kubeflow.conftest import cluster_config
 from tests.pipeline.kubeflow.contract_server import ContractServer
@@ -31,7 +31,7 @@ EFFORT = Effort(epochs=3, seeds=1, data_fraction=1.0, minutes=None)
 def compiled(folder: Path, *overrides: str) -> str:
     config = cluster_config(*TINY, *overrides)
     return scale_pipeline.compile_pipeline(
-        config, EFFORT, study_question(config, EFFORT, [2.0], None), folder / "study.yaml"
+        config, EFFORT, study_experiment(config, EFFORT, [2.0], None), folder / "study.yaml"
     )
 
 
@@ -77,14 +77,14 @@ def test_one_command_uploads_and_starts_it_again_and_again(package, monkeypatch,
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    def compile_again(config, effort, question, path):
+    def compile_again(config, effort, experiment, path):
         shutil.copy(package, path)
         return "quickstart-study"
 
     monkeypatch.setattr(scale_pipeline, "compile_pipeline", compile_again)  # it takes seconds each time
     with ContractServer() as server:
         config = cluster_config(*TINY, f"runners.kubeflow.endpoint={server.url}")
-        asked = study_question(config, EFFORT, [2.0], None)
+        asked = study_experiment(config, EFFORT, [2.0], None)
         runs = [scale_pipeline.run_on_kubeflow(config, EFFORT, asked, Console(quiet=True)) for _ in range(2)]
         assert list(server.store.runs) == runs
         assert len(server.store.pipelines) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError
-from pipeline.scale.experiment import Effort, compare_question, study_question
+from pipeline.scale.experiment import Effort, compare_experiment, study_experiment
 from pipeline.scale.tfx_pipeline import create_scale_pipeline, own_config, write_report
 
 pytestmark = pytest.mark.tfx
@@ -17,14 +17,14 @@ TINY = ("model.base_width=0.2", "model.base_depth=0.3", "model.image_size=32", "
 EFFORT = Effort(epochs=3, seeds=2, data_fraction=0.5, minutes=None)
 
 
-def question():
-    return study_question(load_config(overrides=TINY), EFFORT, [2.0, 2.5], None)
+def experiment():
+    return study_experiment(load_config(overrides=TINY), EFFORT, [2.0, 2.5], None)
 
 
 @pytest.fixture(scope="module")
 def pipeline():
     config = load_config(overrides=TINY)
-    return create_scale_pipeline(own_config(config, "study"), EFFORT, question())
+    return create_scale_pipeline(own_config(config, "study"), EFFORT, experiment())
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def nodes(pipeline) -> dict:
 
 
 def test_a_study_is_wired_once_for_data_each_side_and_each_training(pipeline, nodes):
-    asked = question()
+    asked = experiment()
     data = ["ImageExampleGen", "CuratedSchema", "StatisticsGen", "ExampleValidator", "DataGate"]
-    sides = sorted({entrant.side for entrant in asked.entrants})
+    sides = sorted({network.side for network in asked.networks})
     assert len(sides) > 2
     transforms = [f"Transform-{side}" for side in sides]
     trainers = [name for name in nodes if name.startswith("Trainer")]
@@ -49,13 +49,13 @@ def test_a_study_is_wired_once_for_data_each_side_and_each_training(pipeline, no
 
 
 def test_a_training_waits_for_its_images_alone_and_is_told_what_the_local_command_tells(nodes):
-    for entrant in question().entrants:
+    for network in experiment().networks:
         for seed in (42, 43):
-            node = nodes[f"Trainer-{entrant.name.replace(' ', '-').replace('.', '-')}-seed-{seed}"]
-            assert {one.id for one in node.upstream_nodes} == {f"Transform-{entrant.side}", "CuratedSchema"}
+            node = nodes[f"Trainer-{network.name.replace(' ', '-').replace('.', '-')}-seed-{seed}"]
+            assert {one.id for one in node.upstream_nodes} == {f"Transform-{network.side}", "CuratedSchema"}
             told = json.loads(node.exec_properties["custom_config"])
-            assert (told["seed"], told["image_size"], told["train"]["epochs"]) == (seed, entrant.side, 3)
-            assert told["model"] == entrant.model.model_dump()
+            assert (told["seed"], told["image_size"], told["train"]["epochs"]) == (seed, network.side, 3)
+            assert told["model"] == network.model.model_dump()
             assert told["checkpoint_root"] == "/somewhere/quickstart-study/scale/trainings"
 
 
@@ -79,10 +79,10 @@ def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged
         places.append(str(tmp_path / name))
     folder = tmp_path / "report"
     folder.mkdir()
-    write_report(str(folder), nodes["StudyReport"].exec_properties["question"], places)
+    write_report(str(folder), nodes["StudyReport"].exec_properties["experiment"], places)
     rows = list(csv.DictReader((folder / "results.csv").open(encoding="utf-8")))
-    asked = question()
-    assert [row["network"] for row in rows] == [one.name for one in asked.entrants if one.name != "width x2"]
+    asked = experiment()
+    assert [row["network"] for row in rows] == [one.name for one in asked.networks if one.name != "width x2"]
     assert [(row["accuracy"], row["seeds"]) for row in rows[:2]] == [("0.005", "2"), ("0.02", "1")]
     assert (rows[0]["side"], rows[0]["level"]) == ("32", "1.0")
     page = (folder / "index.html").read_text(encoding="utf-8")
@@ -92,43 +92,43 @@ def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged
 
 def test_a_comparison_has_every_network_once():
     config = load_config(overrides=["model.image_size=32"])
-    asked = compare_question(config, EFFORT, ["b0", "b0"], ["MobileNetV3Small"])
-    assert [(entrant.name, entrant.group) for entrant in asked.entrants] == [
+    asked = compare_experiment(config, EFFORT, ["b0", "b0"], ["MobileNetV3Small"])
+    assert [(network.name, network.group) for network in asked.networks] == [
         ("b0", "EfficientNet"),
         ("MobileNetV3Small", "MobileNet"),
     ]
     with pytest.raises(ConfigError, match="--backbone VGG: expected one of ResNet50"):
-        compare_question(config, EFFORT, ["b0"], ["VGG"])
+        compare_experiment(config, EFFORT, ["b0"], ["VGG"])
 
 
 def test_a_network_that_two_ways_give_is_trained_once_under_both_names():
     config = load_config(overrides=[*TINY, "model.alpha=1", "model.beta=1.4", "model.gamma=1"])
-    asked = study_question(config, EFFORT, [2.0, 4.0], 10)
-    names = [entrant.name for entrant in asked.entrants]
+    asked = study_experiment(config, EFFORT, [2.0, 4.0], 10)
+    names = [network.name for network in asked.networks]
     assert "width x4 = compound x4" in names
-    assert all(entrant.group in ("base", "depth", "resolution", "width = compound") for entrant in asked.entrants), (
+    assert all(network.group in ("base", "depth", "resolution", "width = compound") for network in asked.networks), (
         names
     )
-    assert len({str(entrant.model.chosen_variant) for entrant in asked.entrants}) == len(names)
+    assert len({str(network.model.chosen_variant) for network in asked.networks}) == len(names)
 
 
 def test_what_would_treat_networks_unlike_is_refused():
     config = load_config(overrides=[*TINY, "train.batch_size=auto"])
     for ask in (
-        lambda: study_question(config, EFFORT, [2.0], None),
-        lambda: compare_question(config, EFFORT, ["b0"], ["ResNet50"]),
+        lambda: study_experiment(config, EFFORT, [2.0], None),
+        lambda: compare_experiment(config, EFFORT, ["b0"], ["ResNet50"]),
     ):
         with pytest.raises(ConfigError, match=r"use --set train\.batch_size=32"):
             ask()
     pretrained = load_config(overrides=[*TINY, "model.weights=imagenet", "train.recipe=finetune"])
-    assert compare_question(pretrained, EFFORT, ["b0"], ["ResNet50"]).entrants
+    assert compare_experiment(pretrained, EFFORT, ["b0"], ["ResNet50"]).networks
     with pytest.raises(ConfigError, match="trained from scratch"):
-        study_question(pretrained, EFFORT, [2.0], None)
+        study_experiment(pretrained, EFFORT, [2.0], None)
 
 
 def test_images_are_stored_for_a_study_also_where_the_pipeline_stores_none():
     config = load_config(overrides=[*TINY, "transform.materialize=false", "transform.format=png"])
-    pipeline = create_scale_pipeline(config, EFFORT, question())
+    pipeline = create_scale_pipeline(config, EFFORT, experiment())
     nodes = {component.id: component for component in pipeline.components}
     assert "transformed_examples" in nodes["Transform-32"].outputs
     told = json.loads(nodes["Trainer-base-seed-42"].exec_properties["custom_config"])

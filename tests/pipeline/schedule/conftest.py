@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.schedule.coordinator import Attendant
+from pipeline.schedule.coordinator import Coordinator
 from tests.pipeline.schedule.helpers import CONFIG
 
 # Takes the next line of `plan`: an exit status and what to print, or how long to work with a child of its own.
@@ -68,8 +68,8 @@ class StandIn:
         path = self.folder / "calls"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def attendant(self, *overrides: str, show: Callable[[str], None] | None = None) -> Attendant:
-        return Attendant(
+    def coordinator(self, *overrides: str, show: Callable[[str], None] | None = None) -> Coordinator:
+        return Coordinator(
             self.folder / "pipeline.yaml",
             overrides,
             clock=self.clock,

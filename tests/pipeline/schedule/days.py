@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from components.atomic_pusher.store import pushed_models
 from pipeline.history.metadata import RunRecord, all_runs
 from pipeline.schedule.attempts import Attempt, Kind
-from pipeline.schedule.coordinator import Attendant
+from pipeline.schedule.coordinator import Coordinator
 from pipeline.schedule.notes import day_start
 from tests.pipeline.schedule.conftest import Clock
 from tests.pipeline.schedule.receiver import Receiver
@@ -64,11 +64,11 @@ class Days:
         mixed = np.random.default_rng(0).permutation(len(digits.target))  # they lie there by writer
         self.scans = digits.images[mixed] / 16 * 255
         self.labels = digits.target[mixed]
-        self.attendant().begin(self.clock())
+        self.coordinator().begin(self.clock())
 
-    def attendant(self) -> Attendant:
+    def coordinator(self) -> Coordinator:
         """A new one each day, as if the machine had been started anew."""
-        return Attendant(
+        return Coordinator(
             self.folder / "pipeline.yaml",
             self.overrides,
             clock=self.clock,
@@ -99,17 +99,17 @@ class Days:
 
     def night(self, day: int) -> list[Attempt]:
         """The schedule's time on a day; returns the attempts that were made, and moves to the evening."""
-        known = len(self.attendant().store.attempts())
-        self.clock.now = day_start(self.attendant().config, FIRST + timedelta(days=day - 1)).replace(hour=2)
-        self.attendant().attend()
-        return self.attendant().store.attempts()[known:]
+        known = len(self.coordinator().store.attempts())
+        self.clock.now = day_start(self.coordinator().config, FIRST + timedelta(days=day - 1)).replace(hour=2)
+        self.coordinator().attend()
+        return self.coordinator().store.attempts()[known:]
 
     def backfill(self, day: int) -> list[Attempt]:
         """A day's images that came late."""
-        attendant, span = self.attendant(), FIRST + timedelta(days=day - 1)
-        known = len(attendant.store.attempts())
-        attendant.deal_with(Kind.BACKFILL, day_start(attendant.config, span), str(span))
-        return attendant.store.attempts()[known:]
+        coordinator, span = self.coordinator(), FIRST + timedelta(days=day - 1)
+        known = len(coordinator.store.attempts())
+        coordinator.deal_with(Kind.BACKFILL, day_start(coordinator.config, span), str(span))
+        return coordinator.store.attempts()[known:]
 
     def served(self) -> str:
         """The served version, "" for none; every version that is there is whole."""
@@ -131,7 +131,7 @@ class Days:
         over = threading.Event()
 
         def watch() -> None:
-            store = self.attendant().store
+            store = self.coordinator().store
             for moment in moments:
                 while not over.is_set():
                     newest = store.attempts(1)

@@ -22,10 +22,10 @@ runners: {local: {root: build}}
 REFUSED = (4, "error: the data is not fit to train on: brightness drifted")
 
 
-def left_running(attendant, slot, kind: Kind) -> Attempt:
+def left_running(coordinator, slot, kind: Kind) -> Attempt:
     """The note of an attempt whose scheduler died with it."""
-    note = note_of(attendant.config, attendant.clock(), slot, kind, Verdict.RUNNING, "4 new images")
-    return attendant.store.note(replace(note, attempt=1, settled=False, ended=None))
+    note = note_of(coordinator.config, coordinator.clock(), slot, kind, Verdict.RUNNING, "4 new images")
+    return coordinator.store.note(replace(note, attempt=1, settled=False, ended=None))
 
 
 @contextmanager
@@ -51,8 +51,8 @@ def until(there, seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def verdicts(attendant) -> list[str]:
-    return [attempt.verdict for attempt in attendant.store.attempts()]
+def verdicts(coordinator) -> list[str]:
+    return [attempt.verdict for attempt in coordinator.store.attempts()]
 
 
 def schedule(folder: Path, *arguments: str, columns: int = 200) -> subprocess.CompletedProcess:

@@ -98,29 +98,29 @@ def test_one_receiver_that_cannot_be_told_does_not_keep_it_from_the_others(recei
 def test_an_alert_that_nobody_took_is_sent_with_the_next_look_and_only_once(receiver, stand_in, monkeypatch):
     monkeypatch.setenv("ALERT_URL", receiver.url)
     receiver.status = 500
-    attendant = stand_in.attendant("schedule.alerts.urls=['${ALERT_URL}']")
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator("schedule.alerts.urls=['${ALERT_URL}']")
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    attendant.attend()
-    (noted,) = attendant.store.attempts()
+    coordinator.attend()
+    (noted,) = coordinator.store.attempts()
     assert noted.alert == "not sent: receiver 1 (JSON) answered HTTP 500"
     receiver.status = 200
     for _ in range(2):
-        attendant.attend()
+        coordinator.attend()
     assert len(receiver.posts) == 2  # the one that was not taken, and the one that was
-    assert attendant.store.attempts()[0].alert.endswith("JSON 1")
-    everything = "".join(path.read_text(errors="replace") for path in attendant.store.folder.rglob("*.*"))
+    assert coordinator.store.attempts()[0].alert.endswith("JSON 1")
+    everything = "".join(path.read_text(errors="replace") for path in coordinator.store.folder.rglob("*.*"))
     assert PASSWORD not in everything + "".join(stand_in.lines)
 
 
 def test_what_is_owed_is_said_in_one_line_with_its_cause(receiver, stand_in, monkeypatch):
     monkeypatch.setenv("ALERT_URL", receiver.url)
     receiver.status = 500
-    attendant = stand_in.attendant("schedule.alerts.urls=['${ALERT_URL}']")
+    coordinator = stand_in.coordinator("schedule.alerts.urls=['${ALERT_URL}']")
     for day in (1, 2, 3):
-        attendant.deal_with(Kind.TRIGGERED, datetime(2026, 3, day, 2, tzinfo=UTC))
+        coordinator.deal_with(Kind.TRIGGERED, datetime(2026, 3, day, 2, tzinfo=UTC))
     receiver.status = 404
-    attendant.ledger.tell_what_is_pending(attendant.config)
+    coordinator.recorder.tell_what_is_pending(coordinator.config)
     assert [line for line in stand_in.lines if line.startswith("error: ")] == [
         "error: 1 alert is owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
         "error: 2 alerts are owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
@@ -134,16 +134,16 @@ def test_whoever_has_an_alert_does_not_get_it_again_with_those_who_have_not(rece
         down.status = 503
         monkeypatch.setenv("ALERT_URL", receiver.url)
         monkeypatch.setenv("DOWN_URL", down.url)
-        attendant = stand_in.attendant("schedule.alerts.urls=['${DOWN_URL}', '${ALERT_URL}']")
-        attendant.begin(stand_in.clock())
+        coordinator = stand_in.coordinator("schedule.alerts.urls=['${DOWN_URL}', '${ALERT_URL}']")
+        coordinator.begin(stand_in.clock())
         stand_in.clock.at(2026, 3, 2, 2, 0)
         for _ in range(3):
-            attendant.attend()
+            coordinator.attend()
         down.status = 200
-        attendant.attend()
-        attendant.attend()
+        coordinator.attend()
+        coordinator.attend()
         assert (len(receiver.posts), len(down.posts)) == (1, 4)
-    (noted,) = attendant.store.attempts()
+    (noted,) = coordinator.store.attempts()
     assert noted.told == ("JSON 2", "JSON 1")
     assert not noted.alert.startswith("not sent")
     assert (
@@ -152,8 +152,8 @@ def test_whoever_has_an_alert_does_not_get_it_again_with_those_who_have_not(rece
 
 
 def test_nobody_is_told_of_what_nobody_asked_for(stand_in):
-    attendant = stand_in.attendant()
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator()
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    attendant.attend()
-    assert attendant.store.attempts()[0].alert == NOBODY
+    coordinator.attend()
+    assert coordinator.store.attempts()[0].alert == NOBODY

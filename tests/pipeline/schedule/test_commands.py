@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.schedule import daemon
 from pipeline.schedule.attempts import Kind, Verdict
-from pipeline.schedule.coordinator import Attendant
+from pipeline.schedule.coordinator import Coordinator
 from pipeline.schedule.notes import note_of
 from tests.pipeline.schedule.helpers import EFFNET, schedule
 from tests.pipeline.schedule.receiver import listening
@@ -84,16 +84,16 @@ def test_a_scheduler_that_was_killed_is_in_nobody_s_way_and_fires_on_time(folder
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_a_stop_unless_whoever_started_it_had_it_ignored(folder, number):
-    attendant = Attendant(folder / "pipeline.yaml")
+    coordinator = Coordinator(folder / "pipeline.yaml")
     before = signal.signal(number, signal.SIG_IGN)  # as nohup does
     try:
-        with daemon.stop_when_signalled(attendant):
+        with daemon.stop_when_signalled(coordinator):
             os.kill(os.getpid(), number)
-        assert not attendant.stop.is_set()
+        assert not coordinator.stop.is_set()
         signal.signal(number, signal.SIG_DFL)
-        with daemon.stop_when_signalled(attendant):
+        with daemon.stop_when_signalled(coordinator):
             os.kill(os.getpid(), number)
-        assert attendant.stop.is_set()
+        assert coordinator.stop.is_set()
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         signal.signal(number, before)
@@ -101,27 +101,31 @@ def test_a_signal_is_a_stop_unless_whoever_started_it_had_it_ignored(folder, num
 
 def test_the_scheduler_does_not_wait_for_the_next_night_with_an_alert_that_was_not_taken(folder, monkeypatch):
     monkeypatch.setattr(daemon, "SOON", timedelta(seconds=1))
-    attendant = Attendant(folder / "pipeline.yaml", ("schedule.alerts.urls=['${ALERT_URL}']",), say=lambda line: None)
-    note = note_of(attendant.config, attendant.clock(), attendant.clock(), Kind.TRIGGERED, Verdict.FAILED, "no disk")
-    attendant.store.note(note)
+    coordinator = Coordinator(
+        folder / "pipeline.yaml", ("schedule.alerts.urls=['${ALERT_URL}']",), say=lambda line: None
+    )
+    note = note_of(
+        coordinator.config, coordinator.clock(), coordinator.clock(), Kind.TRIGGERED, Verdict.FAILED, "no disk"
+    )
+    coordinator.store.note(note)
 
     def be_up_again() -> None:
         until = time.monotonic() + 20
         while not receiver.posts and time.monotonic() < until:
             time.sleep(0.05)
         receiver.status = 200
-        while attendant.ledger.pending() and time.monotonic() < until:
+        while coordinator.recorder.pending() and time.monotonic() < until:
             time.sleep(0.05)
-        attendant.stop.set()
+        coordinator.stop.set()
 
     with listening("hunter2") as receiver:
         monkeypatch.setenv("ALERT_URL", receiver.url)
         receiver.status = 503
         watcher = threading.Thread(target=be_up_again)
         watcher.start()
-        daemon.start(attendant)
+        daemon.start(coordinator)
         watcher.join()
-    assert attendant.ledger.pending() == []
+    assert coordinator.recorder.pending() == []
     assert len(receiver.posts) == 2
 
 
@@ -153,8 +157,8 @@ def test_trigger_and_backfill_say_what_is_missing_and_end_as_a_run_does(folder):
 
 
 def test_an_alert_that_could_not_be_sent_is_shown(folder):
-    attendant = Attendant(folder / "pipeline.yaml", ("schedule.alerts.urls=['${NOT_SET}']",))
-    attendant.deal_with(Kind.TRIGGERED, attendant.clock())
+    coordinator = Coordinator(folder / "pipeline.yaml", ("schedule.alerts.urls=['${NOT_SET}']",))
+    coordinator.deal_with(Kind.TRIGGERED, coordinator.clock())
     assert "1 not sent" in schedule(folder, "list").stdout
     assert "the environment has no NOT_SET" in schedule(folder, "history").stdout
     shown = schedule(folder, "list", "--set", "schedule.alerts.urls=['${NOT_SET}']").stdout

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.schedule import coordinator
 from pipeline.schedule.attempts import Kind, Verdict
 from pipeline.schedule.process import run_child
 from tests.pipeline.schedule.helpers import REFUSED, left_running, until, verdicts
@@ -25,11 +24,11 @@ def alive(process: int) -> bool:
 def test_a_run_beyond_its_time_limit_ends_with_all_its_children(stand_in):
     stand_in.add_day("2026-03-02")
     stand_in.plan(("work", ""))
-    attendant = stand_in.attendant("schedule.time_limit=2s", "schedule.retries.times=0")
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator("schedule.time_limit=2s", "schedule.retries.times=0")
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    attendant.attend()
-    (made,) = attendant.store.attempts()
+    coordinator.attend()
+    (made,) = coordinator.store.attempts()
     assert made.verdict is Verdict.TIMED_OUT
     assert "schedule.time_limit, 2s" in made.why
     assert not alive(int((stand_in.folder / "child").read_text()))
@@ -38,39 +37,39 @@ def test_a_run_beyond_its_time_limit_ends_with_all_its_children(stand_in):
 def test_a_killed_run_and_a_killed_attendant_are_both_told_apart_and_gone_on_with(stand_in):
     stand_in.add_day("2026-03-02")
     stand_in.plan(("work", ""), ("work", ""), REFUSED)
-    attendant = stand_in.attendant("schedule.retries.wait=1m")
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator("schedule.retries.wait=1m")
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
 
     def kill_the_run() -> None:
         until((stand_in.folder / "child").exists)
-        (running,) = attendant.store.attempts()
+        (running,) = coordinator.store.attempts()
         os.killpg(running.process, signal.SIGKILL)
         (stand_in.folder / "child").unlink()
         until((stand_in.folder / "child").exists)
-        attendant.stop.set()  # what SIGTERM does
+        coordinator.stop.set()  # what SIGTERM does
 
     killer = threading.Thread(target=kill_the_run)
     killer.start()
-    attendant.attend()
+    coordinator.attend()
     killer.join()
-    assert verdicts(attendant) == [Verdict.KILLED, Verdict.INTERRUPTED]
-    assert "SIGKILL" in attendant.store.attempts()[0].why
+    assert verdicts(coordinator) == [Verdict.KILLED, Verdict.INTERRUPTED]
+    assert "SIGKILL" in coordinator.store.attempts()[0].why
     stand_in.clock.at(2026, 3, 2, 8, 0)
-    stand_in.attendant("schedule.retries.wait=1m").attend()
-    assert verdicts(attendant) == [Verdict.KILLED, Verdict.INTERRUPTED, Verdict.REFUSED]
+    stand_in.coordinator("schedule.retries.wait=1m").attend()
+    assert verdicts(coordinator) == [Verdict.KILLED, Verdict.INTERRUPTED, Verdict.REFUSED]
 
 
 def test_an_attempt_that_died_with_its_attendant_is_closed_and_tried_again(stand_in):
     stand_in.add_day("2026-03-02")
     stand_in.plan(REFUSED)
-    attendant = stand_in.attendant()
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator()
+    coordinator.begin(stand_in.clock())
     slot = stand_in.clock.now.replace(day=2, hour=2)
-    left_running(attendant, slot, Kind.SCHEDULED)
+    left_running(coordinator, slot, Kind.SCHEDULED)
     stand_in.clock.at(2026, 3, 2, 9, 0)
-    attendant.attend()
-    killed, refused = attendant.store.attempts()
+    coordinator.attend()
+    killed, refused = coordinator.store.attempts()
     assert [(one.verdict, one.attempt) for one in (killed, refused)] == [(Verdict.KILLED, 1), (Verdict.REFUSED, 2)]
     assert killed.seconds == 0  # the hours for which the machine was off are not its own
 
@@ -78,8 +77,8 @@ def test_an_attempt_that_died_with_its_attendant_is_closed_and_tried_again(stand
 def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, monkeypatch):
     stand_in.add_day("2026-03-02")
     stand_in.plan(REFUSED)
-    attendant = stand_in.attendant("schedule.retries={times: 2, wait: 5m}")
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator("schedule.retries={times: 2, wait: 5m}")
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
     looks, look_at = [], coordinator.look_at
 
@@ -90,8 +89,8 @@ def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, mon
         return look_at(*arguments)
 
     monkeypatch.setattr(coordinator, "look_at", gone_twice)
-    attendant.attend()
-    made = attendant.store.attempts()
+    coordinator.attend()
+    made = coordinator.store.attempts()
     assert [(one.verdict, one.attempt, one.settled) for one in made] == [
         (Verdict.FAILED, 1, False),
         (Verdict.FAILED, 2, False),
@@ -103,12 +102,12 @@ def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, mon
 
 def test_metadata_that_cannot_be_read_is_a_failure_with_its_traceback_in_the_log(stand_in):
     stand_in.add_day("2026-03-02")
-    attendant = stand_in.attendant("schedule.retries.times=0")
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator("schedule.retries.times=0")
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    attendant.config.metadata_path.write_bytes(b"no database" * 1000)
-    attendant.attend()
-    (made,) = attendant.store.attempts()
+    coordinator.config.metadata_path.write_bytes(b"no database" * 1000)
+    coordinator.attend()
+    (made,) = coordinator.store.attempts()
     assert (made.verdict, made.settled) == (Verdict.FAILED, True)
     assert "\n" not in made.why and made.log in made.why
     assert "Traceback" in Path(made.log).read_text()
@@ -116,10 +115,10 @@ def test_metadata_that_cannot_be_read_is_a_failure_with_its_traceback_in_the_log
 
 @pytest.mark.parametrize("kind", [Kind.TRIGGERED, Kind.BACKFILL])
 def test_what_a_person_asked_for_and_a_crash_ended_is_settled_and_told(stand_in, kind):
-    attendant = stand_in.attendant("schedule.retries.times=5")
-    left_running(attendant, stand_in.clock(), kind)
-    stand_in.attendant().attend()
-    (made,) = attendant.store.attempts()
+    coordinator = stand_in.coordinator("schedule.retries.times=5")
+    left_running(coordinator, stand_in.clock(), kind)
+    stand_in.coordinator().attend()
+    (made,) = coordinator.store.attempts()
     assert (made.verdict, made.settled) == (Verdict.KILLED, True)
     assert made.alert
     assert "type the command again" in made.why
@@ -128,23 +127,23 @@ def test_what_a_person_asked_for_and_a_crash_ended_is_settled_and_told(stand_in,
 def test_a_backfill_that_a_crash_ended_goes_on_when_it_is_asked_for_again(stand_in):
     stand_in.add_day("2026-03-02")
     stand_in.plan(REFUSED)
-    attendant = stand_in.attendant()
+    coordinator = stand_in.coordinator()
     slot = stand_in.clock.now.replace(day=2, hour=0)
-    left_running(attendant, slot, Kind.BACKFILL)
-    done = attendant.deal_with(Kind.BACKFILL, slot, "2026-03-02")
+    left_running(coordinator, slot, Kind.BACKFILL)
+    done = coordinator.deal_with(Kind.BACKFILL, slot, "2026-03-02")
     assert (done.verdict, done.attempt) == (Verdict.REFUSED, 2)
 
 
 def test_a_time_of_airflow_s_that_a_crash_ended_is_settled_with_the_next_one(stand_in):
     stand_in.add_day("2026-03-03")
     stand_in.plan(REFUSED)
-    attendant = stand_in.attendant()
+    coordinator = stand_in.coordinator()
     first = stand_in.clock.now.replace(day=2, hour=2)
-    left_running(attendant, first, Kind.SCHEDULED)
+    left_running(coordinator, first, Kind.SCHEDULED)
     stand_in.clock.at(2026, 3, 3, 2, 0)
-    done = attendant.deal_with(Kind.SCHEDULED, stand_in.clock())
+    done = coordinator.deal_with(Kind.SCHEDULED, stand_in.clock())
     assert (done.verdict, done.attempt) == (Verdict.REFUSED, 1)
-    left, given_up, _ = attendant.store.attempts()
+    left, given_up, _ = coordinator.store.attempts()
     assert (left.settled, given_up.settled, given_up.slot) == (False, True, first)
     assert given_up.why.endswith("2026-03-03 02:00 UTC is due")
 
@@ -152,13 +151,13 @@ def test_a_time_of_airflow_s_that_a_crash_ended_is_settled_with_the_next_one(sta
 def test_a_retry_that_catch_up_none_gives_up_says_why(stand_in):
     stand_in.add_day("2026-03-02")
     stand_in.plan(("work", ""))
-    attendant = stand_in.attendant("schedule.catch_up=none")
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator("schedule.catch_up=none")
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    left_running(attendant, stand_in.clock(), Kind.SCHEDULED)
+    left_running(coordinator, stand_in.clock(), Kind.SCHEDULED)
     stand_in.clock.at(2026, 3, 3, 20, 0)
-    attendant.attend()
-    _, given_up, missed = attendant.store.attempts()
+    coordinator.attend()
+    _, given_up, missed = coordinator.store.attempts()
     assert given_up.why.endswith("while it ran; newer times have passed")
     assert missed.verdict is Verdict.MISSED
 

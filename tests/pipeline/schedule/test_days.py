@@ -29,7 +29,7 @@ def receiver(monkeypatch):
         yield server
 
 
-class Ledger:
+class Recorder:
     """What was served and told before, to see what a day has changed."""
 
     def __init__(self, days: Days):
@@ -60,53 +60,53 @@ def darker(scan: np.ndarray) -> np.ndarray:
 
 def test_three_nights(tmp_path, receiver):
     days = Days(tmp_path, receiver, "train.epochs=5", "evaluate.min_accuracy=0.2")
-    ledger = Ledger(days)
+    recorder = Recorder(days)
     days.bring(1, batch=0)
-    why = ledger.check(days.night(1), Verdict.PUSHED, "a new model is served", trained=True)
+    why = recorder.check(days.night(1), Verdict.PUSHED, "a new model is served", trained=True)
     assert re.match(r"version \d+, accuracy [01]\.\d+", why)
 
-    why = ledger.check(days.night(2), Verdict.MISSING_DATA, "no data")
+    why = recorder.check(days.night(2), Verdict.MISSING_DATA, "no data")
     assert why == "got no folder for the span 2026-03-02 (there are 2026-03-01)"
 
     # The same images once more.
     shutil.copytree(days.images_of(1), days.images_of(3))
-    why = ledger.check(days.night(3), Verdict.NOTHING_NEW, "nothing new")
+    why = recorder.check(days.night(3), Verdict.NOTHING_NEW, "nothing new")
     assert why == "0 new images, a run starts at 1"
 
 
 @pytest.mark.slow
 def test_ten_days(tmp_path, receiver):
     days = Days(tmp_path, receiver)
-    ledger = Ledger(days)
+    recorder = Recorder(days)
     pushed, refused = "a new model is served", "refused, what was served stays"
 
     days.bring(1, batch=0)
-    ledger.check(days.night(1), Verdict.PUSHED, pushed, trained=True)
+    recorder.check(days.night(1), Verdict.PUSHED, pushed, trained=True)
     days.bring(2, batch=1)
-    ledger.check(days.night(2), Verdict.PUSHED, pushed, trained=True)
+    recorder.check(days.night(2), Verdict.PUSHED, pushed, trained=True)
 
     # Day 3: nobody brought any.
-    why = ledger.check(days.night(3), Verdict.MISSING_DATA, "no data")
+    why = recorder.check(days.night(3), Verdict.MISSING_DATA, "no data")
     assert "2026-03-03" in why
 
     days.bring(4, batch=2)
-    ledger.check(days.night(4), Verdict.PUSHED, pushed, trained=True)
+    recorder.check(days.night(4), Verdict.PUSHED, pushed, trained=True)
 
     # Day 5: the labels are anybody's guess. The alert says so, and somebody moves the images away.
     guess = np.random.default_rng(5)
     days.bring(5, batch=3, relabel=lambda label: int(guess.integers(CLASSES)))
-    why = ledger.check(days.night(5), Verdict.REFUSED, refused, trained=True)
+    why = recorder.check(days.night(5), Verdict.REFUSED, refused, trained=True)
     assert "accuracy" in why
     shutil.rmtree(days.images_of(5))
 
     # Day 6: what came on day 4 once more.
     shutil.copytree(days.images_of(4), days.images_of(6))
-    why = ledger.check(days.night(6), Verdict.NOTHING_NEW, "nothing new")
+    why = recorder.check(days.night(6), Verdict.NOTHING_NEW, "nothing new")
     assert why == "0 new images, a run starts at 1"
 
     # Day 7: the lamp is broken.
     days.bring(7, batch=4, change=darker)
-    why = ledger.check(days.night(7), Verdict.REFUSED, refused)
+    why = recorder.check(days.night(7), Verdict.REFUSED, refused)
     assert "brightness drifted" in why
     shutil.rmtree(days.images_of(7))
 
@@ -135,28 +135,28 @@ def test_ten_days(tmp_path, receiver):
     assert len({one.weights for one in attempts}) == 1
     assert "train: resuming" in Path(attempts[1].log).read_text()
     assert re.search(r"Trainer +from cache", Path(attempts[2].log).read_text())
-    ledger.check(attempts, Verdict.PUSHED, pushed, trained=True)
+    recorder.check(attempts, Verdict.PUSHED, pushed, trained=True)
 
     # Day 9: digits that lie on their side as well, which only a new model knows.
     days.bring(9, batch=6)
     days.bring(9, batch=7, change=np.rot90)
     attempts = days.night(9)
-    why = ledger.check(attempts, Verdict.PUSHED, pushed, trained=True)
+    why = recorder.check(attempts, Verdict.PUSHED, pushed, trained=True)
     accuracy, served = re.search(r"accuracy ([\d.]+); version \d+ had ([\d.]+)", why).groups()
     assert float(accuracy) > float(served) + 0.05
-    nightly = len(days.attendant().store.attempts())
+    nightly = len(days.coordinator().store.attempts())
 
     # Day 10: the images of day 3 have turned up.
     days.bring(3, batch=3)
     (attempt,) = days.backfill(3)
     assert attempt.spans == ("2026-03-02", "2026-03-03")
-    ledger.check([attempt], attempt.verdict, pushed if attempt.verdict is Verdict.PUSHED else refused, trained=True)
-    assert days.attendant().judged_span(attempt.slot, "2026-03-03") == attempt
+    recorder.check([attempt], attempt.verdict, pushed if attempt.verdict is Verdict.PUSHED else refused, trained=True)
+    assert days.coordinator().judged_span(attempt.slot, "2026-03-03") == attempt
 
     # Every day's last word is in the history, and in the report of the newest run.
-    history = days.attendant().store.attempts()
+    history = days.coordinator().store.attempts()
     assert len(history) == nightly + 1
-    html = find_report(days.attendant().config, days.runs()[-1]).read_text(encoding="utf-8")
+    html = find_report(days.coordinator().config, days.runs()[-1]).read_text(encoding="utf-8")
     section = html.partition('<section id="schedule">')[2].partition("</section>")[0]
     for verdict in ("pushed", "missing data", "refused", "nothing new", "killed"):
         assert f"<strong>{verdict}</strong>" in section
@@ -183,7 +183,7 @@ def test_what_a_killed_and_a_stopped_scheduler_leave_the_next_one_brings_to_its_
         "train.epochs=100",
     )
     command = [BIN / "effnet", "schedule", "start", *(part for setting in settings for part in ("--set", setting))]
-    store = days.attendant().store
+    store = days.coordinator().store
 
     def start() -> subprocess.Popen:
         with (tmp_path / "scheduler.log").open("ab") as log:

@@ -23,8 +23,8 @@ def test_the_lines_of_a_run_are_shown_while_it_runs(stand_in):
         "sys.exit(2)\n"
     )
     shown: list[str] = []
-    attendant = stand_in.attendant(show=shown.append)
-    run = threading.Thread(target=attendant.deal_with, args=(Kind.TRIGGERED, stand_in.clock()))
+    coordinator = stand_in.coordinator(show=shown.append)
+    run = threading.Thread(target=coordinator.deal_with, args=(Kind.TRIGGERED, stand_in.clock()))
     run.start()
     until(lambda: shown == ["[ 1/14] ImageExampleGen"])
     (stand_in.folder / "go on").touch()
@@ -47,22 +47,22 @@ def test_a_line_is_shown_once_it_is_whole(tmp_path):
 def test_times_are_told_in_the_schedule_s_zone_and_kept_in_utc(stand_in):
     stand_in.add_day("2024-05-02")
     stand_in.plan(REFUSED)
-    attendant = stand_in.attendant(BERLIN)
-    slot = day_start(attendant.config, date(2024, 5, 2))
-    done = attendant.deal_with(Kind.BACKFILL, slot, "2024-05-02")
+    coordinator = stand_in.coordinator(BERLIN)
+    slot = day_start(coordinator.config, date(2024, 5, 2))
+    done = coordinator.deal_with(Kind.BACKFILL, slot, "2024-05-02")
     assert done.slot == datetime(2024, 5, 1, 22, tzinfo=UTC)
     assert stand_in.lines[-1].startswith("2026-03-01 13:00 CET, backfill of 2024-05-02: refused: ")
-    (row,) = json.loads((attendant.store.folder / "history.json").read_text())
+    (row,) = json.loads((coordinator.store.folder / "history.json").read_text())
     assert (row["due"], row["slot"]) == ("2024-05-02 00:00 CEST", "2024-05-01T22:00:00+00:00")
 
 
 def test_the_history_fits_a_terminal_of_80_columns_and_cuts_nothing(stand_in):
     stand_in.add_day("2026-03-02")
     stand_in.plan((4, "error: " + " ".join(f"reason{number}" for number in range(30))))
-    attendant = stand_in.attendant()
-    attendant.begin(stand_in.clock())
+    coordinator = stand_in.coordinator()
+    coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    attendant.attend()
+    coordinator.attend()
     done = schedule(stand_in.folder, "history", columns=80)
     words = done.stdout.split()
     assert [f"reason{number}" in words for number in range(30)] == [True] * 30
@@ -72,7 +72,7 @@ def test_the_history_fits_a_terminal_of_80_columns_and_cuts_nothing(stand_in):
 
 
 def test_a_run_that_the_schedule_ended_is_reported_with_its_reason(stand_in):
-    store, now = stand_in.attendant().store, stand_in.clock()
+    store, now = stand_in.coordinator().store, stand_in.clock()
     why = "took longer than schedule.time_limit, 1h"
     store.note(Attempt(now, Kind.SCHEDULED, 1, Verdict.TIMED_OUT, why, True, now, now, run=3))
     assert store.why_stopped(3) == f"timed out: {why}"

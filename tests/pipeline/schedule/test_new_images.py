@@ -41,8 +41,8 @@ def served(stand_in) -> Path:
 
 
 def looked(stand_in):
-    attendant = stand_in.attendant()
-    return look_at(attendant.config, attendant.store, DAY)
+    coordinator = stand_in.coordinator()
+    return look_at(coordinator.config, coordinator.store, DAY)
 
 
 def test_darker_images_have_drifted_in_brightness_alone(stand_in, served):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trainer.digits import make_job
 from trainer.compound.backbones import BACKBONES, build_backbone, built_macs
-from trainer.compound.candidates import Contender, outcome_of, time_contenders
+from trainer.compound.candidates import Candidate, outcome_of, time_candidates
 from trainer.cost import network_cost
 from trainer.efficientnet import build_efficientnet
 from trainer.settings import ModelSettings
@@ -19,17 +19,17 @@ pytestmark = pytest.mark.network
 TINY = ModelSettings(phi=0.0, base_width=0.2, base_depth=0.3, image_size=32)
 
 
-def make_contender(folder, backbone="", **config) -> Contender:
+def make_contender(folder, backbone="", **config) -> Candidate:
     job = make_job(folder, batch_size=16)
     shares = {"data_fraction": 0.5, "backbone": backbone, "latency": False}
     job = replace(job, config={**job.config, "model": TINY.model_dump(), **shares, **config})
     cost = network_cost(TINY.chosen_variant, 3)
-    return Contender(backbone or "tiny", "test", job, len(cost.layers), cost.macs)
+    return Candidate(backbone or "tiny", "test", job, len(cost.layers), cost.macs)
 
 
 def test_an_outcome_is_measured_once(tmp_path):
-    contender = make_contender(tmp_path, latency=True)
-    outcome = outcome_of(contender.training(seed=7, epochs=8), str(tmp_path / "kept"))
+    candidate = make_contender(tmp_path, latency=True)
+    outcome = outcome_of(candidate.training(seed=7, epochs=8), str(tmp_path / "kept"))
     cost = network_cost(TINY.chosen_variant, 3)
     assert (outcome.macs, outcome.parameters) == (cost.macs, cost.parameters)
     assert outcome.val_loss < 1.0  # guessing among three classes gives 1.1
@@ -37,23 +37,23 @@ def test_an_outcome_is_measured_once(tmp_path):
     assert outcome.val_images == 137
     assert 150 < outcome.images < 250  # half of 400, chosen by content and so not to the image
     with mock.patch("trainer.compound.candidates.Training", side_effect=AssertionError("trained again")):
-        assert outcome_of(contender.training(seed=7, epochs=8), str(tmp_path / "kept")) == outcome
+        assert outcome_of(candidate.training(seed=7, epochs=8), str(tmp_path / "kept")) == outcome
         with pytest.raises(AssertionError, match="trained again"):
-            outcome_of(contender.training(seed=8, epochs=4), str(tmp_path / "kept"))
+            outcome_of(candidate.training(seed=8, epochs=4), str(tmp_path / "kept"))
 
 
 @pytest.mark.slow
 def test_a_few_steps_foretell_how_long_a_training_takes(tmp_path):
-    contender = make_contender(tmp_path)
-    (timing,) = time_contenders([contender])
-    outcome = outcome_of(contender.training(seed=7, epochs=6), str(tmp_path / "kept"))
-    assert 0.3 < contender.seconds([timing], 6) / outcome.seconds < 3
+    candidate = make_contender(tmp_path)
+    (timing,) = time_candidates([candidate])
+    outcome = outcome_of(candidate.training(seed=7, epochs=6), str(tmp_path / "kept"))
+    assert 0.3 < candidate.seconds([timing], 6) / outcome.seconds < 3
 
 
 @pytest.mark.slow
 def test_a_network_of_keras_is_trained_by_the_same_recipe(tmp_path):
-    contender = make_contender(tmp_path, backbone="MobileNetV3Small", data_fraction=1.0)
-    outcome = outcome_of(contender.training(seed=7, epochs=6), str(tmp_path / "kept"))
+    candidate = make_contender(tmp_path, backbone="MobileNetV3Small", data_fraction=1.0)
+    outcome = outcome_of(candidate.training(seed=7, epochs=6), str(tmp_path / "kept"))
     assert outcome.val_accuracy > 0.5
 
 

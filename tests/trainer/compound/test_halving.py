@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.digits import make_job
-from trainer.compound.candidates import Contender, Outcome
+from trainer.compound.candidates import Candidate, Outcome
 from trainer.compound.forecast import Pace, Timing, training_seconds
 from trainer.compound.grid import GridPoint
 from trainer.compound.halving import completed_trials, make_rungs, search_networks, search_seconds
@@ -26,20 +26,20 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def contenders(tmp_path):
+def candidates(tmp_path):
     job = make_job(tmp_path / "data")
     points = {name: {"alpha": 1.0 + 0.1 * number, "beta": 1.0, "gamma": 1.0} for number, name in enumerate(LOSSES)}
     return [
-        Contender(name, "grid", replace(job, config={**job.config, "model": name}), 100, 1_000 + 100 * n, points[name])
+        Candidate(name, "grid", replace(job, config={**job.config, "model": name}), 100, 1_000 + 100 * n, points[name])
         for n, name in enumerate(LOSSES)
     ]
 
 
-def run(contenders, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline=None):
+def run(candidates, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline=None):
     """Searches with known losses instead of trainings; returns those that were asked for as (name, epochs, seed)."""
     asked = []
-    by_key = {contender.training(seed, epochs).key(): (contender.name, epochs, seed)
-              for contender in contenders for seed in seeds for epochs in (2, 4, 8)}  # fmt: skip
+    by_key = {candidate.training(seed, epochs).key(): (candidate.name, epochs, seed)
+              for candidate in candidates for seed in seeds for epochs in (2, 4, 8)}  # fmt: skip
 
     def outcome_of(job, _):
         if len(asked) == dies_after:
@@ -50,18 +50,18 @@ def run(contenders, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline
             raise TrainingDiverged("the loss is nan")
         return Outcome(0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50, 0.2, 1.6, "a processor")
 
-    rungs = make_rungs(len(contenders), 8, 3)
+    rungs = make_rungs(len(candidates), 8, 3)
     with mock.patch("trainer.compound.halving.outcome_of", outcome_of):
         state = (TIMINGS, str(folder / "search"), str(folder), deadline)
         while not search_networks(
-            contenders, rungs, seeds, *state
+            candidates, rungs, seeds, *state
         ):  # what the command does, each time in a new process
             assert len(asked) <= 42
     return asked
 
 
-def test_the_better_half_goes_on_with_twice_the_epochs(contenders, tmp_path):
-    asked = run(contenders, tmp_path)
+def test_the_better_half_goes_on_with_twice_the_epochs(candidates, tmp_path):
+    asked = run(candidates, tmp_path)
     rungs = [[name for name, epochs, _ in asked if epochs == length] for length in (2, 4, 8)]
     assert rungs[0] == list(LOSSES)  # each once, in the order given
     assert sorted(rungs[1]) == sorted(sorted(LOSSES, key=LOSSES.__getitem__)[:6])
@@ -70,40 +70,40 @@ def test_the_better_half_goes_on_with_twice_the_epochs(contenders, tmp_path):
 
 
 @pytest.mark.parametrize("dies_after", [5, 12, 17])
-def test_a_killed_search_does_no_trial_twice(contenders, tmp_path, dies_after):
+def test_a_killed_search_does_no_trial_twice(candidates, tmp_path, dies_after):
     with pytest.raises(Killed):
-        run(contenders, tmp_path, dies_after=dies_after)
-    rest = run(contenders, tmp_path)
+        run(candidates, tmp_path, dies_after=dies_after)
+    rest = run(candidates, tmp_path)
     assert len(rest) == 21 - dies_after
     assert len([record for record in read_records(f"{tmp_path}/search/search") if record.status == "completed"]) == 21
 
 
-def test_every_seed_counts(contenders, tmp_path):
-    asked = run(contenders, tmp_path, seeds=(7, 8))
+def test_every_seed_counts(candidates, tmp_path):
+    asked = run(candidates, tmp_path, seeds=(7, 8))
     assert len(asked) == 42
     first = read_records(f"{tmp_path}/search/search")[0]
     assert first.score == pytest.approx(LOSSES["n0"] / 2 + 0.0075)
 
 
-def test_networks_that_fail_are_among_those_left_out(contenders, tmp_path):
-    asked = run(contenders, tmp_path, diverging=("n0", "n10", "n4"))
+def test_networks_that_fail_are_among_those_left_out(candidates, tmp_path):
+    asked = run(candidates, tmp_path, diverging=("n0", "n10", "n4"))
     rungs = [[name for name, epochs, _ in asked if epochs == length] for length in (2, 4, 8)]
     assert [len(rung) for rung in rungs] == [12, 6, 3]
     best = [name for name in sorted(LOSSES, key=LOSSES.__getitem__) if name not in ("n0", "n10", "n4")]
     assert (sorted(rungs[1]), sorted(rungs[2])) == (sorted(best[:6]), sorted(best[:3]))
 
 
-def test_one_good_seed_does_not_make_a_network_the_best(contenders, tmp_path):
-    asked = run(contenders, tmp_path, seeds=(7, 8), diverging=[("n0", 8)])
+def test_one_good_seed_does_not_make_a_network_the_best(candidates, tmp_path):
+    asked = run(candidates, tmp_path, seeds=(7, 8), diverging=[("n0", 8)])
     assert [epochs for name, epochs, _ in asked if name == "n0"] == [2, 2]
     completed = completed_trials(f"{tmp_path}/search")
     assert len(completed) == 11 + 6 + 3
     assert (GridPoint(1.0, 1.0, 1.0), 2) not in completed  # n0
 
 
-def test_no_network_is_begun_that_would_end_too_late(contenders, tmp_path):
-    assert run(contenders, tmp_path, deadline=1.0) == []
-    assert len(run(contenders, tmp_path)) == 21  # with time again, the same search
+def test_no_network_is_begun_that_would_end_too_late(candidates, tmp_path):
+    assert run(candidates, tmp_path, deadline=1.0) == []
+    assert len(run(candidates, tmp_path)) == 21  # with time again, the same search
 
 
 def test_rungs():
@@ -124,13 +124,13 @@ def test_every_rung_leaves_some_out_and_trains_the_others_longer(networks, epoch
         assert 1 <= before.epochs < after.epochs <= 2 * before.epochs
 
 
-def test_forecasts_go_by_layers_and_multiply_adds(contenders):
+def test_forecasts_go_by_layers_and_multiply_adds(candidates):
     assert training_seconds(TIMINGS, 100, 2_000, 5) == pytest.approx(5 + 5 * 3)
     assert training_seconds(TIMINGS, 300, 1_000, 5) == pytest.approx(15 + 5 * 4)
     assert training_seconds(TIMINGS[:1], 100, 1_000, 5) == pytest.approx(15)
     rungs = make_rungs(2, 8, 1)
     one = training_seconds(TIMINGS, 100, 1_000, 8)
-    assert search_seconds(contenders[:1] * 2, rungs, 3, TIMINGS) == pytest.approx(2 * 3 * one)
+    assert search_seconds(candidates[:1] * 2, rungs, 3, TIMINGS) == pytest.approx(2 * 3 * one)
 
 
 def test_a_forecast_learns_from_what_trainings_really_take():

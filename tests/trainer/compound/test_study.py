@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.trainer.digits import make_job
 from trainer.compound import candidates
-from trainer.compound.candidates import Contender, read_outcome
+from trainer.compound.candidates import Candidate, read_outcome
 from trainer.compound.forecast import Timing
 from trainer.compound.study import study_networks, trainings_left
 from trainer.fit.callbacks import TrainingDiverged
@@ -51,7 +51,7 @@ class Known:
 def study(tmp_path, monkeypatch):
     job = make_job(tmp_path / "data")
     networks = [
-        Contender(name, "way", replace(job, config={**job.config, "model": name, "latency": False}), 100, 1_000)
+        Candidate(name, "way", replace(job, config={**job.config, "model": name, "latency": False}), 100, 1_000)
         for name in NAMES
     ]
     monkeypatch.setattr(candidates, "Training", Known)
