@@ -3,15 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
-from components.gated_evaluator.verdict import Verdict
-from components.serving_check.report import Report
+from components.gated_evaluator.verdict import GateVerdict
+from components.serving_check.report import ServingReport
 
 CARD_FILE = "assets.extra/model_card.md"
 # Keys of the trainer's model.json that have a place of their own in the card.
 TOLD_APART = ("classes", "variant", "image_size")
 
 
-def make_card(info: dict[str, Any], verdict: Verdict, serving: Report | None, model_uri: str) -> str:
+def make_card(info: dict[str, Any], verdict: GateVerdict, serving: ServingReport | None, model_uri: str) -> str:
     """Returns the card.
 
     Args:
@@ -56,13 +56,13 @@ def make_card(info: dict[str, Any], verdict: Verdict, serving: Report | None, mo
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _confidence(verdict: Verdict) -> str:
+def _confidence(verdict: GateVerdict) -> str:
     if verdict.accuracy_interval is None:
         return ""
     return "The accuracy lies within {:.4f} to {:.4f} with 95 % confidence.".format(*verdict.accuracy_interval)
 
 
-def _compared(verdict: Verdict) -> str:
+def _compared(verdict: GateVerdict) -> str:
     if verdict.baseline_accuracy is None:
         return ""
     return f"The version served before, {verdict.baseline_version}, had accuracy {verdict.baseline_accuracy:.4f}."

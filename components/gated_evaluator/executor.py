@@ -33,7 +33,7 @@ from components.gated_evaluator.rules import (
 )
 from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.thresholds import require_absolute_threshold
-from components.gated_evaluator.verdict import Verdict, write_verdict
+from components.gated_evaluator.verdict import GateVerdict, write_verdict
 from components.served_model.versions import read_served
 
 RULES = "rules"
@@ -83,7 +83,7 @@ class Executor(evaluator_executor.Executor):
             problems += judge_change(measured.change, rules)
         confusions = read_confusions(uri, CANDIDATE)
         names = read_classes(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY]))
-        verdict = Verdict(
+        verdict = GateVerdict(
             blessed=not problems,
             accuracy=measured.metrics[ACCURACY],
             metrics=measured.metrics,

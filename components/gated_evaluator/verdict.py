@@ -10,7 +10,7 @@ VERDICT_FILE = "verdict.json"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """What the gate said of a candidate, and why.
 
     Attributes:
@@ -40,17 +40,17 @@ class Verdict:
     slices: list[Slice] = field(default_factory=list)
 
 
-def write_verdict(uri: str, verdict: Verdict) -> None:
+def write_verdict(uri: str, verdict: GateVerdict) -> None:
     """Writes the verdict into the artifact below `uri`."""
     text = json.dumps(asdict(verdict), indent=2, ensure_ascii=False)
     files.write_text(files.join(uri, VERDICT_FILE), text + "\n")
 
 
-def read_verdict(uri: str) -> Verdict:
+def read_verdict(uri: str) -> GateVerdict:
     """Returns what `write_verdict` wrote.
 
     Raises:
         OSError: if the artifact is not GatedEvaluator's.
     """
     content = json.loads(files.read_bytes(files.join(uri, VERDICT_FILE)))
-    return Verdict(**{**content, "slices": [Slice(**kind) for kind in content.get("slices", ())]})
+    return GateVerdict(**{**content, "slices": [Slice(**kind) for kind in content.get("slices", ())]})

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from components.common.errors import DataError
 from components.common.ingest_report import IngestSummary
 from components.common.profile import FEATURES
-from components.image_example_gen.sources.folders import Plan
+from components.image_example_gen.sources.folders import IngestPlan
 from components.image_example_gen.split import SPLITS
 
 SHOWN = 5  # names in a warning; the quarantine file has all
@@ -31,7 +31,7 @@ WRITTEN, REENCODED, STORED, IDENTICAL, NEAR, PROFILE = (
 Counts = dict[tuple[str, ...], int]
 
 
-def summarise(root: str, fingerprint: str, plan: Plan, counts: Counts) -> IngestSummary:
+def summarise(root: str, fingerprint: str, plan: IngestPlan, counts: Counts) -> IngestSummary:
     """Returns the summary of an ingest of which nothing was lost.
 
     Args:
@@ -73,7 +73,7 @@ def _counted(counts: Counts, feature: str) -> dict[str, int]:
     return {key[2]: count for key, count in sorted(counts.items()) if key[:2] == (PROFILE, feature)}
 
 
-def _check_nothing_lost(plan: Plan, summary: IngestSummary, counts: Counts) -> None:
+def _check_nothing_lost(plan: IngestPlan, summary: IngestSummary, counts: Counts) -> None:
     expected = len(plan.images)
     for step in STEPS:
         seen, passed = counts.get((IN, step), 0), counts.get((OUT, step), 0)
@@ -92,7 +92,7 @@ def _check_nothing_lost(plan: Plan, summary: IngestSummary, counts: Counts) -> N
             raise RuntimeError(f"examples were lost: {written} written to {split}, {stored} in its shards")
 
 
-def _check_readable(plan: Plan, summary: IngestSummary) -> None:
+def _check_readable(plan: IngestPlan, summary: IngestSummary) -> None:
     reasons = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined.items()) or "none"
     if not summary.examples:
         raise DataError(
@@ -107,7 +107,7 @@ def _check_readable(plan: Plan, summary: IngestSummary) -> None:
         )
 
 
-def _warnings(plan: Plan, quarantined: Counter[str]) -> list[str]:
+def _warnings(plan: IngestPlan, quarantined: Counter[str]) -> list[str]:
     warnings = []
     if plan.empty_classes:
         warnings.append(f"class folders without a file, left out: {_some(plan.empty_classes)}")

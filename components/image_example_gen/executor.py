@@ -19,7 +19,7 @@ from components.image_example_gen.balance import Counts, summarise
 from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
 from components.image_example_gen.first_pass import Survey
 from components.image_example_gen.grouping import AssignSplits
-from components.image_example_gen.sources.folders import ImageFile, Plan
+from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.shard_index import IndexShard, build_index, read_index
 from components.image_example_gen.sources.shards import Found
@@ -86,7 +86,7 @@ class Executor(BaseBeamExecutor):
             build_index(pipeline, source.shards, IndexShard(source.root, features, unpacked), index_path)
         return read_index(index_path, source.shards)
 
-    def _read_images(self, plan: Plan, steps: Steps, seed: int, examples: Artifact) -> tuple[Counts, list[dict]]:
+    def _read_images(self, plan: IngestPlan, steps: Steps, seed: int, examples: Artifact) -> tuple[Counts, list[dict]]:
         """Returns the counters and the quarantined files."""
         images_path, outcome_path = (files.join(self._get_tmp_dir(), f"{name}.jsonl") for name in ("images", "outcome"))
         files.write_text(images_path, "".join(f"{json.dumps(astuple(image))}\n" for image in mixed(plan.images, seed)))

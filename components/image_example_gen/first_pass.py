@@ -51,7 +51,7 @@ def read_image(root: str, file: ImageFile) -> bytes:
     return files.read_bytes(files.join(root, file.path))
 
 
-class Progress:
+class FirstPassProgress:
     """Logs how far this worker is, at most every two seconds."""
 
     def __init__(self, total: int):
@@ -83,7 +83,7 @@ class Survey(beam.DoFn):
 
     def setup(self) -> None:
         """Starts this worker's clock."""
-        self._progress = Progress(self._total)
+        self._progress = FirstPassProgress(self._total)
 
     def process(self, file: ImageFile) -> Iterator[Any]:
         """Yields the outputs for one file."""

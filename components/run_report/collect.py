@@ -13,7 +13,7 @@ import numpy as np
 from components.common import files
 from components.common.human_format import in_zone
 from components.common.ingest_report import read_classes, read_summary
-from components.gated_evaluator.verdict import Verdict, read_verdict
+from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.analysis import Answers, worst_mistakes
 from components.run_report.collect_data import gather_data
 from components.run_report.collect_model import (
@@ -26,11 +26,11 @@ from components.run_report.collect_model import (
     read_baseline,
     read_info,
 )
-from components.run_report.content import Lineage, Mistake, Outcome, Report
+from components.run_report.content import LineageSection, Mistake, Report, RunOutcome
 from components.run_report.images import as_seen, overlay
 from components.run_report.schedule import read_schedule
-from components.run_report.sources import CONFIGURATION_FILE, Push, Settings, Sources
-from components.serving_check.report import Report as ServingReport
+from components.run_report.sources import CONFIGURATION_FILE, Push, ReportSettings, Sources
+from components.serving_check.report import ServingReport as ServingReport
 from components.serving_check.report import read_report
 
 MOST_MISTAKES = 24
@@ -38,7 +38,7 @@ MOST_SAMPLES_READ = 500
 STACK = ("tfx", "tensorflow", "keras", "keras-tuner", "apache-beam", "tensorflow-transform", "numpy")
 
 
-class Explained(Protocol):
+class HeatMaps(Protocol):
     """What an `Explain` answers: pixels uint8 (images, size, size, 3), heat float (images, size, size), 0 to 1."""
 
     pixels: np.ndarray
@@ -53,10 +53,10 @@ class Models:
     served: str = ""
 
 
-Explain = Callable[[str, Sequence[bytes], Sequence[int]], Explained]
+Explain = Callable[[str, Sequence[bytes], Sequence[int]], HeatMaps]
 
 
-class Split(Protocol):
+class ExplainableSplit(Protocol):
     """The examples of a split, and how to ask a model about them; `predictions` has the real one."""
 
     def ask(self, saved_model: str, most: int) -> Answers | None:
@@ -73,8 +73,8 @@ def gather(
     sources: Sources,
     models: Models,
     push: Push,
-    settings: Settings,
-    open_split: Callable[[str], Split],
+    settings: ReportSettings,
+    open_split: Callable[[str], ExplainableSplit],
     explain: Explain | None,
     destination: str,
 ) -> Report:
@@ -114,7 +114,7 @@ def gather(
     )
 
 
-def outcome_of(verdict: Verdict | None, serving: ServingReport | None, push: Push, error: str) -> Outcome:
+def outcome_of(verdict: GateVerdict | None, serving: ServingReport | None, push: Push, error: str) -> RunOutcome:
     """Says how a run ended, and why."""
     problems = [*(verdict.problems if verdict else []), *(serving.problems if serving else [])]
     notes = list(verdict.notes) if verdict else []
@@ -126,16 +126,16 @@ def outcome_of(verdict: Verdict | None, serving: ServingReport | None, push: Pus
             f"between {low:.3f} and {high:.3f} on others like them",
         )
     if push.version:
-        return Outcome(True, f"Pushed: version {push.version} is served", [f"served from {push.destination}"], notes)
+        return RunOutcome(True, f"Pushed: version {push.version} is served", [f"served from {push.destination}"], notes)
     if push.refusal:
-        return Outcome(False, "Not pushed: the model was withdrawn before", [push.refusal], notes)
+        return RunOutcome(False, "Not pushed: the model was withdrawn before", [push.refusal], notes)
     if problems:
-        return Outcome(False, "Refused by the gate: what was served stays", problems, notes)
-    return Outcome(False, "Stopped before its end", [error or "a step failed; the log says why"], notes)
+        return RunOutcome(False, "Refused by the gate: what was served stays", problems, notes)
+    return RunOutcome(False, "Stopped before its end", [error or "a step failed; the log says why"], notes)
 
 
 def _mistakes(
-    saved_model: str, split: Split, answers: Answers, names: Sequence[str], explain: Explain | None
+    saved_model: str, split: ExplainableSplit, answers: Answers, names: Sequence[str], explain: Explain | None
 ) -> list[Mistake]:
     chosen = worst_mistakes(answers, MOST_MISTAKES)
     images = split.read_images(chosen)
@@ -156,7 +156,7 @@ def _mistakes(
     ]
 
 
-def _lineage(sources: Sources, settings: Settings, info: dict[str, Any], destination: str) -> Lineage:
+def _lineage(sources: Sources, settings: ReportSettings, info: dict[str, Any], destination: str) -> LineageSection:
     facts = []
     if sources.ingest_report:
         summary = read_summary(sources.ingest_report)
@@ -176,4 +176,4 @@ def _lineage(sources: Sources, settings: Settings, info: dict[str, Any], destina
         ("effnet models", "the pushed versions"),
         ("effnet rollback", "serves the version before"),
     ]
-    return Lineage(facts, artifacts, commands, settings.configuration)
+    return LineageSection(facts, artifacts, commands, settings.configuration)

@@ -19,9 +19,9 @@ from components.common.profile import (
 )
 from components.data_gate.verdict import find_anomalies, read_anomalies, read_statistics
 from components.run_report import plots
-from components.run_report.content import Data, Facts, Picture
+from components.run_report.content import DataSection, Facts, Picture
 from components.run_report.images import MOST_BYTES, thumbnail
-from components.run_report.sources import Settings, Sources
+from components.run_report.sources import ReportSettings, Sources
 
 MOST_SAMPLED_CLASSES, SAMPLES_OF_CLASS = 12, 6
 MOST_QUARANTINED = 24
@@ -30,8 +30,8 @@ SHOWN_STATISTICS = ("brightness", "width", "height")
 
 
 def gather_data(
-    sources: Sources, settings: Settings, served: str, samples: Iterable[tuple[str, str, bytes]]
-) -> Data | None:
+    sources: Sources, settings: ReportSettings, served: str, samples: Iterable[tuple[str, str, bytes]]
+) -> DataSection | None:
     """Returns what is known of the images; None if they were never read.
 
     Args:
@@ -48,7 +48,7 @@ def gather_data(
     names = list(next(iter(summary.written.values())))
     counts = {name: [summary.written[split][name] for split in splits] for name in names}
     before = read_profile(served) if served and files.exists(files.join(served, *PROFILE_PATH)) else None
-    return Data(
+    return DataSection(
         facts=_facts(summary),
         warnings=summary.warnings,
         splits=splits,

@@ -13,21 +13,21 @@ from components.common.model_info import read_model_info
 from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusions, read_evaluation
 from components.gated_evaluator.results import Evaluation as Measured
 from components.gated_evaluator.slices import wilson_interval
-from components.gated_evaluator.verdict import Verdict
+from components.gated_evaluator.verdict import GateVerdict
 from components.run_report import plots
 from components.run_report.analysis import Answers, calibration_bins, confusion_matrix
 from components.run_report.content import (
-    ClassResult,
+    ClassRow,
     Comparison,
-    Evaluation,
+    EvaluationSection,
     Facts,
     Metric,
     Picture,
-    Serving,
-    Training,
-    Tuning,
+    ServingSection,
+    TrainingSection,
+    TuningSection,
 )
-from components.serving_check.report import Report as ServingReport
+from components.serving_check.report import ServingReport as ServingReport
 
 HISTORY_FILE, PACE_FILE = "history.csv", "pace.csv"
 TRIALS_FILE, SEARCH_FILE = "trials.csv", "search.json"
@@ -37,13 +37,13 @@ MOST_CHANGED_CLASSES = 10
 MOST_SHOWN_CLASSES = 200  # in a confusion matrix
 
 
-def read_baseline(evaluation: str, verdict: Verdict) -> Measured | None:
+def read_baseline(evaluation: str, verdict: GateVerdict) -> Measured | None:
     """Returns what was measured of the served model; None if there was none."""
     return read_evaluation(evaluation, BASELINE) if verdict.baseline_version else None
 
 
 def compare(
-    verdict: Verdict,
+    verdict: GateVerdict,
     baseline: Measured | None,
     limits: dict[str, str],
     info: dict[str, Any],
@@ -73,7 +73,7 @@ def compare(
     )
 
 
-def gather_training(model_run: str, info: dict[str, Any]) -> Training:
+def gather_training(model_run: str, info: dict[str, Any]) -> TrainingSection:
     """Returns how the training went, from the trainer's note and the logs of its epochs."""
     facts = [(key.replace("_", " "), _plain(value)) for key, value in info.items() if key not in TOLD_APART]
     history, pace = (_columns(files.join(model_run, name)) for name in (HISTORY_FILE, PACE_FILE))
@@ -87,10 +87,10 @@ def gather_training(model_run: str, info: dict[str, Any]) -> Training:
         )
         if lines.keys() <= columns.keys()
     ]
-    return Training(facts, figures)
+    return TrainingSection(facts, figures)
 
 
-def gather_tuning(tuner_results: str) -> Tuning:
+def gather_tuning(tuner_results: str) -> TuningSection:
     """Returns what was searched and found."""
     search = json.loads(files.read_bytes(files.join(tuner_results, SEARCH_FILE)))
     values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in search["values"].items())
@@ -106,19 +106,19 @@ def gather_tuning(tuner_results: str) -> Tuning:
     rows = list(csv.reader(io.StringIO(files.read_bytes(path).decode()))) if files.exists(path) else [[]]
     names = [name for name in files.walk(tuner_results) if name.endswith(".svg")]
     figures = [Picture(_svg_uri(files.read_bytes(files.join(tuner_results, name))), name) for name in names]
-    return Tuning(facts, rows[0], [[_short(cell) for cell in row] for row in rows[1:]], figures)
+    return TuningSection(facts, rows[0], [[_short(cell) for cell in row] for row in rows[1:]], figures)
 
 
 def gather_evaluation(
-    uri: str, verdict: Verdict, baseline: Measured | None, names: Sequence[str], answers: Answers | None
-) -> Evaluation:
+    uri: str, verdict: GateVerdict, baseline: Measured | None, names: Sequence[str], answers: Answers | None
+) -> EvaluationSection:
     """Returns how the model answered the eval images: counts from TFMA, the rest from `answers`."""
     measured = read_evaluation(uri, CANDIDATE)
     classes = measured.classes if measured else {}
     matrix = confusion_matrix(read_confusions(uri, CANDIDATE), len(names))
     taken_for = matrix.sum(axis=0)
     rows = [
-        ClassResult(
+        ClassRow(
             name=name,
             images=classes[name].examples,
             recall=classes[name].recall,
@@ -133,7 +133,7 @@ def gather_evaluation(
         figures.append(plots.calibration("Calibration", calibration_bins(answers)))
         sure, right = answers.confidence, answers.right
         figures.append(plots.confidences("How sure the model is", sure[right], sure[~right]))
-    return Evaluation(
+    return EvaluationSection(
         classes=sorted(rows, key=lambda row: row.recall),
         confused=verdict.confused,
         figures=figures,
@@ -142,13 +142,13 @@ def gather_evaluation(
     )
 
 
-def accuracy_interval(verdict: Verdict) -> tuple[float, float] | None:
+def accuracy_interval(verdict: GateVerdict) -> tuple[float, float] | None:
     """Returns the 95 % interval of the accuracy; None if the number of images is not known."""
     images = verdict.metrics.get("example_count")
     return wilson_interval(verdict.accuracy, round(images)) if images else None
 
 
-def gather_serving(report: ServingReport) -> Serving:
+def gather_serving(report: ServingReport) -> ServingSection:
     """Returns what the exported model costs, and why it may not be served."""
     facts: Facts = []
     if measured := report.measured:
@@ -159,7 +159,7 @@ def gather_serving(report: ServingReport) -> Serving:
         facts += [("SavedModel", f"{measured.size_mb:.1f} MB"), ("memory", f"{measured.memory_mb:.0f} MB")]
         if measured.difference is not None:
             facts.append(("largest difference from the trainer's answers", f"{measured.difference:.1g}"))
-    return Serving(facts, report.problems)
+    return ServingSection(facts, report.problems)
 
 
 def read_info(saved_model: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components.common import artifacts
 from components.common.source_hash import source_hash
 from components.run_report.executor import Executor
-from components.run_report.sources import Settings
+from components.run_report.sources import ReportSettings
 
 
 class RunReportSpec(ComponentSpec):
@@ -50,7 +50,7 @@ class RunReport(BaseComponent):
     SPEC_CLASS = RunReportSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, settings: Settings, explain_fn: str, **inputs: BaseChannel | None):
+    def __init__(self, settings: ReportSettings, explain_fn: str, **inputs: BaseChannel | None):
         """Describes a report.
 
         Args:

@@ -13,7 +13,7 @@ Facts = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How the run ended.
 
     Attributes:
@@ -66,7 +66,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Data:
+class DataSection:
     """What was trained and judged on.
 
     Attributes:
@@ -97,7 +97,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSection:
     """How the weights came about."""
 
     facts: Facts
@@ -105,7 +105,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuningSection:
     """What was searched; a table as `trials.csv` has it, and its figures as data URIs."""
 
     facts: Facts
@@ -115,7 +115,7 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class ClassResult:
+class ClassRow:
     """A class in the eval split; None where nothing can be said."""
 
     name: str
@@ -126,7 +126,7 @@ class ClassResult:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationSection:
     """How the model answered the eval images.
 
     Attributes:
@@ -137,7 +137,7 @@ class Evaluation:
         looked_at: (images that calibration and mistakes are of, eval images).
     """
 
-    classes: list[ClassResult]
+    classes: list[ClassRow]
     confused: list[tuple[str, str, int]]
     figures: list[Markup]
     slices: list[Slice]
@@ -157,7 +157,7 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServingSection:
     """What ServingCheck saw."""
 
     facts: Facts
@@ -165,7 +165,7 @@ class Serving:
 
 
 @dataclass(frozen=True)
-class Lineage:
+class LineageSection:
     """What made the model, and how to make it again."""
 
     facts: Facts
@@ -191,13 +191,13 @@ class Report:
 
     name: str
     created: str
-    outcome: Outcome
+    outcome: RunOutcome
     comparison: Comparison | None = None
-    data: Data | None = None
-    training: Training | None = None
-    tuning: Tuning | None = None
-    evaluation: Evaluation | None = None
+    data: DataSection | None = None
+    training: TrainingSection | None = None
+    tuning: TuningSection | None = None
+    evaluation: EvaluationSection | None = None
     mistakes: list[Mistake] = field(default_factory=list)
-    serving: Serving | None = None
+    serving: ServingSection | None = None
     schedule: list[ScheduledAttempt] = field(default_factory=list)
-    lineage: Lineage | None = None
+    lineage: LineageSection | None = None

@@ -8,7 +8,7 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
 from components.atomic_pusher.executor import REFUSAL
-from components.run_report.sources import Push, Settings, Sources
+from components.run_report.sources import Push, ReportSettings, Sources
 from components.run_report.write import write_report
 
 PUSHED, DESTINATION, VERSION = "pushed", "pushed_destination", "pushed_version"
@@ -32,7 +32,7 @@ class Executor(BaseExecutor):
             artifact_utils.get_single_uri(output_dict["report"]),
             Sources(**uris),
             push_of(pushed),
-            Settings(**json.loads(exec_properties["settings"])),
+            ReportSettings(**json.loads(exec_properties["settings"])),
             getattr(importlib.import_module(module), function) if module else None,
         )
 

@@ -48,7 +48,7 @@ class Push:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReportSettings:
     """What the report is told of the run.
 
     Attributes:

@@ -11,14 +11,14 @@ from components.gated_evaluator.verdict import read_verdict
 from components.run_report.collect import Explain, Models, gather
 from components.run_report.predictions import StoredSplit
 from components.run_report.render import render
-from components.run_report.sources import CONFIGURATION_FILE, REPORT_FILE, Push, Settings, Sources
+from components.run_report.sources import CONFIGURATION_FILE, REPORT_FILE, Push, ReportSettings, Sources
 from components.served_model.versions import read_served
 from components.serving_check.report import read_report
 
 CARD_FILE = "model_card.md"
 
 
-def write_report(uri: str, sources: Sources, push: Push, settings: Settings, explain: Explain | None) -> None:
+def write_report(uri: str, sources: Sources, push: Push, settings: ReportSettings, explain: Explain | None) -> None:
     """Writes the three files below `uri`; the card only if a model was judged."""
     with tempfile.TemporaryDirectory() as folder:
         candidate = path_utils.serving_model_path(sources.model) if sources.model else ""

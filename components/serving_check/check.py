@@ -8,7 +8,7 @@ from components.common.errors import GateError
 from components.common.model_info import read_model_info
 from components.serving_check.expected import ExpectedAnswers, read_expected
 from components.serving_check.probe import probe
-from components.serving_check.report import Report
+from components.serving_check.report import ServingReport
 from components.serving_check.verdict import (
     BATCH_SIZES,
     Budgets,
@@ -22,7 +22,7 @@ from components.serving_check.verdict import (
 SECONDS = 20.0  # for each batch size, however slow the model is
 
 
-def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, requests: int) -> Report:
+def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, requests: int) -> ServingReport:
     """Sends the trainer's images and raw ones to a model in a fresh process.
 
     Args:
@@ -32,7 +32,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
         requests: most for each batch size.
     """
     if not raw_images:
-        return Report(None, ["there are no images to ask the model about"])
+        return ServingReport(None, ["there are no images to ask the model about"])
     with tempfile.TemporaryDirectory() as folder:
         if files.is_remote(saved_model):
             files.bring(saved_model, folder)
@@ -48,7 +48,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
                 SECONDS,
             )
         except GateError as error:
-            return Report(None, [str(error)])
+            return ServingReport(None, [str(error)])
         measured = Measured(
             images=len(raw_images),
             difference=_difference(seen["answers"]["probabilities"], expected),
@@ -57,7 +57,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
             memory_mb=seen["memory_mb"],
         )
         problems = find_answer_problems(seen["answers"], read_model_info(saved_model).get("classes"))
-    return Report(
+    return ServingReport(
         measured, [f"the exported model answered {problem}" for problem in problems] + judge(measured, budgets)
     )
 

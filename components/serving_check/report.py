@@ -10,7 +10,7 @@ REPORT_FILE = "serving_check.json"
 
 
 @dataclass(frozen=True)
-class Report:
+class ServingReport:
     """What was measured of a model, None if it did not answer, and why it may not be served, a line each."""
 
     measured: Measured | None
@@ -22,12 +22,12 @@ class Report:
         return not self.problems
 
 
-def write_report(uri: str, report: Report) -> None:
+def write_report(uri: str, report: ServingReport) -> None:
     """Writes the report into the artifact below `uri`."""
     files.write_text(files.join(uri, REPORT_FILE), json.dumps(asdict(report), indent=2) + "\n")
 
 
-def read_report(uri: str) -> Report:
+def read_report(uri: str) -> ServingReport:
     """Returns what `write_report` wrote.
 
     Raises:
@@ -35,4 +35,4 @@ def read_report(uri: str) -> Report:
     """
     content = json.loads(files.read_bytes(files.join(uri, REPORT_FILE)))
     measured = content["measured"]
-    return Report(Measured(**measured) if measured else None, content["problems"])
+    return ServingReport(Measured(**measured) if measured else None, content["problems"])

@@ -24,7 +24,7 @@ class ConfigError(ValueError):
     """pipeline.yaml, or a `--set`, cannot be used; the message is one line with the fix in it."""
 
 
-class Split(Settings):
+class SplitFractions(Settings):
     """Fractions of the images that are kept out of training; cut by content, so stable when images are added."""
 
     val: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
@@ -68,7 +68,7 @@ class DataSettings(Settings):
 
     path: str
     classes: tuple[str, ...] = ()
-    split: Split = Split()
+    split: SplitFractions = SplitFractions()
     max_bad_fraction: Fraction = 0.05
     min_images_per_class: Annotated[int, Field(ge=1)] = 10
     max_class_imbalance: Annotated[float, Field(ge=1)] = 100.0

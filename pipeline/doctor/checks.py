@@ -31,7 +31,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Finding:
     """One line of the doctor's answer; `ok` is None where there is only something to know."""
 
     subject: str
@@ -39,7 +39,7 @@ class Verdict:
     finding: str
 
 
-def examine(config: PipelineConfig) -> Iterator[Verdict]:
+def examine(config: PipelineConfig) -> Iterator[Finding]:
     """Yields a verdict on interpreter, C library, stack, packages, GPU, disk and write access."""
     yield from _stack_verdicts(sys.version_info[:2], glibc_version())
     for package in PACKAGES:
@@ -49,68 +49,68 @@ def examine(config: PipelineConfig) -> Iterator[Verdict]:
     yield _images_verdict(config)
 
 
-def _stack_verdicts(python: Version, glibc: Version | None) -> Iterator[Verdict]:
-    yield Verdict("Python", stack_of(python) is not None, f"{platform.python_version()} (3.11 to 3.13 are supported)")
-    yield Verdict("C library", glibc is not None, " ".join(platform.libc_ver()) or "not glibc")
+def _stack_verdicts(python: Version, glibc: Version | None) -> Iterator[Finding]:
+    yield Finding("Python", stack_of(python) is not None, f"{platform.python_version()} (3.11 to 3.13 are supported)")
+    yield Finding("C library", glibc is not None, " ".join(platform.libc_ver()) or "not glibc")
     if obstacle := find_obstacle(python, glibc, platform.machine()):
-        yield Verdict("stack", False, obstacle)
+        yield Finding("stack", False, obstacle)
         return
-    yield Verdict("stack", True, f"{stack_of(python)}: {explain_choice(python, glibc)}")
+    yield Finding("stack", True, f"{stack_of(python)}: {explain_choice(python, glibc)}")
     if newer := explain_newer(python, glibc):
-        yield Verdict("newer stack", None, newer)
+        yield Finding("newer stack", None, newer)
 
 
-def _images_verdict(config: PipelineConfig) -> Verdict:
+def _images_verdict(config: PipelineConfig) -> Finding:
     images = config.data.path
     try:
         check_images_are_there(config)
     except ConfigError as error:
-        return Verdict("images", False, str(error))
+        return Finding("images", False, str(error))
     if PLACEHOLDER in images and not is_remote(images):
         try:
             _, _, names = span_folders(images)
             chosen = SpanRule(**config.data.span.model_dump()).choose(names, datetime.now(UTC).date())
         except DataError as error:
-            return Verdict("images", False, str(error))
-        return Verdict("images", True, f"{images}: {', '.join(chosen)}")
+            return Finding("images", False, str(error))
+        return Finding("images", True, f"{images}: {', '.join(chosen)}")
     if Path(images).exists():
-        return Verdict("images", True, images)
+        return Finding("images", True, images)
     if is_quickstart(images):
-        return Verdict("images", None, "the quick start's, which the first run makes")
-    return Verdict("images", None, f"{images}, where only a run looks")
+        return Finding("images", None, "the quick start's, which the first run makes")
+    return Finding("images", None, f"{images}, where only a run looks")
 
 
-def _package_verdict(package: str) -> Verdict:
+def _package_verdict(package: str) -> Finding:
     try:
-        return Verdict(package, True, importlib.metadata.version(package))
+        return Finding(package, True, importlib.metadata.version(package))
     except importlib.metadata.PackageNotFoundError:
-        return Verdict(package, False, "not installed: run `make setup`")
+        return Finding(package, False, "not installed: run `make setup`")
 
 
-def _gpu_verdict() -> Verdict:
+def _gpu_verdict() -> Finding:
     try:
         import tensorflow as tf
     except ImportError as error:  # not installed, or of libraries that do not load here
         reason = str(error).splitlines()[0]
-        return Verdict("GPU", False, f"TensorFlow cannot be imported ({reason}): run `rm -rf .venv && make setup`")
+        return Finding("GPU", False, f"TensorFlow cannot be imported ({reason}): run `rm -rf .venv && make setup`")
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
-        return Verdict("GPU", True, ", ".join(names))
+        return Finding("GPU", True, ", ".join(names))
     if shutil.which("nvidia-smi"):
-        return Verdict("GPU", False, "present, but TensorFlow does not see it: run `make setup GPU=1`")
-    return Verdict("GPU", None, "none: training runs on the CPU")
+        return Finding("GPU", False, "present, but TensorFlow does not see it: run `make setup GPU=1`")
+    return Finding("GPU", None, "none: training runs on the CPU")
 
 
-def _disk_verdicts(run_root: Path) -> Iterator[Verdict]:
+def _disk_verdicts(run_root: Path) -> Iterator[Finding]:
     existing = next(folder for folder in (run_root, *run_root.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
-    yield Verdict("disk", free >= LEAST_FREE_BYTES, f"{free / 1024**3:.0f} GiB free at {existing} (5 GiB at least)")
+    yield Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 1024**3:.0f} GiB free at {existing} (5 GiB at least)")
     probe = existing / ".effnet-write-test"
     try:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        yield Verdict("write access", False, f"{existing}: {error.strerror}; set runners.local.root")
+        yield Finding("write access", False, f"{existing}: {error.strerror}; set runners.local.root")
     else:
-        yield Verdict("write access", True, str(existing))
+        yield Finding("write access", True, str(existing))

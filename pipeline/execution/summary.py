@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
-from components.gated_evaluator.verdict import Verdict, read_verdict
+from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.model_exporter.report import read_report as read_exports
-from components.serving_check.report import Report, read_report
+from components.serving_check.report import ServingReport, read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
 from pipeline.history.metadata import find_run
@@ -62,7 +62,7 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     return ExitCode.PUSHED
 
 
-def _print_verdict(console: Console, verdict: Verdict, floor: float) -> None:
+def _print_verdict(console: Console, verdict: GateVerdict, floor: float) -> None:
     against = ""
     if verdict.baseline_accuracy is not None:
         against = f"; served version {verdict.baseline_version} {verdict.baseline_accuracy:.4f}"
@@ -86,7 +86,7 @@ def _print_verdict(console: Console, verdict: Verdict, floor: float) -> None:
         print_line(console, "refused", f"[red]{escape(problem)}[/]")
 
 
-def _print_serving(console: Console, report: Report) -> None:
+def _print_serving(console: Console, report: ServingReport) -> None:
     if measured := report.measured:
         latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in measured.latency_ms.items())
         print_line(console, "serving", f"{latency}; {measured.size_mb:.1f} MB, in memory {measured.memory_mb:.0f} MB")

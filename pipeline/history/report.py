@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from components.run_report.sources import REPORT_FILE, Push, Settings, Sources
+from components.run_report.sources import REPORT_FILE, Push, ReportSettings, Sources
 from pipeline.config.model import PipelineConfig
 from pipeline.history.metadata import RunRecord
-from pipeline.schedule.database import Store
+from pipeline.schedule.database import AttemptDatabase
 
 STOPPED_REPORTS = "reports"  # of the runs that did not come to their last step, by run id
 # Which step's output is which of `Sources`.
@@ -47,8 +47,8 @@ def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str = "
     from components.run_report.write import write_report
     from pipeline.steps.report_settings import make_report_settings
 
-    settings = make_report_settings(config) if error else Settings(name=config.name)
+    settings = make_report_settings(config) if error else ReportSettings(name=config.name)
     folder = config.run_root / STOPPED_REPORTS / run.run_id
-    why = error or Store(config.run_root).why_stopped(run.number)
+    why = error or AttemptDatabase(config.run_root).why_stopped(run.number)
     write_report(str(folder), sources_of(run, why), Push(), settings, None)
     return folder / REPORT_FILE

@@ -10,7 +10,7 @@ import yaml
 from components.common import files
 from components.common.ingest_report import IngestSummary, read_summary
 from components.common.metrics import EXAMPLES, METRIC_NAMES
-from components.gated_evaluator.verdict import Verdict, read_verdict
+from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
 from pipeline.config.model import PipelineConfig
@@ -72,7 +72,7 @@ def line_of(config: PipelineConfig, run: RunRecord) -> RunLine:
     )
 
 
-def verdict_of(run: RunRecord) -> Verdict | None:
+def verdict_of(run: RunRecord) -> GateVerdict | None:
     """The gate's verdict, or None if the run never came to it or it was deleted."""
     uri = run.output("GatedEvaluator", "evaluation")
     return read_verdict(uri) if uri and Path(uri).exists() else None
@@ -84,7 +84,7 @@ def summary_of(run: RunRecord) -> IngestSummary | None:
     return read_summary(uri) if uri and Path(uri).exists() else None
 
 
-def _result(run: RunRecord, verdict: Verdict | None) -> tuple[str, str, str]:
+def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]:
     """Result, reason and version."""
     if "Pusher" not in run.steps or not run.steps["Pusher"].done:
         return "stopped", f"in {', '.join(run.undone) or 'an early step'}", ""

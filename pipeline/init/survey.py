@@ -24,7 +24,7 @@ THREADS = 4  # Pillow and the disk work beside each other
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageFacts:
     """What a file turned out to be; `problem` is "" for a good image."""
 
     path: str
@@ -123,14 +123,14 @@ def _have_folders_in_common(images: Sequence[ImageFile]) -> bool:
     return bool(set.intersection(*below.values()) - {""})
 
 
-def _look(root: str, image: ImageFile, max_pixels: int) -> Look:
+def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
     try:
         data = files.read_bytes(files.join(root, image.path))
         found = normalise_image(data, max_pixels)
     except (ImageError, OSError) as error:
-        return Look(image.path, problem=str(error))
+        return ImageFacts(image.path, problem=str(error))
     digest = hashlib.sha256(data).hexdigest()
-    return Look(image.path, digest, found.perceptual_hash, found.width, found.height, found.format)
+    return ImageFacts(image.path, digest, found.perceptual_hash, found.width, found.height, found.format)
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:

@@ -19,7 +19,7 @@ CONVERSIONS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
-class Kubeflow:
+class KubeflowClient:
     """Pipelines, runs and schedules of one installation; every method raises KubeflowError."""
 
     def __init__(self, client: kfp.Client, service_account: str | None = None):

@@ -13,7 +13,7 @@ from pipeline.scale.experiment import Network
 from trainer.compound.latency import HOW_MEASURED
 
 if TYPE_CHECKING:
-    from trainer.compound.candidates import Candidate, Outcome
+    from trainer.compound.candidates import Candidate, TrainingResult
 
 TABLE_FILE, TRAININGS_FILE = "results.csv", "trainings.csv"
 
@@ -37,10 +37,10 @@ class Row:
 
     candidate: "Candidate | Network"
     epochs: int
-    by_seed: "Mapping[int, Outcome]"
+    by_seed: "Mapping[int, TrainingResult]"
 
     @property
-    def outcomes(self) -> "list[Outcome]":
+    def outcomes(self) -> "list[TrainingResult]":
         """One for each seed."""
         return list(self.by_seed.values())
 
@@ -135,7 +135,7 @@ def make_rows(
     networks: "Sequence[Candidate | Network]",
     epochs: int,
     seeds: Sequence[int],
-    found: "Sequence[Sequence[Outcome | None]]",
+    found: "Sequence[Sequence[TrainingResult | None]]",
 ) -> list[Row]:
     """The networks for which at least one training is done.
 

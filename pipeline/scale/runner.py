@@ -117,7 +117,7 @@ def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> 
 
 
 def read_plan(folder: Path) -> dict:
-    """What was decided for a experiment before its trainings began; empty at first."""
+    """What was decided for an experiment before its trainings began; empty at first."""
     path = folder / PLAN_FILE
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 

@@ -154,11 +154,13 @@ def run_on_kubeflow(config: PipelineConfig, effort: Effort, experiment: Experime
     Raises:
       KubeflowError: the pipeline cannot run there, or the cluster does not answer; one line that says why.
     """
-    from pipeline.kubeflow.client import Kubeflow
+    from pipeline.kubeflow.client import KubeflowClient
     from pipeline.kubeflow.connection import connect
 
     settings = config.runners.kubeflow
-    kubeflow = Kubeflow(connect(settings.endpoint), settings.service_account)  # before compiling, which takes a minute
+    kubeflow = KubeflowClient(
+        connect(settings.endpoint), settings.service_account
+    )  # before compiling, which takes a minute
     with tempfile.TemporaryDirectory() as folder, console.status("compiling"):
         package = Path(folder) / "pipeline.yaml"
         name = compile_pipeline(config, effort, experiment, package)

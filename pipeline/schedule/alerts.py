@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 from components.common.human_format import in_zone
 from components.common.metrics import METRIC_NAMES
 from pipeline.config.schedule import VARIABLE, Alerts
-from pipeline.schedule.attempts import Attempt, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
 # What an alert of each kind is about; the others tell nobody.
 KINDS = {
-    Verdict.PUSHED: "pushed",
-    Verdict.REFUSED: "refused",
-    Verdict.FAILED: "failed",
-    Verdict.TIMED_OUT: "failed",
-    Verdict.KILLED: "failed",
-    Verdict.MISSING_DATA: "missing_data",
-    Verdict.NOTHING_NEW: "nothing_new",
-    Verdict.UNCHANGED: "nothing_new",
-    Verdict.MISSED: "missed",
+    AttemptVerdict.PUSHED: "pushed",
+    AttemptVerdict.REFUSED: "refused",
+    AttemptVerdict.FAILED: "failed",
+    AttemptVerdict.TIMED_OUT: "failed",
+    AttemptVerdict.KILLED: "failed",
+    AttemptVerdict.MISSING_DATA: "missing_data",
+    AttemptVerdict.NOTHING_NEW: "nothing_new",
+    AttemptVerdict.UNCHANGED: "nothing_new",
+    AttemptVerdict.MISSED: "missed",
 }
 TITLES = {
     "pushed": "a new model is served",

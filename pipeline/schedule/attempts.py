@@ -8,7 +8,7 @@ from typing import Any
 NOT_SENT = "not sent: "  # how `Attempt.alert` begins where somebody could not be told
 
 
-class Verdict(StrEnum):
+class AttemptVerdict(StrEnum):
     """What an attempt came to."""
 
     RUNNING = "running"
@@ -25,9 +25,9 @@ class Verdict(StrEnum):
 
 
 # The model of these was judged: their images are not new any more.
-JUDGED = (Verdict.PUSHED, Verdict.UNCHANGED, Verdict.REFUSED)
+JUDGED = (AttemptVerdict.PUSHED, AttemptVerdict.UNCHANGED, AttemptVerdict.REFUSED)
 # Without an end of their own: another attempt follows, as often as `retries` says; a stop on request does not count.
-BROKEN = (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.KILLED)
+BROKEN = (AttemptVerdict.FAILED, AttemptVerdict.TIMED_OUT, AttemptVerdict.KILLED)
 
 
 class Kind(StrEnum):
@@ -70,7 +70,7 @@ class Attempt:
     slot: datetime
     kind: Kind
     attempt: int
-    verdict: Verdict
+    verdict: AttemptVerdict
     why: str
     settled: bool
     started: datetime

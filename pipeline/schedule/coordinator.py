@@ -12,8 +12,8 @@ from components.common.errors import DataError
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.schedule import policy
-from pipeline.schedule.attempts import JUDGED, Attempt, Kind, Verdict
-from pipeline.schedule.database import Store
+from pipeline.schedule.attempts import JUDGED, Attempt, AttemptVerdict, Kind
+from pipeline.schedule.database import AttemptDatabase
 from pipeline.schedule.launcher import NEWEST, Launcher
 from pipeline.schedule.locks import Stopped, alone, in_turn, next_in_turn
 from pipeline.schedule.new_images import NewImages, look_at
@@ -52,7 +52,7 @@ class Coordinator:
 
     def __post_init__(self) -> None:
         self.config = load_config(self.config_path, self.overrides)
-        self.store = Store(self.config.run_root)
+        self.store = AttemptDatabase(self.config.run_root)
         self.recorder = Recorder(self.store, self.clock, self.say)
         self._launcher = Launcher(
             self.config_path,
@@ -133,7 +133,7 @@ class Coordinator:
                     raise Stopped("stopped before anything was started")
                 if scheduled and (since := self.paused_since):
                     why = f"the schedule is paused since {local(self.config, since)}; `effnet schedule resume` ends it"
-                    self._settle(self._note_of(slot, kind, Verdict.MISSED, why))
+                    self._settle(self._note_of(slot, kind, AttemptVerdict.MISSED, why))
                 else:
                     self._step(slot, kind, made, span)
 
@@ -190,7 +190,7 @@ class Coordinator:
         first, last = (local(self.config, slot) for slot in (missed[0], missed[-1]))
         times = f"{len(missed)} times passed, {first} to {last}," if len(missed) > 1 else f"{first} passed"
         why = f"{times} while nothing ran; catch_up is {self.config.schedule.catch_up}"
-        self._settle(self._note_of(missed[-1], Kind.SCHEDULED, Verdict.MISSED, why))
+        self._settle(self._note_of(missed[-1], Kind.SCHEDULED, AttemptVerdict.MISSED, why))
 
     def _step(self, slot: datetime, kind: Kind, made: list[Attempt], span: str = "") -> None:
         """Comes one step further with a time: a run, a wait, or the note that there is none."""
@@ -202,7 +202,7 @@ class Coordinator:
         try:
             decided, look = self._decide(slot, kind, made, span)
         except DataError as error:
-            self._settle(replace(self._note_of(slot, kind, Verdict.REFUSED, str(error)), span=span))
+            self._settle(replace(self._note_of(slot, kind, AttemptVerdict.REFUSED, str(error)), span=span))
             return
         except Exception as error:  # a disk that is gone, say: noted, retried and told of like a run that failed
             if self.debug:
@@ -246,7 +246,7 @@ class Coordinator:
                 self.stop.wait(min(left, 30.0))
 
     def _note_of(
-        self, slot: datetime, kind: Kind, verdict: Verdict, why: str, look: NewImages | None = None
+        self, slot: datetime, kind: Kind, verdict: AttemptVerdict, why: str, look: NewImages | None = None
     ) -> Attempt:
         return note_of(self.config, self.clock(), slot, kind, verdict, why, look)
 

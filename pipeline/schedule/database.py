@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.schedule import FOLDER
-from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 
 STORE_FILE = "history.sqlite"
 _SCHEMA = """
@@ -31,7 +31,7 @@ _COLUMNS = ("slot", "kind", "attempt", "verdict", "why", "settled", "started", "
 BATCH = 500  # values in one query; SQLite allows 999 where it is old
 
 
-class Store:
+class AttemptDatabase:
     """The history of one pipeline.
 
     Args:
@@ -80,7 +80,7 @@ class Store:
 
     def why_stopped(self, run: int) -> str:
         """Returns why a run was ended before its end, as far as it was the schedule's; "" if that is not known."""
-        ended = (Verdict.TIMED_OUT, Verdict.KILLED, Verdict.INTERRUPTED)
+        ended = (AttemptVerdict.TIMED_OUT, AttemptVerdict.KILLED, AttemptVerdict.INTERRUPTED)
         found = [one for one in self.attempts() if one.run == run and one.verdict in ended]
         return f"{found[-1].verdict}: {found[-1].why}" if found else ""
 
@@ -150,7 +150,7 @@ def _attempt(row: tuple) -> Attempt:
             **{name: value for name, value in values.items() if name in known},
             **times,
             "kind": Kind(values["kind"]),
-            "verdict": Verdict(values["verdict"]),
+            "verdict": AttemptVerdict(values["verdict"]),
             "settled": bool(values["settled"]),
             "spans": tuple(values["spans"]),
             "told": tuple(values.get("told", ())),

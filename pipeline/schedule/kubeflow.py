@@ -11,7 +11,7 @@ from pipeline.options import configured
 from pipeline.terminal import print_table
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.client import Kubeflow
+    from pipeline.kubeflow.client import KubeflowClient
 
 app = typer.Typer()
 
@@ -25,12 +25,12 @@ class Cluster(StrEnum):
 ClusterOption = Annotated[Cluster, typer.Option("--engine", help="Who starts the runs.")]
 
 
-def _kubeflow(settings: PipelineConfig) -> "Kubeflow":
-    from pipeline.kubeflow.client import Kubeflow
+def _kubeflow(settings: PipelineConfig) -> "KubeflowClient":
+    from pipeline.kubeflow.client import KubeflowClient
     from pipeline.kubeflow.connection import connect
 
     kubeflow = settings.runners.kubeflow
-    return Kubeflow(connect(kubeflow.endpoint), kubeflow.service_account)
+    return KubeflowClient(connect(kubeflow.endpoint), kubeflow.service_account)
 
 
 @app.command()

@@ -11,8 +11,8 @@ from components.common.errors import one_line
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import duration
 from pipeline.run_lock import RUN, holder_of, is_running, told
-from pipeline.schedule.attempts import BROKEN, JUDGED, Attempt, Kind, Verdict
-from pipeline.schedule.database import Store
+from pipeline.schedule.attempts import BROKEN, JUDGED, Attempt, AttemptVerdict, Kind
+from pipeline.schedule.database import AttemptDatabase
 from pipeline.schedule.locks import LOOK_SECONDS
 from pipeline.schedule.log_follower import Follower
 from pipeline.schedule.new_images import NewImages
@@ -46,7 +46,7 @@ class Launcher:
     config_path: Path
     overrides: Sequence[str]
     command: Sequence[str]
-    store: Store
+    store: AttemptDatabase
     recorder: Recorder
     clock: Callable[[], datetime]
     stop: Event
@@ -80,7 +80,7 @@ class Launcher:
         first = next((one for one in made if one.log), None)
         attempt = self.store.note(
             replace(
-                note_of(config, self.clock(), slot, kind, Verdict.RUNNING, reason, look),
+                note_of(config, self.clock(), slot, kind, AttemptVerdict.RUNNING, reason, look),
                 attempt=_next_number(made),
                 settled=False,
                 ended=None,
@@ -99,7 +99,10 @@ class Launcher:
         except Exception as error:  # outside of the pipeline, such as at its metadata; the history says what it was
             with log.open("a", encoding="utf-8") as file:
                 traceback.print_exc(file=file)
-            closed, retried = replace(attempt, verdict=Verdict.FAILED, why=f"{_in_a_line(error)}; see {log}"), True
+            closed, retried = (
+                replace(attempt, verdict=AttemptVerdict.FAILED, why=f"{_in_a_line(error)}; see {log}"),
+                True,
+            )
         self._close(config, closed, made, retried, self.clock())
 
     def _run(self, config: PipelineConfig, attempt: Attempt, look: NewImages) -> tuple[Attempt, bool]:
@@ -116,8 +119,8 @@ class Launcher:
         ended = run_child(command, log, duration(config.schedule.time_limit), self.stop, started, watch)
         outcome = outcome_of(config, ended, log, runs_before)
         verdict = outcome.verdict
-        if verdict is Verdict.UNCHANGED and served(config) != attempt.served_before:
-            verdict = Verdict.PUSHED  # by an attempt that was killed right after it
+        if verdict is AttemptVerdict.UNCHANGED and served(config) != attempt.served_before:
+            verdict = AttemptVerdict.PUSHED  # by an attempt that was killed right after it
         if verdict in JUDGED:
             look.note_seen()
         closed = replace(attempt, verdict=verdict, why=outcome.why, metrics=outcome.metrics, run=outcome.run)
@@ -133,7 +136,7 @@ class Launcher:
           error: what happened.
           span: of a back-filled day; else "".
         """
-        note = note_of(config, self.clock(), slot, kind, Verdict.FAILED, _in_a_line(error), span=span)
+        note = note_of(config, self.clock(), slot, kind, AttemptVerdict.FAILED, _in_a_line(error), span=span)
         self._close(config, replace(note, attempt=_next_number(made)), made, True, self.clock())
 
     def recover(self, config: PipelineConfig, resumed: tuple[datetime, Kind] | None) -> None:
@@ -144,7 +147,7 @@ class Launcher:
           resumed: what is gone on with now. To what else a person has asked for nobody comes back by itself.
         """
         for attempt in self.store.attempts(NEWEST):
-            if attempt.verdict is not Verdict.RUNNING:
+            if attempt.verdict is not AttemptVerdict.RUNNING:
                 continue
             holder = holder_of(config.run_root, RUN) if is_running(config.run_root) else None
             if holder and holder.process == attempt.process:
@@ -152,7 +155,7 @@ class Launcher:
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
             why = "its scheduler, its command or the machine stopped while it ran"
             why += "" if retried else "; no schedule goes on with it: type the command again"
-            closed = replace(attempt, verdict=Verdict.KILLED, why=why)
+            closed = replace(attempt, verdict=AttemptVerdict.KILLED, why=why)
             made = self.store.of_slot(attempt.slot, attempt.kind)
             self._close(config, closed, made, retried, _last_sign(attempt, self.clock()))
 
@@ -161,7 +164,7 @@ class Launcher:
     ) -> None:
         """Notes how an attempt ended, and when; it is settled unless another one follows, which `retried` allows."""
         failures = broken(made) + (attempt.verdict in BROKEN)
-        if attempt.verdict is Verdict.INTERRUPTED:
+        if attempt.verdict is AttemptVerdict.INTERRUPTED:
             again = attempt.kind is not Kind.TRIGGERED  # whose time never comes again
         else:
             again = retried and failures <= config.schedule.retries.times

@@ -19,13 +19,13 @@ from components.common.errors import MissingData
 from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.integrity import ImageError
-from components.image_example_gen.sources.folders import Plan
+from components.image_example_gen.sources.folders import IngestPlan
 from components.image_example_gen.sources.source import Source, find_source, span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
 from components.served_model.record import read_record
 from components.served_model.versions import served_path
 from pipeline.config.model import PipelineConfig
-from pipeline.schedule.database import Store
+from pipeline.schedule.database import AttemptDatabase
 
 MOST_OPENED = 1000  # images that are opened to tell their drift
 THREADS = 4  # Pillow and the disk work beside each other
@@ -42,7 +42,7 @@ class FileId:
 
 @dataclass(frozen=True)
 class NewImages:
-    """What a run would find; see `decision.Look`.
+    """What a run would find; see `policy.ImagesFound`.
 
     Attributes:
       config: of the pipeline.
@@ -54,7 +54,7 @@ class NewImages:
     """
 
     config: PipelineConfig
-    store: Store
+    store: AttemptDatabase
     missing: str = ""
     spans: tuple[str, ...] = ()
     span: str = ""
@@ -137,7 +137,7 @@ class NewImages:
                     counts[name][kind] += 1
         return counts
 
-    def _kinds(self, plan: Plan, number: int) -> list[tuple[str, str]]:
+    def _kinds(self, plan: IngestPlan, number: int) -> list[tuple[str, str]]:
         assert self.source is not None
         file = plan.images[number]
         try:
@@ -149,7 +149,7 @@ class NewImages:
         return list(kinds(plan.classes[file.label], image.brightness, image.width, image.height, image.format))
 
 
-def look_at(config: PipelineConfig, store: Store, day: datetime.date, span: str = "") -> NewImages:
+def look_at(config: PipelineConfig, store: AttemptDatabase, day: datetime.date, span: str = "") -> NewImages:
     """Looks at the images of a run, without opening one.
 
     Args:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from components.common.human_format import in_zone
 from components.served_model.versions import pushed_versions
 from pipeline.config.model import PipelineConfig
-from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 from pipeline.schedule.new_images import NewImages
 
 
@@ -16,7 +16,7 @@ def note_of(
     now: datetime,
     slot: datetime,
     kind: Kind,
-    verdict: Verdict,
+    verdict: AttemptVerdict,
     why: str,
     look: NewImages | None = None,
     span: str = "",

@@ -10,7 +10,7 @@ from typing import Protocol
 from cronsim import CronSim
 
 from pipeline.config.schedule import CatchUp, OnlyIf, Retries, ScheduleSettings, duration
-from pipeline.schedule.attempts import BROKEN, Attempt, Verdict
+from pipeline.schedule.attempts import BROKEN, Attempt, AttemptVerdict
 
 GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed: a timer may be late, a machine slow to start
 # Of the times that passed in a long absence no more are looked at; a schedule by the minute passes as many in a month.
@@ -38,7 +38,7 @@ class Decision:
 
     action: Action
     reason: str
-    verdict: Verdict | None = None
+    verdict: AttemptVerdict | None = None
     until: datetime | None = None
 
 
@@ -57,7 +57,7 @@ class Queue:
     later: list[datetime]
 
 
-class Look(Protocol):
+class ImagesFound(Protocol):
     """What a run would find."""
 
     @property
@@ -124,7 +124,7 @@ def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[dateti
     return Queue(older, newest, [])
 
 
-def decide(settings: ScheduleSettings, look: Look, now: datetime) -> Decision:
+def decide(settings: ScheduleSettings, look: ImagesFound, now: datetime) -> Decision:
     """Decides about a time of the schedule for which there was no attempt yet.
 
     Args:
@@ -133,14 +133,14 @@ def decide(settings: ScheduleSettings, look: Look, now: datetime) -> Decision:
       now: the moment.
     """
     if look.missing:
-        return Decision(Action.SETTLE, look.missing, Verdict.MISSING_DATA)
+        return Decision(Action.SETTLE, look.missing, AttemptVerdict.MISSING_DATA)
     return _worth_it(settings.only_if, look, now)
 
 
 def decide_again(retries: Retries, made: Sequence[Attempt], now: datetime) -> Decision:
     """Decides about a time with attempts that settled nothing, the oldest first."""
     last, failures = made[-1], broken(made)
-    if last.verdict is Verdict.INTERRUPTED:
+    if last.verdict is AttemptVerdict.INTERRUPTED:
         return Decision(Action.RUN, "goes on where it was stopped")
     if failures > retries.times:
         return Decision(Action.SETTLE, f"schedule.retries.times is {retries.times}", last.verdict)
@@ -155,7 +155,7 @@ def broken(made: Sequence[Attempt]) -> int:
     return sum(attempt.verdict in BROKEN for attempt in made)
 
 
-def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:
+def _worth_it(only_if: OnlyIf, look: ImagesFound, now: datetime) -> Decision:
     if look.served_since is None:
         return Decision(Action.RUN, "no model is served yet")
     conditions: list[str] = []
@@ -179,7 +179,7 @@ def _worth_it(only_if: OnlyIf, look: Look, now: datetime) -> Decision:
         conditions.append(f"{found}, a run starts above {only_if.drift_limit:g}")
     if not conditions:
         return Decision(Action.RUN, "it is time")
-    return Decision(Action.SETTLE, "; ".join(conditions), Verdict.NOTHING_NEW)
+    return Decision(Action.SETTLE, "; ".join(conditions), AttemptVerdict.NOTHING_NEW)
 
 
 def _days(age: timedelta) -> str:

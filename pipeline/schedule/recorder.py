@@ -9,7 +9,7 @@ from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import ATTEMPTS_FILE
 from pipeline.schedule import alerts
 from pipeline.schedule.attempts import NOT_SENT, Attempt
-from pipeline.schedule.database import Store
+from pipeline.schedule.database import AttemptDatabase
 from pipeline.schedule.notes import heading, local
 
 NOBODY = "nobody: not asked for"
@@ -27,7 +27,7 @@ class Recorder:
       say: told what happens, in lines.
     """
 
-    store: Store
+    store: AttemptDatabase
     clock: Callable[[], datetime]
     say: Callable[[str], None]
 

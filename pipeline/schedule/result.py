@@ -9,7 +9,7 @@ from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
 from pipeline.history.metadata import all_runs
 from pipeline.history.runs import list_runs, verdict_of
-from pipeline.schedule.attempts import Verdict
+from pipeline.schedule.attempts import AttemptVerdict
 from pipeline.schedule.process import Ended
 
 _ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
@@ -24,7 +24,7 @@ SHOWN = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttemptResult:
     """What a run came to.
 
     Attributes:
@@ -34,7 +34,7 @@ class Outcome:
       run: its number; None if it never came to a step.
     """
 
-    verdict: Verdict
+    verdict: AttemptVerdict
     why: str
     metrics: dict[str, float] = field(default_factory=dict)
     run: int | None = None
@@ -45,7 +45,7 @@ def count_runs(config: PipelineConfig) -> int:
     return len(all_runs(config.metadata_path))
 
 
-def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int) -> Outcome:
+def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int) -> AttemptResult:
     """Says how `effnet run` ended and why.
 
     Args:
@@ -57,17 +57,21 @@ def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int
     records = all_runs(config.metadata_path)[runs_before:]
     run = records[-1].number if records else None
     if ended.by == "stop":
-        return Outcome(Verdict.INTERRUPTED, "stopped on request", run=run)
+        return AttemptResult(AttemptVerdict.INTERRUPTED, "stopped on request", run=run)
     if ended.by == "time limit":
         limit = config.schedule.time_limit
-        return Outcome(Verdict.TIMED_OUT, f"took longer than schedule.time_limit, {limit}; see {log}", run=run)
+        return AttemptResult(
+            AttemptVerdict.TIMED_OUT, f"took longer than schedule.time_limit, {limit}; see {log}", run=run
+        )
     if ended.code is None:
-        return Outcome(Verdict.KILLED, f"by {ended.by}: somebody ended it, or memory ran out; see {log}", run=run)
+        return AttemptResult(
+            AttemptVerdict.KILLED, f"by {ended.by}: somebody ended it, or memory ran out; see {log}", run=run
+        )
     error = _last_error(log)
     if ended.code == ExitCode.DATA_REFUSED:
-        return Outcome(Verdict.REFUSED, error or f"refused for its data; see {log}", run=run)
+        return AttemptResult(AttemptVerdict.REFUSED, error or f"refused for its data; see {log}", run=run)
     if ended.code not in (ExitCode.PUSHED, ExitCode.GATE_REFUSED) or not records:
-        return Outcome(Verdict.FAILED, error or f"ended with status {ended.code}; see {log}", run=run)
+        return AttemptResult(AttemptVerdict.FAILED, error or f"ended with status {ended.code}; see {log}", run=run)
     line = list_runs(config)[records[-1].number - 1]
     verdict = verdict_of(records[-1])
     found = {name: verdict.metrics[name] for name in SHOWN if name in verdict.metrics} if verdict else {}
@@ -75,19 +79,24 @@ def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int
         problems = list(verdict.problems) if verdict else []
         if serving := records[-1].output("ServingCheck", "blessing"):
             problems += read_report(serving).problems
-        return Outcome(Verdict.REFUSED, "; ".join(problems[:MOST_REASONS]) or line.why or error, found, run)
+        return AttemptResult(
+            AttemptVerdict.REFUSED, "; ".join(problems[:MOST_REASONS]) or line.why or error, found, run
+        )
     if line.result == "unchanged":
-        return Outcome(Verdict.UNCHANGED, f"version {line.version} is served already", found, run)
+        return AttemptResult(AttemptVerdict.UNCHANGED, f"version {line.version} is served already", found, run)
     accuracy = f", accuracy {line.accuracy:.4f}" if line.accuracy is not None else ""
     before = ""
     if verdict and verdict.baseline_accuracy is not None:
         before = f"; version {verdict.baseline_version} had {verdict.baseline_accuracy:.4f} on the same images"
-    return Outcome(Verdict.PUSHED, f"version {line.version}{accuracy}{before}", found, run)
+    return AttemptResult(AttemptVerdict.PUSHED, f"version {line.version}{accuracy}{before}", found, run)
 
 
-def is_retried(verdict: Verdict, ended: Ended) -> bool:
+def is_retried(verdict: AttemptVerdict, ended: Ended) -> bool:
     """Whether another attempt may end otherwise; a wrong setting stays wrong."""
-    return verdict in (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.KILLED) and ended.code != ExitCode.USAGE
+    return (
+        verdict in (AttemptVerdict.FAILED, AttemptVerdict.TIMED_OUT, AttemptVerdict.KILLED)
+        and ended.code != ExitCode.USAGE
+    )
 
 
 def _last_error(log: Path) -> str:

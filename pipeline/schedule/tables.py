@@ -121,9 +121,9 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Show what each attempt came to, and why."""
-    from pipeline.schedule.database import Store
+    from pipeline.schedule.database import AttemptDatabase
 
-    attempts = Store(settings.run_root).attempts(last)
+    attempts = AttemptDatabase(settings.run_root).attempts(last)
     if as_json:
         print_json([attempt.as_json() for attempt in attempts])
         return

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from components.common.source_hash import source_hash
-from components.run_report.sources import Settings
+from components.run_report.sources import ReportSettings
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import ATTEMPTS_FILE, FOLDER
@@ -17,11 +17,11 @@ SECRET_WORDS = ("key", "secret", "token", "password", "credential")
 HIDDEN = "(hidden)"
 
 
-def make_report_settings(config: PipelineConfig) -> Settings:
+def make_report_settings(config: PipelineConfig) -> ReportSettings:
     """The limits in words, the configuration without secrets, and hashes of the code."""
     code = {room: source_hash(PROJECT / room) for room in ("pipeline", "components", "trainer")}
     lock = PROJECT / "requirements.lock"
-    return Settings(
+    return ReportSettings(
         name=config.name,
         limits=_limits(config),
         drift=config.data.drift.model_dump() if config.data.drift else {},

@@ -12,7 +12,7 @@ from tfx.tools.cli.handler.kubeflow_v2_dag_runner_patcher import KubeflowV2DagRu
 
 from pipeline.config.model import ConfigError
 from pipeline.execution.prepare import config_from_environment
-from pipeline.kubeflow.client import Kubeflow
+from pipeline.kubeflow.client import KubeflowClient
 from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.errors import KubeflowError
 
@@ -61,14 +61,14 @@ class KubeflowHandler(base_handler.BaseHandler):
     """
 
     @cached_property
-    def _kubeflow(self) -> Kubeflow:
+    def _kubeflow(self) -> KubeflowClient:
         settings = config_from_environment().runners.kubeflow
         client = connect(
             self.flags_dict.get(labels.ENDPOINT) or settings.endpoint,
             self.flags_dict.get(labels.NAMESPACE) or "kubeflow",
             self.flags_dict.get(labels.IAP_CLIENT_ID) or "",
         )
-        return Kubeflow(client, settings.service_account)
+        return KubeflowClient(client, settings.service_account)
 
     @property
     def _name(self) -> str:

@@ -7,7 +7,7 @@ import keras
 from trainer.blocks import layer_seed
 from trainer.compound.backbone_table import BACKBONES
 from trainer.efficientnet import INITIAL_CLASSES, INPUT_NAME
-from trainer.fit.context import Setup
+from trainer.fit.context import TrainingContext
 from trainer.kernels import Tensor
 from trainer.layers import Dropout
 from trainer.weights import CLASSIFIER
@@ -84,7 +84,7 @@ def build_backbone(
     return keras.Model(inputs, x, name=name.lower())
 
 
-class BackboneSetup(Setup):
+class BackboneSetup(TrainingContext):
     """The setup of a job whose `backbone` is to be trained instead of an EfficientNet."""
 
     def new_network(self, *, drop_connect_rate: float = 0.0, **options: Any) -> keras.Model:

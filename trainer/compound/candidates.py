@@ -22,7 +22,7 @@ from trainer.compound.constant_prediction import constant_loss
 from trainer.compound.forecast import Pace, Timing, training_seconds
 from trainer.compound.latency import device_name, measure_latency
 from trainer.fit.callbacks import StepTimer, TrainingDiverged, TrainingFailed
-from trainer.fit.context import Setup
+from trainer.fit.context import TrainingContext
 from trainer.fit.loop import Training
 from trainer.fit.phases import phases_of
 from trainer.input_data import steps_per_epoch, train_batches
@@ -66,7 +66,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """What came of one training.
 
     Args:
@@ -96,13 +96,13 @@ class Outcome:
     device: str
 
 
-def read_outcome(job: TrainingJob, folder: str) -> Outcome | None:
+def read_outcome(job: TrainingJob, folder: str) -> TrainingResult | None:
     """The outcome of a training that is done, or None."""
     path = f"{folder}/{job.key()}.json"
     if not tf.io.gfile.exists(path):
         return None
     with tf.io.gfile.GFile(path) as file:
-        return Outcome(**json.loads(file.read()))
+        return TrainingResult(**json.loads(file.read()))
 
 
 def why_failed(job: TrainingJob, folder: str) -> str | None:
@@ -131,7 +131,7 @@ def give_up(job: TrainingJob, folder: str, reason: str) -> None:
     _forget_networks()
 
 
-def outcome_of(job: TrainingJob, folder: str) -> Outcome:
+def outcome_of(job: TrainingJob, folder: str) -> TrainingResult:
     """The outcome that an earlier call has kept, else of a training by the Trainer's own code.
 
     Raises:
@@ -156,7 +156,7 @@ def outcome_of(job: TrainingJob, folder: str) -> Outcome:
         give_up(job, folder, str(error))
         raise
     counts = training.setup.val_split.class_counts
-    outcome = Outcome(
+    outcome = TrainingResult(
         val_accuracy=float(training.result["val_accuracy"]),
         val_loss=float(training.result["val_loss"]),
         parameters=model.count_params(),
@@ -215,8 +215,8 @@ def _time(candidate: Candidate) -> Timing:
     return timing
 
 
-def _setup(job: TrainingJob) -> Setup:
-    kind = BackboneSetup if job.config["backbone"] in BACKBONES else Setup
+def _setup(job: TrainingJob) -> TrainingContext:
+    kind = BackboneSetup if job.config["backbone"] in BACKBONES else TrainingContext
     return kind(job, fraction=job.config["data_fraction"])
 
 

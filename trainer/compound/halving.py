@@ -19,7 +19,7 @@ from components.common.human_format import clock, counted
 from trainer.compound.candidates import (
     TRAININGS_PER_PROCESS,
     Candidate,
-    Outcome,
+    TrainingResult,
     count_settled,
     outcome_of,
     read_outcome,
@@ -185,7 +185,7 @@ class NetworkTrials(RecordedTrials):
         started = sum(1 for other in self.oracle.trials.values() if _rung(other) == rung)
         place = f"rung {rung + 1}/{len(self.oracle.rungs)}, {started}/{self.oracle.rungs[rung].size}: {candidate.name}"
         forecast = self._forecast(candidate.name, epochs)
-        outcomes: list[Outcome] = []
+        outcomes: list[TrainingResult] = []
         for seed in self.seeds:
             PROGRESS.info("%s, %s, seed %d", place, counted(epochs, "epoch"), seed)
             known = read_outcome(candidate.training(seed, epochs), self.folder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from trainer.compound.candidates import Outcome, outcome_of
+from trainer.compound.candidates import TrainingResult, outcome_of
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.process import call_in_fresh_process
 from trainer.fit.progress_log import PROGRESS
@@ -45,8 +45,8 @@ def train(job: TrainingJob) -> None:
         file.write(json.dumps(outcome and asdict(outcome)))
 
 
-def outcome_at(model_run: str) -> Outcome | None:
+def outcome_at(model_run: str) -> TrainingResult | None:
     """What `train` has left in the `model_run` artifact that lies there."""
     with tf.io.gfile.GFile(f"{model_run}/{OUTCOME_FILE}") as file:
         found = json.loads(file.read())
-    return found and Outcome(**found)
+    return found and TrainingResult(**found)

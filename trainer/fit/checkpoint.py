@@ -28,7 +28,7 @@ KEPT_SECONDS = 7 * 24 * 3600  # that a training which nobody goes on with lies a
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where a training is, in plain values."""
 
     epoch: int = 0  # that runs next or now, from 0
@@ -70,7 +70,7 @@ class CheckpointStore:
         self.folder = f"{root}/{key}"
         self.path = f"{self.folder}/{STATE_FILE}"
 
-    def save(self, progress: Progress, state: State) -> None:
+    def save(self, progress: TrainingProgress, state: State) -> None:
         """Replaces the file in one go: a kill leaves either the old or the new one."""
         meta: dict[str, Any] = {"progress": asdict(progress)}
         arrays = {f"variable{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(state.variables)}
@@ -95,7 +95,7 @@ class CheckpointStore:
             with tf.io.gfile.GFile(self.path, "rb") as file, np.load(io.BytesIO(file.read())) as content:
                 arrays = dict(content)
             meta = json.loads(str(arrays.pop("meta")))
-            return Saved(Progress(**meta["progress"]), meta, arrays)
+            return Saved(TrainingProgress(**meta["progress"]), meta, arrays)
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
             PROGRESS.info("train: the saved state in %s is damaged (%s); starting anew", self.path, error)
             return None
@@ -121,7 +121,7 @@ class CheckpointStore:
 class Saved:
     """A training's state, read from its file."""
 
-    progress: Progress
+    progress: TrainingProgress
     meta: dict[str, Any]
     arrays: dict[str, np.ndarray]
 
@@ -163,7 +163,12 @@ class Checkpointing(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, store: CheckpointStore | None, progress: Progress, state: State, steps_per_epoch: int, seconds: float
+        self,
+        store: CheckpointStore | None,
+        progress: TrainingProgress,
+        state: State,
+        steps_per_epoch: int,
+        seconds: float,
     ) -> None:
         super().__init__()
         self.store = store

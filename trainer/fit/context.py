@@ -31,7 +31,7 @@ class TrainingDataError(ValueError):
     """The transformed examples cannot be trained on."""
 
 
-class Setup:
+class TrainingContext:
     """Seeds everything, chooses precision and devices, and opens the splits.
 
     Args:

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from trainer.fit.callbacks import EarlyStopping, ProgressLogger
-from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Progress, Saved, State
-from trainer.fit.context import Setup
+from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Saved, State, TrainingProgress
+from trainer.fit.context import TrainingContext
 from trainer.fit.ema import WeightAverage
 from trainer.fit.phases import Phase, phases_of
 from trainer.fit.progress_log import PROGRESS
@@ -31,13 +31,13 @@ class Training:
       MemoryError: `batch_size: auto`, and the GPU is too small.
     """
 
-    def __init__(self, job: TrainingJob, rates: Mapping[str, float], setup: Setup | None = None) -> None:
+    def __init__(self, job: TrainingJob, rates: Mapping[str, float], setup: TrainingContext | None = None) -> None:
         self.job = job
         self.rates = rates
-        self.setup = setup or Setup(job)
+        self.setup = setup or TrainingContext(job)
         self.store = self._store()
         self.saved: Saved | None = self.store.load() if self.store else None
-        self.progress = self.saved.progress if self.saved else Progress()
+        self.progress = self.saved.progress if self.saved else TrainingProgress()
         # A resumed training keeps its batch size, even where the GPU would hold another one by now.
         self.progress.batch_size = self.progress.batch_size or self.setup.batch_size()
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.progress.batch_size)

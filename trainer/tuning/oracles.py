@@ -20,7 +20,7 @@ MIN_SEED = 1  # Keras Tuner takes seed 0 for "no seed"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """How much a search does at most.
 
     Args:
@@ -82,14 +82,14 @@ def searched_values(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if not name.startswith(INTERNAL_PREFIX)}
 
 
-def plan_of(oracle: "SearchOracle", settings: TuneSettings) -> Plan:
+def plan_of(oracle: "SearchOracle", settings: TuneSettings) -> SearchPlan:
     """What the oracle will ask for if every trial finishes."""
     if isinstance(oracle, HyperbandOracle):
         return oracle.plan()
     trials = settings.trials
     if settings.algorithm == "grid":
         trials = min(trials, math.prod(len(list(parameter.values)) for parameter in oracle.get_space().space))
-    return Plan(trials, trials * settings.epochs)
+    return SearchPlan(trials, trials * settings.epochs)
 
 
 class SearchOracle(keras_tuner.Oracle):
@@ -186,14 +186,14 @@ class GridOracle(SearchOracle):
 class HyperbandOracle(SearchOracle, keras_tuner.oracles.HyperbandOracle):
     """Begins with many short trials and gives the best of them more epochs."""
 
-    def plan(self) -> Plan:
+    def plan(self) -> SearchPlan:
         """All rounds of all brackets."""
         rounds = [
             (self._get_size(bracket, number), self._get_epochs(bracket, number))
             for bracket in range(self._get_num_brackets())
             for number in range(self._get_num_rounds(bracket))
         ]
-        return Plan(sum(size for size, _ in rounds), sum(size * epochs for size, epochs in rounds))
+        return SearchPlan(sum(size for size, _ in rounds), sum(size * epochs for size, epochs in rounds))
 
 
 ORACLES = {"random": RandomOracle, "bayesian": BayesianOracle, "grid": GridOracle}

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from trainer.efficientnet import reinitialize, set_regularisation
 from trainer.fit.callbacks import StepTimer
-from trainer.fit.context import Setup
+from trainer.fit.context import TrainingContext
 from trainer.fit.phases import Phase, compile_phase, reset_optimizer
 from trainer.fit.progress_log import PROGRESS
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
@@ -65,7 +65,7 @@ class Study:
     def __init__(self, job: TrainingJob, settings: TuneSettings) -> None:
         self.job = job
         self.settings = settings
-        self.setup = Setup(job, holdout=settings.val_fraction)
+        self.setup = TrainingContext(job, holdout=settings.val_fraction)
         self.batch_size = self.setup.batch_size()
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.batch_size, settings.data_fraction)
         self.defaults = default_values(job.model_settings.chosen_variant, recipe_of(job.settings), self.batch_size)

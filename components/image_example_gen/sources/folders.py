@@ -38,7 +38,7 @@ class ImageFile:
 
 
 @dataclass(frozen=True)
-class Plan:
+class IngestPlan:
     """What to read and what was set aside by its name.
 
     Attributes:
@@ -61,12 +61,12 @@ class Plan:
         return len(self.images) + len(self.rejected)
 
 
-def plan_ingest(listing: Listing, configured_classes: Sequence[str] = ()) -> Plan:
+def plan_ingest(listing: Listing, configured_classes: Sequence[str] = ()) -> IngestPlan:
     """Plans one folder; `plan_folders` and `combine` say what may be wrong."""
     return combine({"": plan_folders(listing)}, configured_classes)
 
 
-def plan_folders(listing: Listing) -> Plan:
+def plan_folders(listing: Listing) -> IngestPlan:
     """Sorts the files of `listing` into classes and splits by their folders.
 
     Raises:
@@ -89,7 +89,7 @@ def plan_folders(listing: Listing) -> Plan:
             message = "lies beside the class folders: its class is unknown"
             rejected.append(Rejected(entry.path, "not_in_class_folder", message))
     files_in = Counter("/".join(entry.path.split("/")[: depth + 1]) for entry in listing.files)
-    return Plan(
+    return IngestPlan(
         images=images,
         classes=classes,
         given_splits=frozenset(SPLIT_FOLDERS[folder.split("/")[0]] for folder in class_folders if with_splits),
@@ -98,7 +98,7 @@ def plan_folders(listing: Listing) -> Plan:
     )
 
 
-def combine(plans: Mapping[str, Plan], configured_classes: Sequence[str] = ()) -> Plan:
+def combine(plans: Mapping[str, IngestPlan], configured_classes: Sequence[str] = ()) -> IngestPlan:
     """Puts plans together and gives their classes one list.
 
     Args:
@@ -120,7 +120,7 @@ def combine(plans: Mapping[str, Plan], configured_classes: Sequence[str] = ()) -
                 images.append(replace(image, path=path, label=labels[name]))
             else:
                 rejected.append(Rejected(path, "unknown_class", f"{name} is not among the configured classes"))
-    return Plan(
+    return IngestPlan(
         images=images,
         classes=classes,
         given_splits=frozenset().union(*(plan.given_splits for plan in plans.values())),

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 
 from components.common.errors import DataError
-from components.image_example_gen.sources.folders import SPLIT_FOLDERS, ImageFile, Plan
+from components.image_example_gen.sources.folders import SPLIT_FOLDERS, ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Listing, Rejected
 
 SUFFIXES = (".csv", ".jsonl")
@@ -20,7 +20,7 @@ REQUIRED = ("path", "label")
 _NOT_A_ROW = "no JSON object"
 
 
-def plan_manifest(content: bytes, name: str, listing: Listing) -> Plan:
+def plan_manifest(content: bytes, name: str, listing: Listing) -> IngestPlan:
     """Plans the images of a manifest.
 
     Args:
@@ -59,7 +59,7 @@ def plan_manifest(content: bytes, name: str, listing: Listing) -> Plan:
     named = {path for path, _ in images} | {line.path for line in rejected} | {name}
     beside = [Rejected(path, "ignored", f"{name} does not name it") for path in sizes if path not in named]
     left = [Rejected(entry.path, "ignored", entry.message) for entry in unreadable.values()]
-    return Plan(
+    return IngestPlan(
         images=sorted(images.values(), key=lambda image: image.path),
         classes=classes,
         given_splits=frozenset(image.split for image in images.values() if image.split),

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from components.image_example_gen.sources.folders import SPLIT_FOLDERS, ImageFile, Plan
+from components.image_example_gen.sources.folders import SPLIT_FOLDERS, ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Listing, Rejected
 from components.image_example_gen.sources.shards import Found, is_shard
 
 
-def plan_shards(found: Iterable[Found | Rejected], listing: Listing, configured_classes: Sequence[str] = ()) -> Plan:
+def plan_shards(
+    found: Iterable[Found | Rejected], listing: Listing, configured_classes: Sequence[str] = ()
+) -> IngestPlan:
     """Plans the images in the shards of a folder.
 
     A shard whose path names a split, as birds-val-000.tar does, gives it to its images, if another one names train.
@@ -36,7 +38,7 @@ def plan_shards(found: Iterable[Found | Rejected], listing: Listing, configured_
     rejected += [
         Rejected(entry.path, "ignored", "lies beside the shards") for entry in listing.files if not is_shard(entry.path)
     ]
-    return Plan(
+    return IngestPlan(
         images=sorted(images, key=lambda image: image.path),
         classes=list(labels),
         given_splits=frozenset(image.split for image in images if image.split),

@@ -11,7 +11,7 @@ from typing import Any
 
 from components.common import files
 from components.common.errors import DataError, MissingData
-from components.image_example_gen.sources.folders import Plan, combine, plan_folders
+from components.image_example_gen.sources.folders import IngestPlan, combine, plan_folders
 from components.image_example_gen.sources.listing import Listing, Rejected, fingerprint, list_folder
 from components.image_example_gen.sources.manifest import SUFFIXES, plan_manifest
 from components.image_example_gen.sources.shard_plan import plan_shards
@@ -60,7 +60,9 @@ class Source:
         """The shards of all parts, below the root; what lies in them has to be found before `plan`."""
         return [shard for part in self.parts for shard in part.shards]
 
-    def plan(self, configured_classes: Sequence[str] = (), found: Iterable[Found | Rejected] | None = None) -> Plan:
+    def plan(
+        self, configured_classes: Sequence[str] = (), found: Iterable[Found | Rejected] | None = None
+    ) -> IngestPlan:
         """Sorts the images into classes and splits.
 
         Args:

@@ -1,11 +1,11 @@
 """The card that lies beside a pushed model."""
 
 from components.atomic_pusher.model_card import make_card
-from components.gated_evaluator.verdict import Verdict
-from components.serving_check.report import Report
+from components.gated_evaluator.verdict import GateVerdict
+from components.serving_check.report import ServingReport
 from components.serving_check.verdict import Measured
 
-VERDICT = Verdict(
+VERDICT = GateVerdict(
     blessed=True,
     accuracy=0.95,
     metrics={"sparse_categorical_accuracy": 0.95},
@@ -21,7 +21,7 @@ INFO = {"classes": ["da|isy", "rose"], "variant": "b3", "image_size": 300, "epoc
 
 def test_the_card_tells_what_it_is_how_good_and_what_it_costs():
     measured = Measured(images=8, difference=0.0, latency_ms={"p99_batch_1": 12.34}, size_mb=20.0, memory_mb=700.0)
-    card = make_card(INFO, VERDICT, Report(measured, []), "/artifacts/7")
+    card = make_card(INFO, VERDICT, ServingReport(measured, []), "/artifacts/7")
     for told in (
         "EfficientNet-B3, 2 classes",
         "300 pixels",

@@ -10,7 +10,7 @@ from components.atomic_pusher.model_card import CARD_FILE
 from components.atomic_pusher.store import pushed_models, rollback
 from components.common.errors import GateError
 from components.gated_evaluator.rules import Rules
-from components.gated_evaluator.verdict import Verdict, read_verdict
+from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.served_model.versions import ServedVersion, pushed_versions, write_served
 from pipeline.config.model import EvaluateSettings
 
@@ -88,7 +88,7 @@ class Pipeline:
         tfx.orchestration.LocalDagRunner().run(pipeline)
         return len(pushed_versions(push_path))
 
-    def last_verdict(self) -> Verdict:
+    def last_verdict(self) -> GateVerdict:
         evaluations = self.home.glob("artifacts/GatedEvaluator/evaluation/*")
         return read_verdict(str(max(evaluations, key=lambda path: int(path.name))))
 

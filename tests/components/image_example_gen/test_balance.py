@@ -4,10 +4,10 @@ import pytest
 
 from components.common.errors import DataError
 from components.image_example_gen.balance import summarise
-from components.image_example_gen.sources.folders import ImageFile, Plan
+from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
 
-PLAN = Plan(
+PLAN = IngestPlan(
     images=[ImageFile("cat/1.png", 9, 0, ""), ImageFile("dog/2.png", 9, 1, ""), ImageFile("dog/3.png", 9, 1, "")],
     classes=["cat", "dog"],
     given_splits=frozenset(),
@@ -90,7 +90,7 @@ def test_images_left_out_for_their_copies_are_warned_of():
 def test_a_class_that_the_cut_treats_unlike_the_others_is_warned_of(val_of_the_third, given, warned):
     val = {"bluebell": 5, "colts-foot": 4, "buttercup": val_of_the_third}
     images = [ImageFile(f"{name}/{number}", 9, label, "") for label, name in enumerate(val) for number in range(60)]
-    plan = Plan(images, list(val), frozenset(given), [], [])
+    plan = IngestPlan(images, list(val), frozenset(given), [], [])
     counts = {(key, step): 180 for step in ("survey", "labels", "leaks", "write") for key in ("in", "out")}
     counts |= {("written", "val", name): count for name, count in val.items()}
     counts |= {("written", "train", name): 60 - count for name, count in val.items()}

@@ -15,20 +15,20 @@ from components.gated_evaluator.slices import Slice
 from components.run_report import plots
 from components.run_report.analysis import Answers, calibration_bins, worst_mistakes
 from components.run_report.content import (
-    ClassResult,
+    ClassRow,
     Comparison,
-    Data,
-    Evaluation,
-    Lineage,
+    DataSection,
+    EvaluationSection,
+    LineageSection,
     Metric,
     Mistake,
-    Outcome,
     Picture,
     Report,
+    RunOutcome,
     ScheduledAttempt,
-    Serving,
-    Training,
-    Tuning,
+    ServingSection,
+    TrainingSection,
+    TuningSection,
 )
 from components.run_report.images import as_seen, overlay, thumbnail
 from components.run_report.render import render
@@ -71,9 +71,9 @@ def full_report(names=NAMES, draw: bool = True) -> Report:
     return Report(
         name=names[0],
         created="2024-05-31",
-        outcome=Outcome(False, "Refused", [f"class {name}" for name in names], names),
+        outcome=RunOutcome(False, "Refused", [f"class {name}" for name in names], names),
         comparison=Comparison("1", [Metric("accuracy", 0.9, 0.8, names[0])], [("a", *names[:2])], [(names[0], 1, 0.5)]),
-        data=Data(
+        data=DataSection(
             facts=[("folder", names[0])],
             warnings=names,
             splits=["train", "val", "eval"],
@@ -86,19 +86,19 @@ def full_report(names=NAMES, draw: bool = True) -> Report:
             statistics=[("train", [("classes", names[0])])],
             anomalies=names,
         ),
-        training=Training([("recipe", names[0])], [plots.curves("Loss", [1], {"train": [1.0]})] if draw else []),
-        tuning=Tuning([], names[:1], [names[:1]], [picture]),
-        evaluation=Evaluation(
-            classes=[ClassResult(name, 3, 0.5, None, 0.4) for name in names],
+        training=TrainingSection([("recipe", names[0])], [plots.curves("Loss", [1], {"train": [1.0]})] if draw else []),
+        tuning=TuningSection([], names[:1], [names[:1]], [picture]),
+        evaluation=EvaluationSection(
+            classes=[ClassRow(name, 3, 0.5, None, 0.4) for name in names],
             confused=[(names[0], names[1], 3)],
             figures=[plots.confusion("Confusion", np.eye(len(names), dtype=int), names)] if draw else [],
             slices=[Slice("size", names[0], 0.5, 10)],
             looked_at=(10, 20),
         ),
         mistakes=[Mistake(names[0], names[1], names[2], 0.99, picture.source, picture.source)],
-        serving=Serving([("memory", "700 MB")], names),
+        serving=ServingSection([("memory", "700 MB")], names),
         schedule=[ScheduledAttempt("2024-05-31 02:00 CEST", names[0], "refused", names[1], "17")],
-        lineage=Lineage([("code", names[0])], [("model", names[0])], [(names[0], names[1])], names[0]),
+        lineage=LineageSection([("code", names[0])], [("model", names[0])], [(names[0], names[1])], names[0]),
     )
 
 
@@ -161,7 +161,7 @@ def test_no_two_elements_have_one_id(html):
 
 
 def test_what_a_run_never_came_to_is_left_out():
-    html = render(Report("short", "today", Outcome(False, "Stopped before its end", ["no images"])))
+    html = render(Report("short", "today", RunOutcome(False, "Stopped before its end", ["no images"])))
     assert re.findall(r'<section id="(\w+)">', html) == ["verdict"]
     assert "no images" in html
 

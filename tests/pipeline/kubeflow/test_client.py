@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from pipeline.kubeflow.client import Kubeflow
+from pipeline.kubeflow.client import KubeflowClient
 from pipeline.kubeflow.connection import TOKEN_VARIABLE, connect
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.schedule.kubeflow_cron import backend_cron
@@ -21,8 +21,8 @@ def server(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def kubeflow(server) -> Kubeflow:
-    return Kubeflow(connect(server.url))
+def kubeflow(server) -> KubeflowClient:
+    return KubeflowClient(connect(server.url))
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_an_expired_token_at_the_start_and_later(server, package, monkeypatch):
     assert "old" not in one_line(error).split()
 
     monkeypatch.setenv(TOKEN_VARIABLE, "new")
-    kubeflow = Kubeflow(connect(server.url))
+    kubeflow = KubeflowClient(connect(server.url))
     kubeflow.create("flowers", package)
     server.store.token = "newer"
     with pytest.raises(KubeflowError) as error:
@@ -185,11 +185,11 @@ def test_an_endpoint_where_nobody_is(monkeypatch):
         connect("http://127.0.0.1:9")
     assert "nobody answers at http://127.0.0.1:9" in one_line(error)
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
-    with pytest.raises(KubeflowError, match="no endpoint of Kubeflow Pipelines: name it with --endpoint"):
+    with pytest.raises(KubeflowError, match="no endpoint of KubeflowClient Pipelines: name it with --endpoint"):
         connect(None)
 
 
 def test_an_endpoint_of_something_else(server):
     with pytest.raises(KubeflowError) as error:
         connect(f"{server.url}/elsewhere")
-    assert "is not Kubeflow Pipelines 2: got 404" in one_line(error)
+    assert "is not KubeflowClient Pipelines 2: got 404" in one_line(error)

@@ -64,7 +64,7 @@ def test_the_gate_looks_at_what_the_pipeline_itself_has_pushed(nodes):
 
 
 def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged(tmp_path, nodes):
-    from trainer.compound.candidates import Outcome
+    from trainer.compound.candidates import TrainingResult
     from trainer.compound.node import OUTCOME_FILE
 
     inputs = nodes["StudyReport"].inputs
@@ -72,7 +72,9 @@ def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged
     assert trainers[:3] == ["Trainer-base-seed-42", "Trainer-base-seed-43", "Trainer-depth-x2-seed-42"]
     places = []
     for number, name in enumerate(trainers):
-        outcome = Outcome(number / 100, 1.0, 1_000, 1_000_000 + number, 2.0, 5.0, 100, 50, 0.1, 2.3, "a processor")
+        outcome = TrainingResult(
+            number / 100, 1.0, 1_000, 1_000_000 + number, 2.0, 5.0, 100, 50, 0.1, 2.3, "a processor"
+        )
         failed = name.startswith("Trainer-width-x2-seed") or name == "Trainer-depth-x2-seed-43"
         (tmp_path / name).mkdir()
         (tmp_path / name / OUTCOME_FILE).write_text(json.dumps(None if failed else asdict(outcome)))

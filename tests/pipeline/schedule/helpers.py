@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 from pipeline.schedule.notes import note_of
 
 EFFNET = Path(sys.executable).with_name("effnet")
@@ -24,7 +24,7 @@ REFUSED = (4, "error: the data is not fit to train on: brightness drifted")
 
 def left_running(coordinator, slot, kind: Kind) -> Attempt:
     """The note of an attempt whose scheduler died with it."""
-    note = note_of(coordinator.config, coordinator.clock(), slot, kind, Verdict.RUNNING, "4 new images")
+    note = note_of(coordinator.config, coordinator.clock(), slot, kind, AttemptVerdict.RUNNING, "4 new images")
     return coordinator.store.note(replace(note, attempt=1, settled=False, ended=None))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.config.schedule import Alerts
 from pipeline.schedule.alerts import Sent, tell
-from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 from pipeline.schedule.recorder import NOBODY
 from tests.pipeline.schedule.receiver import listening
 
@@ -20,7 +20,7 @@ def receiver():
         yield server
 
 
-def attempt(verdict: Verdict, why: str = "accuracy 0.41 is below 0.9") -> Attempt:
+def attempt(verdict: AttemptVerdict, why: str = "accuracy 0.41 is below 0.9") -> Attempt:
     return Attempt(
         NOW, Kind.SCHEDULED, 1, verdict, why, True, NOW, NOW, spans=("2026-03-04", "2026-03-05"), images=900,
         new_images=300, metrics={"sparse_categorical_accuracy": 0.41}, run=7, served_before="17", served_after="17",
@@ -30,11 +30,11 @@ def attempt(verdict: Verdict, why: str = "accuracy 0.41 is below 0.9") -> Attemp
 @pytest.mark.parametrize(
     ("verdict", "title", "kind"),
     [
-        (Verdict.PUSHED, "flowers: a new model is served", "success"),
-        (Verdict.REFUSED, "flowers: refused, what was served stays", "warning"),
-        (Verdict.KILLED, "flowers: failed", "failure"),
-        (Verdict.MISSING_DATA, "flowers: no data", "warning"),
-        (Verdict.NOTHING_NEW, "flowers: nothing new", "info"),
+        (AttemptVerdict.PUSHED, "flowers: a new model is served", "success"),
+        (AttemptVerdict.REFUSED, "flowers: refused, what was served stays", "warning"),
+        (AttemptVerdict.KILLED, "flowers: failed", "failure"),
+        (AttemptVerdict.MISSING_DATA, "flowers: no data", "warning"),
+        (AttemptVerdict.NOTHING_NEW, "flowers: nothing new", "info"),
     ],
 )
 def test_each_end_is_told_with_its_reason(receiver, verdict, title, kind):
@@ -55,16 +55,16 @@ def test_each_end_is_told_with_its_reason(receiver, verdict, title, kind):
 
 def test_what_is_not_asked_for_is_not_told(receiver):
     alerts = Alerts(urls=("${ALERT_URL}",), about=("pushed",))
-    for verdict in (Verdict.REFUSED, Verdict.MISSED):
+    for verdict in (AttemptVerdict.REFUSED, AttemptVerdict.MISSED):
         assert tell(alerts, "flowers", attempt(verdict), {"ALERT_URL": receiver.url}) is None
-    assert tell(Alerts(), "flowers", attempt(Verdict.PUSHED), {}) is None
+    assert tell(Alerts(), "flowers", attempt(AttemptVerdict.PUSHED), {}) is None
     assert receiver.posts == []
 
 
 def test_one_variable_may_hold_several_addresses_and_an_address_several_variables(receiver):
     environment = {"BOTH": f"{receiver.url}, {receiver.url}", "PASS": PASSWORD, "PORT": str(receiver.server_port)}
     alerts = Alerts(urls=("${BOTH}", "json://user:${PASS}@127.0.0.1:${PORT}"))
-    told = tell(alerts, "flowers", attempt(Verdict.PUSHED), environment)
+    told = tell(alerts, "flowers", attempt(AttemptVerdict.PUSHED), environment)
     assert told == Sent(("JSON 1", "JSON 1.2", "JSON 2"), ())
     assert len(receiver.posts) == 3
 
@@ -79,7 +79,7 @@ def test_one_variable_may_hold_several_addresses_and_an_address_several_variable
     ],
 )
 def test_what_goes_wrong_is_one_line_without_the_secret(environment, told, caplog, capfd):
-    sent = tell(Alerts(urls=("${ALERT_URL}",)), "flowers", attempt(Verdict.FAILED), environment)
+    sent = tell(Alerts(urls=("${ALERT_URL}",)), "flowers", attempt(AttemptVerdict.FAILED), environment)
     (problem,) = sent.problems
     assert told in problem and "\n" not in problem
     said = [problem, caplog.text, *capfd.readouterr()]
@@ -89,7 +89,7 @@ def test_what_goes_wrong_is_one_line_without_the_secret(environment, told, caplo
 def test_one_receiver_that_cannot_be_told_does_not_keep_it_from_the_others(receiver):
     alerts = Alerts(urls=("${NOT_SET}", "${WRONG}", "${DOWN}", "${ALERT_URL}"))
     environment = {"WRONG": "nosuchservice://x", "DOWN": "json://127.0.0.1:1/", "ALERT_URL": receiver.url}
-    sent = tell(alerts, "flowers", attempt(Verdict.FAILED), environment)
+    sent = tell(alerts, "flowers", attempt(AttemptVerdict.FAILED), environment)
     assert sent.told == ("JSON 4",)
     assert len(sent.problems) == 3
     assert len(receiver.posts) == 1

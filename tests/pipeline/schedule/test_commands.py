@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.schedule import daemon
-from pipeline.schedule.attempts import Kind, Verdict
+from pipeline.schedule.attempts import AttemptVerdict, Kind
 from pipeline.schedule.coordinator import Coordinator
 from pipeline.schedule.notes import note_of
 from tests.pipeline.schedule.helpers import EFFNET, schedule
@@ -105,7 +105,7 @@ def test_the_scheduler_does_not_wait_for_the_next_night_with_an_alert_that_was_n
         folder / "pipeline.yaml", ("schedule.alerts.urls=['${ALERT_URL}']",), say=lambda line: None
     )
     note = note_of(
-        coordinator.config, coordinator.clock(), coordinator.clock(), Kind.TRIGGERED, Verdict.FAILED, "no disk"
+        coordinator.config, coordinator.clock(), coordinator.clock(), Kind.TRIGGERED, AttemptVerdict.FAILED, "no disk"
     )
     coordinator.store.note(note)
 

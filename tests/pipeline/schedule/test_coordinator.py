@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.schedule.attempts import Kind, Verdict
-from pipeline.schedule.database import Store
+from pipeline.schedule.attempts import AttemptVerdict, Kind
+from pipeline.schedule.database import AttemptDatabase
 from pipeline.schedule.notes import note_of
 from tests.pipeline.schedule.helpers import REFUSED, verdicts
 
@@ -20,7 +20,7 @@ def test_a_night_without_images_is_noted_and_nothing_is_run(stand_in):
     stand_in.clock.at(2026, 3, 2, 2, 0)
     coordinator.attend()
     (noted,) = coordinator.store.attempts()
-    assert (noted.verdict, noted.attempt) == (Verdict.MISSING_DATA, 0)
+    assert (noted.verdict, noted.attempt) == (AttemptVerdict.MISSING_DATA, 0)
     assert "got no folder for the span 2026-03-02 (there are 2026-03-01)" in noted.why
     assert stand_in.calls() == []
     coordinator.attend()
@@ -38,9 +38,9 @@ def test_a_run_that_fails_is_retried_with_the_same_settings_and_told_of_once(sta
     coordinator.attend()
     made = coordinator.store.attempts()
     assert [(one.verdict, one.attempt, one.settled) for one in made] == [
-        (Verdict.FAILED, 1, False),
-        (Verdict.FAILED, 2, False),
-        (Verdict.REFUSED, 3, True),
+        (AttemptVerdict.FAILED, 1, False),
+        (AttemptVerdict.FAILED, 2, False),
+        (AttemptVerdict.REFUSED, 3, True),
     ]
     assert [one.why for one in made] == ["the disk is full"] * 2 + [REFUSED[1].removeprefix("error: ")]
     assert [one.started.strftime("%H:%M") for one in made] == ["02:00", "02:10", "02:30"]
@@ -65,7 +65,7 @@ def test_images_that_a_run_has_judged_are_not_new_the_next_night_under_whatever_
     stand_in.add_day("2026-03-03", content="2026-03-02")
     stand_in.clock.at(2026, 3, 3, 2, 0)
     coordinator.attend()
-    assert verdicts(coordinator) == [Verdict.REFUSED, Verdict.NOTHING_NEW]
+    assert verdicts(coordinator) == [AttemptVerdict.REFUSED, AttemptVerdict.NOTHING_NEW]
     assert coordinator.store.attempts()[-1].why == "0 new images, a run starts at 1"
     stand_in.add_day("2026-03-04")
     # The same image in another class is a corrected label.
@@ -73,7 +73,7 @@ def test_images_that_a_run_has_judged_are_not_new_the_next_night_under_whatever_
     stand_in.clock.at(2026, 3, 4, 2, 0)
     coordinator.attend()
     newest = coordinator.store.attempts()[-1]
-    assert (newest.verdict, newest.new_images, newest.images) == (Verdict.REFUSED, 4, 4)
+    assert (newest.verdict, newest.new_images, newest.images) == (AttemptVerdict.REFUSED, 4, 4)
 
 
 def test_a_wrong_setting_is_not_retried(stand_in):
@@ -85,7 +85,7 @@ def test_a_wrong_setting_is_not_retried(stand_in):
     coordinator.attend()
     (made,) = coordinator.store.attempts()
     assert (made.verdict, made.settled, made.why) == (
-        Verdict.FAILED,
+        AttemptVerdict.FAILED,
         True,
         "pipeline.yaml line 3: train.epochz: unknown key",
     )
@@ -94,9 +94,9 @@ def test_a_wrong_setting_is_not_retried(stand_in):
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
-        ("none", [Verdict.MISSED]),
-        ("latest", [Verdict.MISSED, Verdict.REFUSED]),
-        ("all", [Verdict.REFUSED, Verdict.MISSING_DATA, Verdict.REFUSED]),
+        ("none", [AttemptVerdict.MISSED]),
+        ("latest", [AttemptVerdict.MISSED, AttemptVerdict.REFUSED]),
+        ("all", [AttemptVerdict.REFUSED, AttemptVerdict.MISSING_DATA, AttemptVerdict.REFUSED]),
     ],
 )
 def test_three_nights_of_downtime(stand_in, policy, expected):
@@ -108,7 +108,7 @@ def test_three_nights_of_downtime(stand_in, policy, expected):
     stand_in.clock.at(2026, 3, 4, 20, 0)
     coordinator.attend()
     assert verdicts(coordinator) == expected
-    spans = [one.span for one in coordinator.store.attempts() if one.verdict is Verdict.REFUSED]
+    spans = [one.span for one in coordinator.store.attempts() if one.verdict is AttemptVerdict.REFUSED]
     assert spans == {"none": [], "latest": ["2026-03-04"], "all": ["2026-03-02", "2026-03-04"]}[policy]
 
 
@@ -157,7 +157,7 @@ def test_a_backfilled_span_is_read_as_its_newest_and_found_again(stand_in):
     stand_in.plan(REFUSED)
     coordinator = stand_in.coordinator()
     done = coordinator.deal_with(Kind.BACKFILL, stand_in.clock.now.replace(day=2, hour=0), "2026-03-02")
-    assert (done.verdict, done.spans, done.kind) == (Verdict.REFUSED, ("2026-03-02",), Kind.BACKFILL)
+    assert (done.verdict, done.spans, done.kind) == (AttemptVerdict.REFUSED, ("2026-03-02",), Kind.BACKFILL)
     assert coordinator.judged_span(done.slot, "2026-03-02").id == done.id
     assert coordinator.judged_span(done.slot, "2026-03-09") is None
     (stand_in.folder / "photos" / "2026-03-02" / "rose" / "0.jpg").write_text("a corrected one")
@@ -176,9 +176,9 @@ def test_the_report_s_copy_of_the_history_is_plain_json(stand_in):
 def test_a_store_gives_back_what_was_noted(stand_in):
     coordinator = stand_in.coordinator()
     note = note_of(
-        coordinator.config, coordinator.clock(), coordinator.clock(), Kind.TRIGGERED, Verdict.REFUSED, "Ünfit"
+        coordinator.config, coordinator.clock(), coordinator.clock(), Kind.TRIGGERED, AttemptVerdict.REFUSED, "Ünfit"
     )
     noted = coordinator.store.note(replace(note, told=("Slack 1",), spans=("2026-03-01",)))
-    again = Store(coordinator.config.run_root).attempts()
+    again = AttemptDatabase(coordinator.config.run_root).attempts()
     assert again == [noted]
     assert again[0].id == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.schedule.attempts import Kind, Verdict
+from pipeline.schedule.attempts import AttemptVerdict, Kind
 from pipeline.schedule.process import run_child
 from tests.pipeline.schedule.helpers import REFUSED, left_running, until, verdicts
 
@@ -29,7 +29,7 @@ def test_a_run_beyond_its_time_limit_ends_with_all_its_children(stand_in):
     stand_in.clock.at(2026, 3, 2, 2, 0)
     coordinator.attend()
     (made,) = coordinator.store.attempts()
-    assert made.verdict is Verdict.TIMED_OUT
+    assert made.verdict is AttemptVerdict.TIMED_OUT
     assert "schedule.time_limit, 2s" in made.why
     assert not alive(int((stand_in.folder / "child").read_text()))
 
@@ -53,11 +53,11 @@ def test_a_killed_run_and_a_killed_attendant_are_both_told_apart_and_gone_on_wit
     killer.start()
     coordinator.attend()
     killer.join()
-    assert verdicts(coordinator) == [Verdict.KILLED, Verdict.INTERRUPTED]
+    assert verdicts(coordinator) == [AttemptVerdict.KILLED, AttemptVerdict.INTERRUPTED]
     assert "SIGKILL" in coordinator.store.attempts()[0].why
     stand_in.clock.at(2026, 3, 2, 8, 0)
     stand_in.coordinator("schedule.retries.wait=1m").attend()
-    assert verdicts(coordinator) == [Verdict.KILLED, Verdict.INTERRUPTED, Verdict.REFUSED]
+    assert verdicts(coordinator) == [AttemptVerdict.KILLED, AttemptVerdict.INTERRUPTED, AttemptVerdict.REFUSED]
 
 
 def test_an_attempt_that_died_with_its_attendant_is_closed_and_tried_again(stand_in):
@@ -70,7 +70,10 @@ def test_an_attempt_that_died_with_its_attendant_is_closed_and_tried_again(stand
     stand_in.clock.at(2026, 3, 2, 9, 0)
     coordinator.attend()
     killed, refused = coordinator.store.attempts()
-    assert [(one.verdict, one.attempt) for one in (killed, refused)] == [(Verdict.KILLED, 1), (Verdict.REFUSED, 2)]
+    assert [(one.verdict, one.attempt) for one in (killed, refused)] == [
+        (AttemptVerdict.KILLED, 1),
+        (AttemptVerdict.REFUSED, 2),
+    ]
     assert killed.seconds == 0  # the hours for which the machine was off are not its own
 
 
@@ -92,9 +95,9 @@ def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, mon
     coordinator.attend()
     made = coordinator.store.attempts()
     assert [(one.verdict, one.attempt, one.settled) for one in made] == [
-        (Verdict.FAILED, 1, False),
-        (Verdict.FAILED, 2, False),
-        (Verdict.REFUSED, 3, True),
+        (AttemptVerdict.FAILED, 1, False),
+        (AttemptVerdict.FAILED, 2, False),
+        (AttemptVerdict.REFUSED, 3, True),
     ]
     assert made[0].why == "OSError: [Errno 116] Stale file handle"
     assert looks == ["02:00", "02:05", "02:15"]
@@ -108,7 +111,7 @@ def test_metadata_that_cannot_be_read_is_a_failure_with_its_traceback_in_the_log
     coordinator.config.metadata_path.write_bytes(b"no database" * 1000)
     coordinator.attend()
     (made,) = coordinator.store.attempts()
-    assert (made.verdict, made.settled) == (Verdict.FAILED, True)
+    assert (made.verdict, made.settled) == (AttemptVerdict.FAILED, True)
     assert "\n" not in made.why and made.log in made.why
     assert "Traceback" in Path(made.log).read_text()
 
@@ -119,7 +122,7 @@ def test_what_a_person_asked_for_and_a_crash_ended_is_settled_and_told(stand_in,
     left_running(coordinator, stand_in.clock(), kind)
     stand_in.coordinator().attend()
     (made,) = coordinator.store.attempts()
-    assert (made.verdict, made.settled) == (Verdict.KILLED, True)
+    assert (made.verdict, made.settled) == (AttemptVerdict.KILLED, True)
     assert made.alert
     assert "type the command again" in made.why
 
@@ -131,7 +134,7 @@ def test_a_backfill_that_a_crash_ended_goes_on_when_it_is_asked_for_again(stand_
     slot = stand_in.clock.now.replace(day=2, hour=0)
     left_running(coordinator, slot, Kind.BACKFILL)
     done = coordinator.deal_with(Kind.BACKFILL, slot, "2026-03-02")
-    assert (done.verdict, done.attempt) == (Verdict.REFUSED, 2)
+    assert (done.verdict, done.attempt) == (AttemptVerdict.REFUSED, 2)
 
 
 def test_a_time_of_airflow_s_that_a_crash_ended_is_settled_with_the_next_one(stand_in):
@@ -142,7 +145,7 @@ def test_a_time_of_airflow_s_that_a_crash_ended_is_settled_with_the_next_one(sta
     left_running(coordinator, first, Kind.SCHEDULED)
     stand_in.clock.at(2026, 3, 3, 2, 0)
     done = coordinator.deal_with(Kind.SCHEDULED, stand_in.clock())
-    assert (done.verdict, done.attempt) == (Verdict.REFUSED, 1)
+    assert (done.verdict, done.attempt) == (AttemptVerdict.REFUSED, 1)
     left, given_up, _ = coordinator.store.attempts()
     assert (left.settled, given_up.settled, given_up.slot) == (False, True, first)
     assert given_up.why.endswith("2026-03-03 02:00 UTC is due")
@@ -159,7 +162,7 @@ def test_a_retry_that_catch_up_none_gives_up_says_why(stand_in):
     coordinator.attend()
     _, given_up, missed = coordinator.store.attempts()
     assert given_up.why.endswith("while it ran; newer times have passed")
-    assert missed.verdict is Verdict.MISSED
+    assert missed.verdict is AttemptVerdict.MISSED
 
 
 def test_a_child_that_ends_by_itself_leaves_nobody_behind(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from components.atomic_pusher.store import INCOMING
 from pipeline.history.report import find_report
-from pipeline.schedule.attempts import Attempt, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict
 from tests.e2e.user_project import BIN
 from tests.pipeline.schedule.days import CLASSES, MOST_WORSE, Days
 from tests.pipeline.schedule.receiver import listening
@@ -35,7 +35,7 @@ class Recorder:
     def __init__(self, days: Days):
         self.days, self.served, self.told, self.trainings = days, "", 0, 0
 
-    def check(self, attempts, verdict: Verdict, title: str, trained: bool = False) -> str:
+    def check(self, attempts, verdict: AttemptVerdict, title: str, trained: bool = False) -> str:
         """The day ended so, one alert said it, and only a model that passed is served; returns why."""
         *before, last = attempts
         told = self.days.receiver.posts[self.told :]
@@ -44,7 +44,7 @@ class Recorder:
         assert last.why in told[0]["message"]
         assert [one.settled for one in attempts] == [False] * len(before) + [True]
         served = self.days.served()
-        assert (served != self.served) == (verdict is Verdict.PUSHED)
+        assert (served != self.served) == (verdict is AttemptVerdict.PUSHED)
         assert (attempts[0].served_before, last.served_after) == (self.served, served)
         assert self.days.trainings() - self.trainings == trained
         if compared := re.search(r"accuracy ([\d.]+); version \d+ had ([\d.]+)", last.why):
@@ -62,15 +62,15 @@ def test_three_nights(tmp_path, receiver):
     days = Days(tmp_path, receiver, "train.epochs=5", "evaluate.min_accuracy=0.2")
     recorder = Recorder(days)
     days.bring(1, batch=0)
-    why = recorder.check(days.night(1), Verdict.PUSHED, "a new model is served", trained=True)
+    why = recorder.check(days.night(1), AttemptVerdict.PUSHED, "a new model is served", trained=True)
     assert re.match(r"version \d+, accuracy [01]\.\d+", why)
 
-    why = recorder.check(days.night(2), Verdict.MISSING_DATA, "no data")
+    why = recorder.check(days.night(2), AttemptVerdict.MISSING_DATA, "no data")
     assert why == "got no folder for the span 2026-03-02 (there are 2026-03-01)"
 
     # The same images once more.
     shutil.copytree(days.images_of(1), days.images_of(3))
-    why = recorder.check(days.night(3), Verdict.NOTHING_NEW, "nothing new")
+    why = recorder.check(days.night(3), AttemptVerdict.NOTHING_NEW, "nothing new")
     assert why == "0 new images, a run starts at 1"
 
 
@@ -81,32 +81,32 @@ def test_ten_days(tmp_path, receiver):
     pushed, refused = "a new model is served", "refused, what was served stays"
 
     days.bring(1, batch=0)
-    recorder.check(days.night(1), Verdict.PUSHED, pushed, trained=True)
+    recorder.check(days.night(1), AttemptVerdict.PUSHED, pushed, trained=True)
     days.bring(2, batch=1)
-    recorder.check(days.night(2), Verdict.PUSHED, pushed, trained=True)
+    recorder.check(days.night(2), AttemptVerdict.PUSHED, pushed, trained=True)
 
     # Day 3: nobody brought any.
-    why = recorder.check(days.night(3), Verdict.MISSING_DATA, "no data")
+    why = recorder.check(days.night(3), AttemptVerdict.MISSING_DATA, "no data")
     assert "2026-03-03" in why
 
     days.bring(4, batch=2)
-    recorder.check(days.night(4), Verdict.PUSHED, pushed, trained=True)
+    recorder.check(days.night(4), AttemptVerdict.PUSHED, pushed, trained=True)
 
     # Day 5: the labels are anybody's guess. The alert says so, and somebody moves the images away.
     guess = np.random.default_rng(5)
     days.bring(5, batch=3, relabel=lambda label: int(guess.integers(CLASSES)))
-    why = recorder.check(days.night(5), Verdict.REFUSED, refused, trained=True)
+    why = recorder.check(days.night(5), AttemptVerdict.REFUSED, refused, trained=True)
     assert "accuracy" in why
     shutil.rmtree(days.images_of(5))
 
     # Day 6: what came on day 4 once more.
     shutil.copytree(days.images_of(4), days.images_of(6))
-    why = recorder.check(days.night(6), Verdict.NOTHING_NEW, "nothing new")
+    why = recorder.check(days.night(6), AttemptVerdict.NOTHING_NEW, "nothing new")
     assert why == "0 new images, a run starts at 1"
 
     # Day 7: the lamp is broken.
     days.bring(7, batch=4, change=darker)
-    why = recorder.check(days.night(7), Verdict.REFUSED, refused)
+    why = recorder.check(days.night(7), AttemptVerdict.REFUSED, refused)
     assert "brightness drifted" in why
     shutil.rmtree(days.images_of(7))
 
@@ -130,18 +130,18 @@ def test_ten_days(tmp_path, receiver):
     with days.killer(while_it_trains, while_it_pushes) as killed:
         attempts = days.night(8)
     assert len(killed) == 2
-    assert [one.verdict for one in attempts] == [Verdict.KILLED, Verdict.KILLED, Verdict.PUSHED]
+    assert [one.verdict for one in attempts] == [AttemptVerdict.KILLED, AttemptVerdict.KILLED, AttemptVerdict.PUSHED]
     assert [one.attempt for one in attempts] == [1, 2, 3]
     assert len({one.weights for one in attempts}) == 1
     assert "train: resuming" in Path(attempts[1].log).read_text()
     assert re.search(r"Trainer +from cache", Path(attempts[2].log).read_text())
-    recorder.check(attempts, Verdict.PUSHED, pushed, trained=True)
+    recorder.check(attempts, AttemptVerdict.PUSHED, pushed, trained=True)
 
     # Day 9: digits that lie on their side as well, which only a new model knows.
     days.bring(9, batch=6)
     days.bring(9, batch=7, change=np.rot90)
     attempts = days.night(9)
-    why = recorder.check(attempts, Verdict.PUSHED, pushed, trained=True)
+    why = recorder.check(attempts, AttemptVerdict.PUSHED, pushed, trained=True)
     accuracy, served = re.search(r"accuracy ([\d.]+); version \d+ had ([\d.]+)", why).groups()
     assert float(accuracy) > float(served) + 0.05
     nightly = len(days.coordinator().store.attempts())
@@ -150,7 +150,9 @@ def test_ten_days(tmp_path, receiver):
     days.bring(3, batch=3)
     (attempt,) = days.backfill(3)
     assert attempt.spans == ("2026-03-02", "2026-03-03")
-    recorder.check([attempt], attempt.verdict, pushed if attempt.verdict is Verdict.PUSHED else refused, trained=True)
+    recorder.check(
+        [attempt], attempt.verdict, pushed if attempt.verdict is AttemptVerdict.PUSHED else refused, trained=True
+    )
     assert days.coordinator().judged_span(attempt.slot, "2026-03-03") == attempt
 
     # Every day's last word is in the history, and in the report of the newest run.
@@ -204,7 +206,7 @@ def test_what_a_killed_and_a_stopped_scheduler_leave_the_next_one_brings_to_its_
         return lambda attempt: bool(
             attempt.process is not None
             and attempt.attempt == number
-            and attempt.verdict is Verdict.RUNNING
+            and attempt.verdict is AttemptVerdict.RUNNING
             and re.search("train: (epoch|resuming)", Path(attempt.log).read_text())  # few epochs may be left to tell of
             and any((days.root / "checkpoints").glob("*/state.npz"))
         )
@@ -224,14 +226,18 @@ def test_what_a_killed_and_a_stopped_scheduler_leave_the_next_one_brings_to_its_
         assert not alive(second.process)
 
         scheduler = start()
-        come(scheduler, lambda attempt: attempt.verdict is Verdict.PUSHED)
+        come(scheduler, lambda attempt: attempt.verdict is AttemptVerdict.PUSHED)
         scheduler.terminate()
         assert scheduler.wait(timeout=60) == 0
     finally:
         scheduler.kill()
         scheduler.wait()
     made = [attempt for attempt in store.attempts() if attempt.attempt]
-    assert [attempt.verdict for attempt in made] == [Verdict.KILLED, Verdict.INTERRUPTED, Verdict.PUSHED]
+    assert [attempt.verdict for attempt in made] == [
+        AttemptVerdict.KILLED,
+        AttemptVerdict.INTERRUPTED,
+        AttemptVerdict.PUSHED,
+    ]
     assert len({attempt.slot for attempt in made}) == 1
     assert all("train: resuming" in Path(attempt.log).read_text() for attempt in made[1:])
     assert days.trainings() == 1

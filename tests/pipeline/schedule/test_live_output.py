@@ -4,7 +4,7 @@ import json
 import threading
 from datetime import UTC, date, datetime
 
-from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 from pipeline.schedule.log_follower import Follower
 from pipeline.schedule.notes import day_start
 from tests.pipeline.schedule.helpers import REFUSED, schedule, until
@@ -74,7 +74,7 @@ def test_the_history_fits_a_terminal_of_80_columns_and_cuts_nothing(stand_in):
 def test_a_run_that_the_schedule_ended_is_reported_with_its_reason(stand_in):
     store, now = stand_in.coordinator().store, stand_in.clock()
     why = "took longer than schedule.time_limit, 1h"
-    store.note(Attempt(now, Kind.SCHEDULED, 1, Verdict.TIMED_OUT, why, True, now, now, run=3))
+    store.note(Attempt(now, Kind.SCHEDULED, 1, AttemptVerdict.TIMED_OUT, why, True, now, now, run=3))
     assert store.why_stopped(3) == f"timed out: {why}"
     assert store.why_stopped(4) == ""
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from pipeline.schedule import launcher, locks
-from pipeline.schedule.attempts import Kind, Verdict
+from pipeline.schedule.attempts import AttemptVerdict, Kind
 from pipeline.schedule.locks import Busy
 from tests.pipeline.schedule.helpers import REFUSED, held, until, verdicts
 
@@ -33,7 +33,7 @@ def test_a_time_that_comes_while_another_run_is_under_way_is_dealt_with_after_it
         assert stand_in.calls() == []
         holder.kill()
         waiting.join(30)
-    assert verdicts(coordinator) == [Verdict.REFUSED]
+    assert verdicts(coordinator) == [AttemptVerdict.REFUSED]
 
 
 def test_of_several_that_wait_for_their_turn_one_is_enough(stand_in):
@@ -61,6 +61,6 @@ def test_a_pause_holds_for_airflow_s_times_as_well(stand_in):
     coordinator = stand_in.coordinator()
     coordinator.store.keep("paused", "2026-02-28T12:00:00+00:00")
     done = coordinator.deal_with(Kind.SCHEDULED, stand_in.clock())
-    assert (done.verdict, done.settled) == (Verdict.MISSED, True)
+    assert (done.verdict, done.settled) == (AttemptVerdict.MISSED, True)
     assert "paused since 2026-02-28 12:00 UTC" in done.why
     assert stand_in.calls() == []

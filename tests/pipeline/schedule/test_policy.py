@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.schedule import OnlyIf, Retries, ScheduleSettings
-from pipeline.schedule.attempts import Attempt, Kind, Verdict
+from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 from pipeline.schedule.daemon import ScheduleTrigger
 from pipeline.schedule.policy import GRACE, Action, decide, decide_again, due_times, line_up, next_times
 
@@ -31,7 +31,7 @@ class Found:
         return self.by_feature
 
 
-def attempt(verdict: Verdict, ended: datetime = NOW, settled: bool = False) -> Attempt:
+def attempt(verdict: AttemptVerdict, ended: datetime = NOW, settled: bool = False) -> Attempt:
     return Attempt(NOW, Kind.SCHEDULED, 1, verdict, "why", settled, ended - timedelta(minutes=3), ended)
 
 
@@ -172,23 +172,27 @@ def test_without_conditions_or_without_a_model_each_time_has_its_run():
 
 def test_missing_images_are_said_before_anything_else():
     decided = decide(NIGHTLY, Found(missing="got no folder", new_images=9), NOW)
-    assert (decided.action, decided.verdict, decided.reason) == (Action.SETTLE, Verdict.MISSING_DATA, "got no folder")
+    assert (decided.action, decided.verdict, decided.reason) == (
+        Action.SETTLE,
+        AttemptVerdict.MISSING_DATA,
+        "got no folder",
+    )
 
 
 def test_a_failed_run_is_retried_after_longer_and_longer_waits_and_given_up():
     retries = Retries(times=2, wait="10m", factor=3, longest="20m")
-    once = [attempt(Verdict.FAILED)]
+    once = [attempt(AttemptVerdict.FAILED)]
     assert decide_again(retries, once, NOW).until == NOW + timedelta(minutes=10)
     assert decide_again(retries, once, NOW + timedelta(minutes=10)).action is Action.RUN
-    twice = [*once, attempt(Verdict.TIMED_OUT)]
+    twice = [*once, attempt(AttemptVerdict.TIMED_OUT)]
     assert decide_again(retries, twice, NOW).until == NOW + timedelta(minutes=20)
-    thrice = [*twice, attempt(Verdict.KILLED)]
+    thrice = [*twice, attempt(AttemptVerdict.KILLED)]
     over = decide_again(retries, thrice, NOW)
-    assert (over.action, over.verdict) == (Action.SETTLE, Verdict.KILLED)
+    assert (over.action, over.verdict) == (Action.SETTLE, AttemptVerdict.KILLED)
 
 
 def test_a_run_that_the_scheduler_s_stop_ended_goes_on_at_once_and_loses_no_retry():
-    decided = decide_again(Retries(times=0), [attempt(Verdict.INTERRUPTED)], NOW)
+    decided = decide_again(Retries(times=0), [attempt(AttemptVerdict.INTERRUPTED)], NOW)
     assert decided.action is Action.RUN
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.digits import make_job
-from trainer.compound.candidates import Candidate, Outcome
+from trainer.compound.candidates import Candidate, TrainingResult
 from trainer.compound.forecast import Pace, Timing, training_seconds
 from trainer.compound.grid import GridPoint
 from trainer.compound.halving import completed_trials, make_rungs, search_networks, search_seconds
@@ -48,7 +48,9 @@ def run(candidates, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline
         asked.append((name, epochs, seed))
         if name in diverging or (name, seed) in diverging:
             raise TrainingDiverged("the loss is nan")
-        return Outcome(0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50, 0.2, 1.6, "a processor")
+        return TrainingResult(
+            0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50, 0.2, 1.6, "a processor"
+        )
 
     rungs = make_rungs(len(candidates), 8, 3)
     with mock.patch("trainer.compound.halving.outcome_of", outcome_of):

@@ -4,10 +4,10 @@ import pytest
 
 from tests.trainer.digits import make_job
 from trainer.compound import node
-from trainer.compound.candidates import Outcome
+from trainer.compound.candidates import TrainingResult
 from trainer.fit.callbacks import TrainingDiverged
 
-OUTCOME = Outcome(0.9, 0.3, 1_000, 2_000, None, 5.0, 100, 50, 0.2, 1.6, "a processor")
+OUTCOME = TrainingResult(0.9, 0.3, 1_000, 2_000, None, 5.0, 100, 50, 0.2, 1.6, "a processor")
 
 
 @pytest.mark.parametrize("diverges", [False, True])
