@@ -185,11 +185,11 @@ def test_an_endpoint_where_nobody_is(monkeypatch):
         connect("http://127.0.0.1:9")
     assert "nobody answers at http://127.0.0.1:9" in one_line(error)
     monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
-    with pytest.raises(KubeflowError, match="no endpoint of KubeflowClient Pipelines: name it with --endpoint"):
+    with pytest.raises(KubeflowError, match="no endpoint of Kubeflow Pipelines: name it with --endpoint"):
         connect(None)
 
 
 def test_an_endpoint_of_something_else(server):
     with pytest.raises(KubeflowError) as error:
         connect(f"{server.url}/elsewhere")
-    assert "is not KubeflowClient Pipelines 2: got 404" in one_line(error)
+    assert "is not Kubeflow Pipelines 2: got 404" in one_line(error)
