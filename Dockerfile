@@ -4,6 +4,7 @@
 #   docker build -t REGISTRY/tfx-efficientnet:1-gpu --build-arg LOCK=requirements-gpu.lock .
 #
 # Both install exactly what the lock pins. The GPU variant brings CUDA from PyPI, and needs only the node's driver.
+# Photos of iPhones (HEIC) need --build-arg HEIC=1.
 # For the newer stack: --build-arg PYTHON=3.12 --build-arg DEBIAN=trixie --build-arg BEAM=2.77.0
 ARG PYTHON=3.11
 ARG DEBIAN=bookworm
@@ -11,18 +12,21 @@ ARG BEAM=2.72.0
 
 FROM python:${PYTHON}-slim-${DEBIAN} AS build
 ARG LOCK=requirements.lock
+ARG HEIC
 ENV VIRTUAL_ENV=/opt/effnet UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 WORKDIR /build
-COPY pyproject.toml ${LOCK} ./
-RUN sed -n '/^uv==/,/[^\\]$/p' ${LOCK} >uv.txt && pip install --no-cache-dir --require-hashes -r uv.txt \
+COPY pyproject.toml requirements-dev.lock ${LOCK} ./
+# Of the developers' lock only the pins of uv, of the build backend and of the HEIC decoder are used.
+RUN sed -n '/^uv==/,/[^\\]$/p' requirements-dev.lock >uv.txt && pip install --no-cache-dir --require-hashes -r uv.txt \
+    && sed -n '/^pillow-heif==/,/[^\\]$/p' requirements-dev.lock >heic.txt \
     && uv venv --python "$(command -v python)" ${VIRTUAL_ENV}
-RUN uv pip sync --no-cache --require-hashes ${LOCK}
-COPY README.md pipeline.yaml ./
+RUN uv pip sync --no-cache --require-hashes ${LOCK} ${HEIC:+heic.txt}
+COPY README.md LICENSE pipeline.yaml ./
 COPY pipeline ./pipeline
 COPY components ./components
 COPY trainer ./trainer
 COPY data ./data
-RUN uv pip install --no-cache --no-deps --no-build-isolation .
+RUN uv pip install --no-cache --no-deps --build-constraints requirements-dev.lock .
 
 FROM apache/beam_python${PYTHON}_sdk:${BEAM} AS beam
 

@@ -2,44 +2,48 @@
 # make test     sets everything up and passes the tests; make test-all adds the slow ones
 # make test-modern  the newer stack (Python 3.13, TFX 1.21) in a Debian 13 of its own; CROSS=1 adds both on one store,
 #               SKIP=modern leaves it out
-# make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without; PYTHON=3.11:
-#               of that Python)
+# make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without; DEV=0: without
+#               what only developers need, DEV=1: with; PYTHON=3.11: of that Python)
 # make lock     brings the locks in line with pyproject.toml (UPGRADE=1: with the newest versions) and tries both stacks
 # make docs/report.png  the picture in the README, anew: of the quick start's last report, with Chromium
-# make audit    the lock's known vulnerabilities, but those that docs/stacks.md explains
+# make audit    the locks' known vulnerabilities, but those that docs/stacks.md explains
 .PHONY: setup run test test-all test-modern unit lint lock audit clean docs/report.png anew
 SHELL := /bin/sh
 # Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
 unexport PYTHONDONTWRITEBYTECODE
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
-# Without GPU=1 or GPU=0, what was installed before stays.
-INSTALLED := $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*.lock)))
-LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,$(if $(GPU),requirements.lock,$(or $(INSTALLED),requirements.lock)))
+# Without GPU or DEV, what was installed before stays. The targets that need the development tools install them.
+INSTALLED := $(firstword $(wildcard .venv/.installed-*.lock .venv/.runtime-*.lock))
+GPU ?= $(if $(findstring -gpu,$(INSTALLED)),1,0)
+DEV ?= $(if $(findstring .runtime-,$(INSTALLED)),0,1)
+TOOLS := $(filter lint unit test test-all,$(MAKECMDGOALS))$(filter-out 0,$(DEV))
+LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
+LOCKS := $(LOCK)$(if $(TOOLS), requirements-dev.lock)
 # TFX 1.21 (Python 3.12, 3.13) needs glibc 2.39 or newer; older systems get Python 3.11 with TFX 1.16.
 GLIBC_MINOR := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* 2\.//; s/\..*//')
 PYTHON ?= $(shell [ "$(or $(GLIBC_MINOR),0)" -ge 39 ] && echo '>=3.12,<3.14' || echo 3.11)
 # PYTHON=3.11 with an environment of another Python makes that anew.
 HAS := $(shell .venv/bin/python -ISc 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 OTHER_PYTHON := $(and $(HAS),$(filter-out $(HAS),$(filter 3.%,$(PYTHON))))
-STAMP := .venv/.installed-$(LOCK)
-COMPILE := pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --extra dev
+STAMP := .venv/$(if $(TOOLS),.installed,.runtime)-$(LOCK)
+COMPILE := pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $(if $(filter 1,$(UPGRADE)),--upgrade)
 
 setup: $(STAMP)
 
 # Debian's pip refuses to install outside a virtual environment, so uv gets a private one, of the lock's version and hash.
 .uv/bin/uv:
 	@python3 -m venv .uv || { echo "error: python3 cannot make a virtual environment; install python3-venv (apt-get install python3-venv) or uv"; exit 1; }
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock >.uv/requirements.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >.uv/requirements.txt
 	@.uv/bin/pip install -q --require-hashes -r .uv/requirements.txt
 
-$(STAMP): pyproject.toml requirements.lock requirements-gpu.lock $(if $(OTHER_PYTHON),anew) | $(filter .uv/bin/uv,$(UV))
-	@echo "setting up .venv with Python $(PYTHON) from $(LOCK)"
+$(STAMP): pyproject.toml requirements.lock requirements-gpu.lock requirements-dev.lock $(if $(OTHER_PYTHON),anew) | $(filter .uv/bin/uv,$(UV))
+	@echo "setting up .venv with Python $(PYTHON) from $(LOCKS)"
 	@$(UV) venv -q $(if $(OTHER_PYTHON),--clear,--allow-existing) --python '$(PYTHON)' .venv || \
 		{ echo "error: no Python $(PYTHON) was found, nor could it be downloaded: install it, such as apt-get install python3.11 (docs/stacks.md: which one a system needs)"; exit 1; }
 	@.venv/bin/python -m pipeline.doctor.stack
-	@VIRTUAL_ENV=.venv $(UV) pip sync -q --require-hashes $(LOCK)
-	@VIRTUAL_ENV=.venv $(UV) pip install -q --no-deps --no-build-isolation -e .
-	@rm -f .venv/.installed-* && touch $@
+	@VIRTUAL_ENV=.venv $(UV) pip sync -q --require-hashes $(LOCKS)
+	@VIRTUAL_ENV=.venv $(UV) pip install -q --no-deps --build-constraints requirements-dev.lock -e .
+	@rm -f .venv/.installed-* .venv/.runtime-* && touch $@
 
 run: setup
 	@.venv/bin/effnet run
@@ -60,10 +64,12 @@ test: lint
 test-all: lint
 	.venv/bin/python -m pytest
 
-# Packages that resolve need not have a wheel for every system: each Python is tried on the oldest of its stack's.
+# The runtime's lock binds the other two. Packages that resolve need not have a wheel for every system: each Python is
+# tried on the oldest of its stack's.
 lock: | $(filter .uv/bin/uv,$(UV))
-	$(UV) $(COMPILE) $(if $(filter 1,$(UPGRADE)),--upgrade) pyproject.toml -o requirements.lock
-	$(UV) $(COMPILE) $(if $(filter 1,$(UPGRADE)),--upgrade) --extra gpu pyproject.toml -o requirements-gpu.lock
+	$(UV) $(COMPILE) pyproject.toml -o requirements.lock
+	$(UV) $(COMPILE) -c requirements.lock --extra gpu pyproject.toml -o requirements-gpu.lock
+	$(UV) $(COMPILE) -c requirements.lock --group dev -o requirements-dev.lock
 	tests/stacks/installable.sh $(UV)
 
 # In an environment of its own: pip-audit's requirements are none of the project's.

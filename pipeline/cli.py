@@ -1,5 +1,6 @@
 """The `effnet` command. Each command imports what it needs when it runs, so that --help answers at once."""
 
+import importlib.metadata
 import logging
 import os
 import sys
@@ -26,6 +27,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="From a folder of labelled images to a validated, tuned, gated and served EfficientNet.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"effnet {importlib.metadata.version('tfx-efficientnet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
 
 
 @app.command()

@@ -9,9 +9,9 @@ from pipeline.cli import app
 from pipeline.config.load import DEFAULT_PATH, load_config
 
 PROJECT = DEFAULT_PATH.parent
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "benchmarks/README.md"]
+PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "benchmarks/README.md"]
 COMMANDS = typer.main.get_command(app)
-EVERYWHERE = {"--help", "--install-completion", "--debug"}
+EVERYWHERE = {"--help", "--version", "--install-completion", "--debug"}
 
 
 def code(text: str) -> list[str]:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # `make audit`: asks the Python Packaging Advisory Database about both stacks' pins; UV as $1. The GPU lock holds all of the
-# other one (tests/pipeline/test_lock.py). Runs in an environment of its own, since pip-audit's requirements are none of
+# runtime's (tests/pipeline/test_lock.py). Runs in an environment of its own, since pip-audit's requirements are none of
 # the project's.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -11,7 +11,7 @@ ignored=$(sed -n 's/^\([A-Z][^ ]*\) .*/--ignore-vuln \1/p' tests/stacks/unfixabl
 status=0
 for python in 3.11 3.13; do
     "$uv" pip compile -q --no-deps --no-header --no-annotate --python-version $python --python-platform x86_64-manylinux_2_39 \
-        requirements-gpu.lock >"$pins"
+        requirements-gpu.lock requirements-dev.lock >"$pins"
     # --strict: without it a package that the service does not know counts as a sound one.
     # shellcheck disable=SC2086 # an option and its value for each
     if "$uv" tool run -q pip-audit@2.10.1 --strict --no-deps --disable-pip --progress-spinner off $ignored -r "$pins" >"$pins.said" 2>&1; then

@@ -4,11 +4,11 @@ set -eu
 cd /project
 
 # A checkout's files are newer than the environment; whether it has to change, the lock's hash says.
-hash=$(cat pyproject.toml requirements.lock Makefile pipeline/tfx_cli/tfx_efficientnet.pth | sha256sum)
+hash=$(cat pyproject.toml requirements.lock requirements-dev.lock Makefile pipeline/tfx_cli/tfx_efficientnet.pth | sha256sum)
 if [ "$hash" = "$(cat .venv/lock-hash 2>/dev/null)" ]; then
     touch .venv/.installed-requirements.lock
 else
-    rm -f .venv/.installed-* .venv/lock-hash # a set-up that is cut short must not pass for the one before it
+    rm -f .venv/.installed-* .venv/.runtime-* .venv/lock-hash # a set-up that is cut short must not pass for the one before it
 fi
 make -s setup
 echo "$hash" >.venv/lock-hash

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import farmhash
 import pytest
@@ -13,6 +14,7 @@ from pipeline.doctor.stack import MACHINE, NEWER, OLDER, explain_choice, explain
 
 PROJECT = DEFAULT_PATH.parent
 DEBIAN_12, UBUNTU_22, UBUNTU_24, DEBIAN_13 = (2, 36), (2, 35), (2, 39), (2, 41)
+RUNTIME, GPU, TOOLS = "requirements.lock", "requirements-gpu.lock", "requirements-dev.lock"
 CENTOS_7, DEBIAN_10 = (2, 17), (2, 28)
 
 
@@ -64,23 +66,62 @@ def test_the_makefile_chooses_by_the_same_glibc():
     assert f"-ge {NEWER.glibc[1]} ] && echo '>=3.12,<3.14' || echo 3.11" in makefile
 
 
-@pytest.mark.parametrize(("asked", "anew"), [("3.11", True), ("3.12", False), (None, False)])
-def test_setup_makes_the_environment_anew_for_another_python_only(tmp_path, asked, anew):
-    shutil.copy(PROJECT / "Makefile", tmp_path)
-    for name in ("pyproject.toml", "requirements.lock", "requirements-gpu.lock", ".venv/.installed-requirements.lock"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir()
+def plan(folder: Path, stamp: str, *words: str) -> str:
+    """What make would do in a checkout whose environment, of Python 3.12, was set up as the stamp says."""
+    shutil.copy(PROJECT / "Makefile", folder)
+    for name in ("pyproject.toml", RUNTIME, GPU, TOOLS, stamp):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    python = folder / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
     python.write_text("#!/bin/sh\necho 3.12\n")
     python.chmod(0o755)
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))
-    }
-    command = ["make", "-n", "setup", "GLIBC_MINOR=41", *([f"PYTHON={asked}"] if asked else [])]
-    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    outside = ("MAKE", "MFLAGS", "PYTHON", "GPU", "DEV")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
+    command = ["make", "-n", *words, "GLIBC_MINOR=41"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(("asked", "anew"), [("3.11", True), ("3.12", False), (None, False)])
+def test_setup_makes_the_environment_anew_for_another_python_only(tmp_path, asked, anew):
+    words = ["setup", *([f"PYTHON={asked}"] if asked else [])]
+    said = plan(tmp_path, ".venv/.installed-requirements.lock", *words)
     assert ("venv -q --clear --python '3.11' .venv" in said) == anew
     assert (" pip sync " in said) == anew
+
+
+@pytest.mark.parametrize(
+    ("words", "locks"),
+    [
+        ("setup", [RUNTIME, TOOLS]),
+        ("run", [RUNTIME, TOOLS]),
+        ("setup DEV=0", [RUNTIME]),
+        ("setup GPU=1", [GPU, TOOLS]),
+        ("setup GPU=1 DEV=0", [GPU]),
+        ("lint DEV=0", [RUNTIME, TOOLS]),
+    ],
+)
+def test_setup_installs_the_locks_that_are_asked_for(tmp_path, words, locks):
+    said = plan(tmp_path, "nothing-installed", *words.split())
+    assert re.findall(r" pip sync -q --require-hashes (.+)", said) == [" ".join(locks)]
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "locks"),
+    [
+        ("installed-requirements", "setup", None),
+        ("installed-requirements-gpu", "run", None),
+        ("runtime-requirements", "run", None),
+        ("runtime-requirements-gpu", "setup", None),
+        ("runtime-requirements-gpu", "setup GPU=0", [RUNTIME]),
+        ("runtime-requirements-gpu", "unit", [GPU, TOOLS]),
+        ("runtime-requirements", "setup DEV=1", [RUNTIME, TOOLS]),
+        ("installed-requirements-gpu", "setup DEV=0", [GPU]),
+    ],
+)
+def test_what_was_installed_stays_unless_something_else_is_asked_or_needed(tmp_path, before, words, locks):
+    said = plan(tmp_path, f".venv/.{before}.lock", *words.split())
+    assert re.findall(r" pip sync -q --require-hashes (.+)", said) == ([" ".join(locks)] if locks else [])
 
 
 def test_the_locks_are_tried_on_the_oldest_systems_that_are_named():

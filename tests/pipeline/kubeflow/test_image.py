@@ -20,7 +20,7 @@ def test_it_holds_all_of_the_project_s_packages():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     parts = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
     ignored = (PROJECT / ".dockerignore").read_text().splitlines()
-    for part in parts:
+    for part in [*parts, project["project"]["readme"], *project["project"]["license-files"]]:
         assert re.search(rf"^COPY (.* )?{re.escape(part)} ", DOCKERFILE, re.M)
         assert f"!{part}" in ignored
 
@@ -31,17 +31,22 @@ def test_it_pins_beam_as_the_lock_does():
     assert f"--build-arg BEAM={newer}" in DOCKERFILE
 
 
-@pytest.mark.parametrize("lock", [argument("LOCK"), "requirements-gpu.lock"])
-def test_both_locks_hold_the_uv_that_installs_them_with_its_hashes(lock):
-    expression = re.search(r"RUN (sed -n '[^']+')", DOCKERFILE)[1]
-    assert f"@{expression.replace('$/p', '$$/p')} requirements.lock" in (PROJECT / "Makefile").read_text()
-    cut = subprocess.run(
-        f"{expression} {lock}", shell=True, cwd=PROJECT, capture_output=True, text=True, check=True
-    ).stdout
+@pytest.mark.parametrize("package", ["uv", "pillow-heif"])
+def test_what_it_takes_of_the_developers_lock_comes_with_its_hashes(package):
+    expression = re.search(rf"sed -n '/\^{package}==[^']+' requirements-dev.lock", DOCKERFILE)[0]
+    if package == "uv":
+        assert f"@{expression.replace('$/p', '$$/p')}" in (PROJECT / "Makefile").read_text()
+    cut = subprocess.run(expression, shell=True, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     first, *hashes = cut.splitlines()
-    assert re.fullmatch(r"uv==[\d.]+ \\", first)
+    assert re.fullmatch(rf"{package}==[\d.]+ \\", first)
     assert hashes and all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in hashes)
     assert [line.endswith("\\") for line in hashes] == [True] * (len(hashes) - 1) + [False]
+
+
+@pytest.mark.parametrize("lock", [argument("LOCK"), "requirements-gpu.lock"])
+def test_the_locks_that_it_can_be_built_from_reach_docker(lock):
+    assert (PROJECT / lock).is_file()
+    assert "!requirements*.lock" in (PROJECT / ".dockerignore").read_text().splitlines()
 
 
 def test_it_does_not_run_as_root():
