@@ -10,7 +10,7 @@ import tomllib
 import pytest
 import yaml
 
-from pipeline.config import DEFAULT_PATH
+from pipeline.config.load import DEFAULT_PATH
 
 PROJECT = DEFAULT_PATH.parent
 VERSION = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]

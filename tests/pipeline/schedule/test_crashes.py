@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.schedule import coordinator as coordinator_module
 from pipeline.schedule.attempts import AttemptVerdict, Kind
 from pipeline.schedule.process import run_child
 from tests.pipeline.schedule.helpers import REFUSED, left_running, until, verdicts
@@ -83,7 +84,7 @@ def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, mon
     coordinator = stand_in.coordinator("schedule.retries={times: 2, wait: 5m}")
     coordinator.begin(stand_in.clock())
     stand_in.clock.at(2026, 3, 2, 2, 0)
-    looks, look_at = [], coordinator.look_at
+    looks, look_at = [], coordinator_module.look_at
 
     def gone_twice(*arguments):  # no test can take a network drive away
         looks.append(stand_in.clock().strftime("%H:%M"))
@@ -91,7 +92,7 @@ def test_a_disk_that_is_gone_is_a_failure_that_is_retried_and_told(stand_in, mon
             raise OSError(116, "Stale file handle")
         return look_at(*arguments)
 
-    monkeypatch.setattr(coordinator, "look_at", gone_twice)
+    monkeypatch.setattr(coordinator_module, "look_at", gone_twice)
     coordinator.attend()
     made = coordinator.store.attempts()
     assert [(one.verdict, one.attempt, one.settled) for one in made] == [
