@@ -14,6 +14,14 @@ from components.common.source_hash import source_hash
 from components.serving_check.executor import Executor
 from components.serving_check.verdict import Budgets
 
+COMPONENTS = Path(__file__).parents[1]
+CODE = (
+    Path(__file__).parent,
+    COMPONENTS / "serving_engine",
+    COMPONENTS / "model_exporter" / "formats.py",
+    COMPONENTS / "image_example_gen" / "images",
+)
+
 
 class ServingCheckSpec(ComponentSpec):
     """What goes in and out of ServingCheck."""
@@ -21,6 +29,7 @@ class ServingCheckSpec(ComponentSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "budgets": ExecutionParameter(type=str),
         "requests": ExecutionParameter(type=int),
+        "engine": ExecutionParameter(type=str),
         "split": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
@@ -39,7 +48,8 @@ class ServingCheck(BaseComponent):
     trainer's and what they cost. Where InfraValidator runs as well, the blessing is that of both.
 
     Outputs:
-        blessing: `InfraBlessing` with serving_check.json, which `report.read_report` reads.
+        blessing: `InfraBlessing` with serving_check.json, which `report.read_report` reads, and with the files that
+            Pusher adds to the model.
     """
 
     SPEC_CLASS = ServingCheckSpec
@@ -51,6 +61,7 @@ class ServingCheck(BaseComponent):
         examples: BaseChannel,
         budgets: Budgets,
         requests: int,
+        engine: str = "auto",
         split: str = "eval",
         infra_blessing: BaseChannel | None = None,
     ):
@@ -61,6 +72,7 @@ class ServingCheck(BaseComponent):
             examples: ImageExampleGen's `examples`.
             budgets: what serving may cost.
             requests: most for each batch size.
+            engine: auto: ONNX Runtime where it answers alike; tensorflow: the SavedModel alone.
             split: whose images are sent.
             infra_blessing: InfraValidator's `blessing`, which is to be obeyed as well; None: there is none.
         """
@@ -70,8 +82,9 @@ class ServingCheck(BaseComponent):
             infra_blessing=infra_blessing,
             budgets=json.dumps(asdict(budgets)),
             requests=requests,
+            engine=engine,
             split=split,
-            source_hash=source_hash(Path(__file__).parent),
+            source_hash=source_hash(*CODE),
             blessing=Channel(type=standard_artifacts.InfraBlessing),
         )
         super().__init__(spec=spec)

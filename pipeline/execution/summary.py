@@ -9,7 +9,7 @@ from rich.markup import escape
 from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.model_exporter.report import read_report as read_exports
-from components.serving_check.report import ServingReport, read_report
+from components.serving_check.report import ServingReport, engine_verdict, read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
 from pipeline.history.metadata import find_run
@@ -92,6 +92,9 @@ def _print_serving(console: Console, report: ServingReport) -> None:
         print_line(console, "serving", f"{latency}; {measured.size_mb:.1f} MB, in memory {measured.memory_mb:.0f} MB")
         if measured.difference is not None:
             print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
+    if report.engine:
+        latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in report.engine.latency_ms.items())
+        print_line(console, "engine", escape("; ".join(filter(None, (engine_verdict(report.engine), latency)))))
     for problem in report.problems:
         print_line(console, "refused", f"[red]{escape(problem)}[/]")
 
