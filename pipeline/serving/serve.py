@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "EFFNET_SERVE_TOKEN"
 MIB = 1024**2
+MAX_PIXELS = 50_000_000  # as data.max_pixels
 
 
 class ServeEngine(enum.StrEnum):
@@ -60,6 +61,9 @@ def serve(
     queue: Annotated[int, typer.Option(help="Images that may wait; more are answered 429.", min=1)] = 256,
     timeout: Annotated[float, typer.Option(help="Seconds for a request.", min=0.1)] = 30.0,
     max_body_mib: Annotated[float, typer.Option(help="Largest request, in MiB.", min=0.01)] = 64.0,
+    max_pixels: Annotated[
+        int | None, typer.Option(help="Of an image; as data.max_pixels, else 50 million.", min=1024, show_default=False)
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file of the certificate.", show_default=False)] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.", show_default=False)] = None,
     token_file: Annotated[
@@ -74,11 +78,12 @@ def serve(
     """
     if context.invoked_subcommand:
         return
-    settings = source.load()
+    # Folders that are named need no pipeline.yaml, so that a server needs nothing but its models.
+    settings = None if model else source.load()
     if engine is ServeEngine.tensorflow_serving:
         from pipeline.serving.tensorflow_serving import serve as start
 
-        start(settings, port)
+        start(settings or source.load(), port)
         return
     from pipeline.serving.server.run import Server, log_to_stderr, serve_until_stopped
     from pipeline.serving.server.security import read_token
@@ -99,7 +104,7 @@ def serve(
             queue=queue,
             timeout=timeout,
             body_bytes=int(max_body_mib * MIB),
-            max_pixels=settings.data.max_pixels,
+            max_pixels=max_pixels or (settings.data.max_pixels if settings else MAX_PIXELS),
         ),
         tls=(tls_cert, tls_key) if tls_cert and tls_key else None,
         token=read_token(token_file) if token_file else os.environ.get(TOKEN_VARIABLE, ""),
@@ -120,8 +125,8 @@ def serve(
     asyncio.run(serve_until_stopped(server_settings, started))
 
 
-def served_folders(settings: PipelineConfig, models: list[str], labels: list[str]) -> "tuple[ServedFolder, ...]":
-    """Reads --model and --label.
+def served_folders(settings: PipelineConfig | None, models: list[str], labels: list[str]) -> "tuple[ServedFolder, ...]":
+    """Reads --model and --label; without a --model it is the one of the settings.
 
     Raises:
       BadParameter: one of them is not written as it should be.
@@ -138,7 +143,8 @@ def served_folders(settings: PipelineConfig, models: list[str], labels: list[str
         if name in folders:
             raise typer.BadParameter(f"got two models of the name {name}")
         folders[name] = path
-    folders = folders or {settings.name: settings.push_path}
+    if settings:
+        folders[settings.name] = settings.push_path
     for path in folders.values():
         if not pushed_versions(path):
             raise NothingServed(f"no model is served from {path}; run `effnet run` first")

@@ -42,7 +42,5 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise UnsafeFile(
-            f"cannot use {certificate} with {key}: {error}; expected PEM files that belong together"
-        ) from error
+        raise UnsafeFile(f"cannot use {certificate} with {key}: {error}; expected PEM files of one pair") from error
     return context

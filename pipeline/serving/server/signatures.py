@@ -99,7 +99,8 @@ def feature_image(example: Any) -> bytes:
     Raises:
         ServingError: if there is not exactly one.
     """
-    values = example.features.feature[IMAGES].bytes_list.value if IMAGES in example.features.feature else ()
+    features = example.features.feature
+    values: Sequence[bytes] = features[IMAGES].bytes_list.value if IMAGES in features else []
     if len(values) != 1:
         raise invalid(f"Feature: {IMAGES} (data type: string) is required but could not be found.")
     return bytes(values[0])

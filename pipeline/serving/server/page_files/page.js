@@ -82,7 +82,7 @@ function showAnswer() {
     const bar = cell("span", cell("span", ""));
     bar.className = "bar";
     bar.ariaHidden = "true";
-    bar.firstChild.style.width = percent(probabilities[number]);
+    bar.firstChild.style.width = `${100 * probabilities[number]}%`;
     const name = cell("th", cell("bdi", names[number]));
     name.scope = "row";
     return [name, cell("td", bar), cell("td", percent(probabilities[number]))];
