@@ -157,3 +157,27 @@ def served_folders(settings: PipelineConfig | None, models: list[str], labels: l
             raise typer.BadParameter(f"got --label {text}, expected [NAME/]LABEL=VERSION, of {', '.join(folders)}")
         marks[name][mark] = int(version)
     return tuple(ServedFolder(name, path, marks[name]) for name, path in folders.items())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@configured
+def install(
+    context: typer.Context,
+    source: ConfigSource,
+    only_print: Annotated[bool, typer.Option("--print", help="Show it and write nothing.")] = False,
+) -> None:
+    """Have systemd start the server; takes the options of `effnet serve`, too.
+
+    For example: effnet serve install --host 0.0.0.0 --token-file token
+    """
+    from pipeline.serving.install import install as write
+    from pipeline.serving.install import serve_unit
+
+    settings = source.load()
+    # A mistyped option is an error now, not when the machine starts.
+    typer.main.get_command(app).make_context("effnet serve", list(context.args), resilient_parsing=False).close()
+    units = serve_unit(settings.name, source.path, source.overrides, context.args, Path.cwd())
+    if only_print:
+        print("\n".join(units.values()), end="")
+    else:
+        write(units, settings.name, source.path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.load import DEFAULT_PATH
 from tests.onnx_model import image
 
 pytestmark = pytest.mark.slow
@@ -35,6 +36,10 @@ def test_kserve(colours, tmp_path):
     )  # fmt: skip
     assert seen["predictions"][0]["class_name"] == "green"
     assert "400" in seen["broken"]
+    python = str(tmp_path / "env" / "bin" / "python")
+    manifest = str(DEFAULT_PATH.parent / "deploy" / "kserve.yaml")
+    done = subprocess.run([python, str(CLIENTS / "kserve_schema.py"), manifest], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_triton_is_refused_as_by_tensorflow_serving(colours, tmp_path):
