@@ -90,6 +90,10 @@ class Picture:
     format: str
     changes: tuple[str, ...]
 
+    def encoded(self, data: bytes) -> bytes:
+        """Returns bytes that TensorFlow reads as this picture: the original `data`, or a PNG if anything changed."""
+        return _as_png(self.image) if self.changes else data
+
 
 def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     """Decodes `data` completely and returns it in a form that TensorFlow reads correctly.
@@ -109,7 +113,7 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     picture = read_picture(data, max_pixels)
     gray = picture.image.convert("L")
     return NormalisedImage(
-        data=_as_png(picture.image) if picture.changes else data,
+        data=picture.encoded(data),
         format=picture.format,
         width=picture.image.width,
         height=picture.image.height,
