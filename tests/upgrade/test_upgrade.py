@@ -239,7 +239,7 @@ def test_models_of_the_earlier_version_are_served_again(upgraded):
 def test_clean_keeps_what_the_pushed_models_need(upgraded):
     before = upgraded.now("models")
     deleted = upgraded.now("clean", "--keep-runs", "1", "--yes")
-    assert deleted["deleted"] and all(not Path(entry["path"]).exists() for entry in deleted["artifacts"])
+    assert deleted["artifacts"] and all(not Path(entry["path"]).exists() for entry in deleted["artifacts"])
     assert upgraded.now("models") == before
     assert all(Path(model["record"]["model_uri"]).is_dir() for model in before)
     first = upgraded.before("models")[-1]["version"]
