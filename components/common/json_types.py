@@ -1,0 +1,11 @@
+"""JSON values, typed once."""
+
+from typing import Any, TypeAlias
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+"""Any JSON value."""
+
+JsonObject: TypeAlias = "dict[str, Json]"
+
+Parsed: TypeAlias = Any
+"""What `json.loads` or `yaml.safe_load` has read and nobody has checked yet."""
