@@ -8,4 +8,4 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 JsonObject: TypeAlias = "dict[str, Json]"
 
 Parsed: TypeAlias = Any
-"""What `json.loads` or `yaml.safe_load` has read and nobody has checked yet."""
+"""What `json.loads`, `yaml.safe_load`, SQLite or a command line has given and nobody has checked yet."""
