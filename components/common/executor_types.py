@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from tfx.types import Artifact
 
-Artifacts: TypeAlias = "dict[str, list[Artifact]]"
+Artifacts: TypeAlias = dict[str, list["Artifact"]]
 """Inputs or outputs by their names in the component's specification."""
 
 ExecProperties: TypeAlias = dict[str, Any]
