@@ -75,9 +75,13 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
             custom_config={**choices, **tuning_root, "tune": config.tune.model_dump()},
             **training,
         )
-        training["hyperparameters"] = tuner.outputs["best_hyperparameters"]
         tuning.append(tuner)
-    trainer = tfx.components.Trainer(run_fn="trainer.train.run_fn", custom_config=resumable, **training)
+    trainer = tfx.components.Trainer(
+        run_fn="trainer.train.run_fn",
+        hyperparameters=tuning[0].outputs["best_hyperparameters"] if tuning else None,
+        custom_config=resumable,
+        **training,
+    )
     served_model = ServedModel(push_path=config.push_path, candidate=trainer.outputs["model"])
     evaluator = GatedEvaluator(
         examples=examples.outputs["examples"],

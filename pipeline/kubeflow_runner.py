@@ -6,11 +6,14 @@
 As in local_runner.py, EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET holds overrides.
 """
 
+from components.common.json_types import JsonObject
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import config_from_environment
 
 
-def compile_pipeline(config: PipelineConfig, output_dir: str | None = None, output_filename: str | None = None) -> dict:
+def compile_pipeline(
+    config: PipelineConfig, output_dir: str | None = None, output_filename: str | None = None
+) -> JsonObject:
     """Writes the pipeline for the cluster and returns it as a PipelineJob.
 
     Raises:

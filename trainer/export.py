@@ -6,7 +6,7 @@ serialised tf.Examples of the ingest step; both run the Transform graph, so serv
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def export_model(
     class_names: Sequence[str],
     settings: TransformSettings,
     directory: str,
-    info: dict,
+    info: Mapping[str, object],
     images: Sequence[bytes],
 ) -> None:
     """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset.
@@ -117,7 +117,8 @@ def sample_images(file_patterns: Sequence[str], encoded: bool = True) -> list[by
 def ask(classify: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: Sequence[bytes]) -> list[list[float]]:
     """The probabilities of encoded images, (images, classes), in full precision on every device."""
     tf.config.experimental.enable_tensor_float_32_execution(False)  # it would cost three digits on a GPU
-    return classify(tf.constant(list(images)))["probabilities"].numpy().tolist()
+    probabilities: list[list[float]] = classify(tf.constant(list(images)))["probabilities"].numpy().tolist()
+    return probabilities
 
 
 def write_expected_answers(model_dir: str | Path, images: Sequence[bytes], probabilities: list[list[float]]) -> None:

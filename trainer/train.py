@@ -1,7 +1,5 @@
 """The Trainer component's module: `run_fn` trains EfficientNet on transformed images and exports it."""
 
-from typing import TYPE_CHECKING
-
 import keras
 import tensorflow_transform as tft
 
@@ -10,14 +8,11 @@ from trainer.export import export_model, sample_images
 from trainer.fit.loop import Training
 from trainer.fit.process import call_in_fresh_process
 from trainer.fit.progress_log import PROGRESS
-from trainer.job import TrainingJob
+from trainer.job import FnArgs, TrainingJob
 from trainer.recipes import choose_rates
 
-if TYPE_CHECKING:
-    from tfx.components.trainer.fn_args_utils import FnArgs
 
-
-def run_fn(fn_args: "FnArgs") -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """TFX's entry point: trains in a process of its own, see `train`."""
     call_in_fresh_process(train, TrainingJob.from_fn_args(fn_args))
 

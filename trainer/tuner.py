@@ -12,14 +12,14 @@ import dataclasses
 import datetime
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import keras_tuner
 import tensorflow as tf
 
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
 from trainer.fit.progress_log import PROGRESS
-from trainer.job import TrainingJob
+from trainer.job import FnArgs, TrainingJob
 from trainer.recipes import default_values, recipe_of
 from trainer.tuning.figure import trials_figure
 from trainer.tuning.oracles import make_oracle
@@ -31,12 +31,11 @@ from trainer.tuning.table import trials_csv
 from trainer.tuning.trials import TrialLoop, TrialRunner
 
 if TYPE_CHECKING:
-    from tfx.components.trainer.fn_args_utils import FnArgs
     from tfx.components.tuner.component import TunerFnResult
 
 # Say how much and where is searched, not what comes of a trial: with more of it, the finished trials still count.
 NOT_AN_INPUT = ("when", "trials", "minutes", "parallel")
-IMAGES = "images"  # in the configuration: the profile of the images, and their drift since earlier searches
+IMAGES: Final = "images"  # in the configuration: the profile of the images, and their drift since earlier searches
 NOMINAL_BATCH_SIZE = 32  # for the learning rate's default where `auto` is not decided yet; the search itself knows
 TABLE_FILE, FIGURE_FILE, SUMMARY_FILE = "trials.csv", "trials.svg", "search.json"
 
@@ -179,7 +178,7 @@ class SearchElsewhere(TrialLoop):
         return sum(record.attempts for record in self.records())
 
 
-def tuner_fn(fn_args: "FnArgs") -> "TunerFnResult":
+def tuner_fn(fn_args: FnArgs) -> "TunerFnResult":
     """TFX's entry point, see `SearchElsewhere`."""
     from tfx.components.tuner.component import TunerFnResult
 
@@ -223,7 +222,8 @@ def nominal_defaults(job: TrainingJob) -> dict[str, float]:
 
 def search_key(job: TrainingJob) -> str:
     """A hash of what decides the outcome of trials: data, space, recipe, seed and code."""
-    config = {name: value for name, value in job.config.items() if name != IMAGES}
+    config = job.config.copy()
+    config.pop(IMAGES, None)
     tune = {name: value for name, value in job.config["tune"].items() if name not in NOT_AN_INPUT}
     return dataclasses.replace(job, config={**config, "tune": tune}).key()
 

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import h5py
 import keras
 import numpy as np
 from keras.src.applications.efficientnet import BASE_WEIGHTS_PATH, WEIGHTS_HASHES
+from numpy.typing import NDArray
 
 from trainer.layers import IMAGENET_STDDEV
 
@@ -26,7 +27,7 @@ CLASSIFIER = "predictions"
 _VARIABLE = "model_variables/{}/.ATTRIBUTES/VARIABLE_VALUE"  # of a SavedModel, as `trainer.export` names them
 NORMALIZATION = "normalization"
 
-Arrays = Mapping[str, list[np.ndarray]]
+Arrays = Mapping[str, list[NDArray[np.generic]]]
 """Weights by layer name, in the layer's own order."""
 
 logger = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ def _read_keras3(file: h5py.File) -> Arrays:
     return layers
 
 
-def _strings(values: np.ndarray) -> list[str]:
+def _strings(values: Iterable[bytes | str]) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
@@ -194,7 +195,7 @@ def _assign(model: keras.Model, arrays: Arrays, path: Path) -> tuple[int, str | 
     return len(chosen), skipped
 
 
-def _true_variance(weights: list[np.ndarray]) -> list[np.ndarray]:
+def _true_variance(weights: list[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
     """Square the variance where it is the standard deviation, as in the published files (tensorflow#49930)."""
     mean, variance, count = weights
     return [mean, np.square(variance) if np.allclose(variance, IMAGENET_STDDEV) else variance, count]

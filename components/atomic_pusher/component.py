@@ -5,7 +5,7 @@ from pathlib import Path
 from tfx.components import Pusher
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.proto import pusher_pb2
-from tfx.types import BaseChannel
+from tfx.types import BaseChannel, standard_artifacts
 
 from components.atomic_pusher.driver import Driver
 from components.atomic_pusher.executor import Executor
@@ -24,11 +24,11 @@ class AtomicPusher(Pusher):
 
     def __init__(
         self,
-        model: BaseChannel,
-        model_blessing: BaseChannel,
+        model: BaseChannel[standard_artifacts.Model],
+        model_blessing: BaseChannel[standard_artifacts.ModelBlessing],
         push_path: str,
         keep: int,
-        infra_blessing: BaseChannel | None = None,
+        infra_blessing: BaseChannel[standard_artifacts.InfraBlessing] | None = None,
     ):
         """Describes a push.
 

@@ -1,8 +1,8 @@
 """The model card: what a person wants to know of a pushed model, in Markdown, beside it."""
 
 from collections.abc import Iterable
-from typing import Any
 
+from components.common.model_info import ModelInfo
 from components.gated_evaluator.verdict import GateVerdict
 from components.serving_check.report import ServingReport
 
@@ -11,7 +11,7 @@ CARD_FILE = "assets.extra/model_card.md"
 TOLD_APART = ("classes", "variant", "image_size")
 
 
-def make_card(info: dict[str, Any], verdict: GateVerdict, serving: ServingReport | None, model_uri: str) -> str:
+def make_card(info: ModelInfo, verdict: GateVerdict, serving: ServingReport | None, model_uri: str) -> str:
     """Returns the card.
 
     Args:

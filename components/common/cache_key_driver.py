@@ -1,8 +1,6 @@
 """The driver of nodes whose cache key must hold more than their inputs and settings, such as what is served now."""
 
 import abc
-from collections.abc import Mapping
-from typing import Any
 
 from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration import data_types, data_types_utils, metadata
@@ -11,7 +9,7 @@ from tfx.orchestration.portable import data_types as portable_data_types
 from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import Artifact, BaseChannel
 
-Artifacts = Mapping[str, list[Artifact]]
+from components.common.executor_types import Artifacts, ExecProperties, Parameters
 
 
 class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
@@ -28,16 +26,16 @@ class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 
     @abc.abstractmethod
-    def parameters(self, inputs: Artifacts, exec_properties: Mapping[str, Any]) -> dict[str, str]:
+    def parameters(self, inputs: Artifacts, exec_properties: Parameters) -> dict[str, str]:
         """Returns the further parameters, by the names in the component's specification."""
 
     def resolve_input_artifacts(
         self,
-        input_dict: dict[str, BaseChannel],
-        exec_properties: dict[str, Any],
+        input_dict: dict[str, BaseChannel[Artifact]],
+        exec_properties: ExecProperties,
         driver_args: data_types.DriverArgs,
         pipeline_info: data_types.PipelineInfo,
-    ) -> dict[str, list[Artifact]]:
+    ) -> Artifacts:
         """Resolves the inputs and, now that they are known, adds the parameters to `exec_properties`."""
         artifacts = super().resolve_input_artifacts(input_dict, exec_properties, driver_args, pipeline_info)
         exec_properties.update(self.parameters(artifacts, exec_properties))

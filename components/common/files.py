@@ -10,7 +10,10 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystems import FileSystems
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 COPY_BYTES = 1 << 20
@@ -26,7 +29,7 @@ def join(folder: str, *parts: str) -> str:
     return "/".join([folder.rstrip("/"), *parts])
 
 
-def storages() -> Any:
+def storages() -> "type[FileSystems]":
     """Beam's file systems, ready: S3's fails as long as nobody has set options, which otherwise a pipeline does."""
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -194,4 +197,4 @@ def exists(path: str) -> bool:
     """Tells whether a file or a folder is there."""
     if not is_remote(path):
         return Path(path).exists()
-    return storages().exists(path)
+    return bool(storages().exists(path))

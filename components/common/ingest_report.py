@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from components.common import files
 from components.common.errors import DataError
+from components.common.json_types import Parsed
 
 CLASSES_FILE = "classes.json"
 QUARANTINE_FILE = "quarantine.jsonl"
@@ -112,7 +113,7 @@ def read_quarantine(uri: str) -> list[dict[str, str]]:
         raise DataError(f"cannot read {path} ({error}): run the ingest again") from error
 
 
-def _read_json(path: str):
+def _read_json(path: str) -> Parsed:
     try:
         return json.loads(files.read_bytes(path))
     except (OSError, ValueError) as error:

@@ -7,15 +7,16 @@ from pathlib import Path
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts, profile
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.data_gate.driver import Driver
 from components.data_gate.executor import Executor
 
 
-class DataGateSpec(ComponentSpec):
+class DataGateSpec(TypedSpec):
     """What goes in and out of DataGate."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -50,11 +51,11 @@ class DataGate(BaseComponent):
 
     def __init__(
         self,
-        anomalies: BaseChannel,
-        report: BaseChannel,
+        anomalies: BaseChannel[standard_artifacts.ExampleAnomalies],
+        report: BaseChannel[artifacts.IngestReport],
         max_bad_fraction: float,
         min_images_per_class: int,
-        statistics: BaseChannel | None = None,
+        statistics: BaseChannel[standard_artifacts.ExampleStatistics] | None = None,
         drift: Mapping[str, float] | None = None,
         push_path: str = "",
         max_class_imbalance: float = 100.0,

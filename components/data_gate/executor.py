@@ -1,12 +1,12 @@
 """Asks for the verdict on the data for TFX."""
 
 import json
-from typing import Any
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 
 from components.common import files
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import read_summary
 from components.common.profile import find_drift, read_profile
 from components.data_gate.driver import SERVED
@@ -27,9 +27,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `anomalies`, `report` and, if they are given, `statistics`; writes `verdict`.
 

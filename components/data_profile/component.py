@@ -6,14 +6,15 @@ from pathlib import Path
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts, profile
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.data_profile.executor import Executor
 
 
-class DataProfileSpec(ComponentSpec):
+class DataProfileSpec(TypedSpec):
     """What goes in and out of DataProfile."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {"source_hash": ExecutionParameter(type=str)}
@@ -30,7 +31,9 @@ class DataProfile(BaseComponent):
     SPEC_CLASS = DataProfileSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, report: BaseChannel, pushed_model: BaseChannel):
+    def __init__(
+        self, report: BaseChannel[artifacts.IngestReport], pushed_model: BaseChannel[standard_artifacts.PushedModel]
+    ):
         """Describes the step.
 
         Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.components import Evaluator
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
-from tfx.types import BaseChannel, standard_component_specs
+from tfx.types import BaseChannel, standard_artifacts, standard_component_specs
 
 from components.common.source_hash import source_hash
 from components.gated_evaluator import extractors
@@ -31,12 +31,12 @@ class GatedEvaluator(Evaluator):
 
     def __init__(
         self,
-        examples: BaseChannel,
-        model: BaseChannel,
-        baseline_model: BaseChannel,
+        examples: BaseChannel[standard_artifacts.Examples],
+        model: BaseChannel[standard_artifacts.Model],
+        baseline_model: BaseChannel[standard_artifacts.Model],
         eval_config: config_pb2.EvalConfig,
         example_splits: Sequence[str] = ("eval",),
-        schema: BaseChannel | None = None,
+        schema: BaseChannel[standard_artifacts.Schema] | None = None,
         rules: Rules | None = None,
     ):
         """Describes an evaluation.

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from components.common.errors import DataError
 from components.common.ingest_report import IngestSummary
@@ -138,7 +138,7 @@ def _uneven(written: Mapping[str, Mapping[str, int]], given_splits: Collection[s
     return [f"uneven splits (near copies and groups stay together; another `seed` cuts anew): {_some(found)}"]
 
 
-def _some(names) -> str:
+def _some(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     return ", ".join(listed[:SHOWN]) + more

@@ -7,9 +7,10 @@ from pathlib import Path
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
@@ -17,7 +18,7 @@ from components.image_example_gen.sources.spans import SpanRule
 from components.image_example_gen.split import SplitRule
 
 
-class ImageExampleGenSpec(ComponentSpec):
+class ImageExampleGenSpec(TypedSpec):
     """What goes in and out of ImageExampleGen."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {

@@ -5,7 +5,6 @@ import json
 import logging
 import time
 from dataclasses import astuple
-from typing import Any
 
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -14,7 +13,9 @@ from tfx.types import Artifact, artifact_utils
 
 from components.common import files
 from components.common.example_counts import note_counts
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import write_report
+from components.common.json_types import Parsed
 from components.image_example_gen.balance import Counts, summarise
 from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
 from components.image_example_gen.first_pass import Survey
@@ -34,9 +35,9 @@ class Executor(BaseBeamExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `path` and fills the artifacts `examples` and `report`; the parameters are ImageExampleGen's.
 
@@ -86,14 +87,16 @@ class Executor(BaseBeamExecutor):
             build_index(pipeline, source.shards, IndexShard(source.root, features, unpacked), index_path)
         return read_index(index_path, source.shards)
 
-    def _read_images(self, plan: IngestPlan, steps: Steps, seed: int, examples: Artifact) -> tuple[Counts, list[dict]]:
+    def _read_images(
+        self, plan: IngestPlan, steps: Steps, seed: int, examples: Artifact
+    ) -> tuple[Counts, list[dict[str, str]]]:
         """Returns the counters and the quarantined files."""
         images_path, outcome_path = (files.join(self._get_tmp_dir(), f"{name}.jsonl") for name in ("images", "outcome"))
         files.write_text(images_path, "".join(f"{json.dumps(astuple(image))}\n" for image in mixed(plan.images, seed)))
         split_uris = {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
         with self._make_beam_pipeline() as pipeline:
             build_ingest(pipeline, images_path, steps, split_uris, outcome_path)
-        outcomes: dict[str, list] = {"count": [], "quarantine": []}
+        outcomes: dict[str, list[Parsed]] = {"count": [], "quarantine": []}
         for line in files.read_bytes(outcome_path).splitlines():
             kind, value = json.loads(line)
             outcomes[kind].append(value)

@@ -5,12 +5,12 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
 from components.common import files
+from components.common.beam_types import Emitted, Tagged
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
 from components.image_example_gen.images.integrity import ImageError
@@ -85,7 +85,7 @@ class Survey(beam.DoFn):
         """Starts this worker's clock."""
         self._progress = FirstPassProgress(self._total)
 
-    def process(self, file: ImageFile) -> Iterator[Any]:
+    def process(self, file: ImageFile) -> Iterator[Emitted]:
         """Yields the outputs for one file."""
         self._progress.step()
         yield count(IN, SURVEY)
@@ -103,12 +103,12 @@ class Survey(beam.DoFn):
             yield Surveyed(file, hashlib.sha256(data).hexdigest(), replace(image, data=b""))
 
 
-def count(*names: str) -> beam.pvalue.TaggedOutput:
+def count(*names: str) -> Tagged:
     """Returns an element of "counts"."""
     return beam.pvalue.TaggedOutput("counts", names)
 
 
-def reject(step: str, file: ImageFile, reason: str, message: str) -> Iterator[beam.pvalue.TaggedOutput]:
+def reject(step: str, file: ImageFile, reason: str, message: str) -> Iterator[Tagged]:
     """Yields a file's line of the quarantine and its counter."""
     yield beam.pvalue.TaggedOutput("quarantine", Rejected(file.path, reason, message))
     yield count(REJECTED, step, reason)

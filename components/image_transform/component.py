@@ -1,13 +1,26 @@
 """ImageTransform as a TFX component."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict, Unpack
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.types import BaseChannel, standard_artifacts
 
 from components.common.source_hash import source_hash
 from components.image_transform.executor import Executor
+
+
+class TransformArguments(TypedDict, total=False):
+    """The arguments of TFX's Transform that this project gives."""
+
+    examples: Required[BaseChannel[standard_artifacts.Examples]]
+    schema: Required[BaseChannel[standard_artifacts.Schema]]
+    preprocessing_fn: str
+    splits_config: tfx.proto.SplitsConfig
+    materialize: bool
+    disable_statistics: bool
 
 
 class ImageTransform(tfx.components.Transform):
@@ -18,7 +31,7 @@ class ImageTransform(tfx.components.Transform):
 
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
 
-    def __init__(self, custom_config: dict[str, Any], **arguments: Any):
+    def __init__(self, custom_config: Mapping[str, object], **arguments: Unpack[TransformArguments]):
         """Describes the step.
 
         Args:

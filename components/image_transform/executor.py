@@ -4,8 +4,6 @@ import functools
 import importlib
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
 
 from google.protobuf import json_format
 from tfx.components.transform import executor as tfx_transform
@@ -14,7 +12,8 @@ from tfx.types import Artifact, artifact_utils
 
 from components.common import files
 from components.common.example_counts import count_stored, note_counts, noted_counts, read_counts
-from components.image_transform.forecast import check_room, forecast
+from components.common.executor_types import Artifacts, ExecProperties
+from components.image_transform.forecast import Preprocessing, check_room, forecast
 
 _progress = logging.getLogger("effnet.progress")
 
@@ -24,9 +23,9 @@ class Executor(tfx_transform.Executor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """As TFX's Transform, whose parameters these are.
 
@@ -63,7 +62,7 @@ class Executor(tfx_transform.Executor):
             raise RuntimeError(f"examples were lost: Transform stored {', '.join(lost)}")
 
 
-def _preprocessing(exec_properties: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _preprocessing(exec_properties: ExecProperties) -> Preprocessing:
     module, _, name = exec_properties["preprocessing_fn"].rpartition(".")
     function = getattr(importlib.import_module(module), name)
     return functools.partial(function, custom_config=json.loads(exec_properties["custom_config"]))

@@ -7,14 +7,15 @@ from pathlib import Path
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.model_exporter.executor import Executor
 
 
-class ModelExporterSpec(ComponentSpec):
+class ModelExporterSpec(TypedSpec):
     """What goes in and out of ModelExporter."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -43,8 +44,8 @@ class ModelExporter(BaseComponent):
 
     def __init__(
         self,
-        pushed_model: BaseChannel,
-        examples: BaseChannel,
+        pushed_model: BaseChannel[standard_artifacts.PushedModel],
+        examples: BaseChannel[standard_artifacts.Examples],
         formats: Sequence[str],
         representative_images: int,
         max_accuracy_drop: float,

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types import Artifact, BaseChannel, Channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.run_report.executor import Executor
 from components.run_report.sources import ReportSettings
 
 
-class RunReportSpec(ComponentSpec):
+class RunReportSpec(TypedSpec):
     """What goes in and out of RunReport."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -50,7 +51,7 @@ class RunReport(BaseComponent):
     SPEC_CLASS = RunReportSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, settings: ReportSettings, explain_fn: str, **inputs: BaseChannel | None):
+    def __init__(self, settings: ReportSettings, explain_fn: str, **inputs: BaseChannel[Artifact] | None):
         """Describes a report.
 
         Args:

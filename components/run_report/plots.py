@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -19,8 +19,12 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from components.run_report.analysis import Bin
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 # Stand-ins that are replaced in the SVG: the page's own ink, faint ink and paper.
 INK, FAINT, PAPER = "#010203", "#040506", "#070809"
@@ -28,7 +32,7 @@ REPLACED = {INK: "currentColor", FAINT: "var(--line)", PAPER: "var(--paper)"}
 # Readable on white and on near-black, and apart for the colour-blind (Okabe and Ito, 2008).
 COLOURS = ("#2b8cc4", "#e08a1e", "#2aa37a", "#c76a9f")
 MATRIX_COLOURS = LinearSegmentedColormap.from_list("matrix", [(0.17, 0.55, 0.77, 0.0), (0.17, 0.55, 0.77, 0.8)])
-STYLE: dict[Any, Any] = {
+STYLE: "dict[RcKeyType, object]" = {
     "axes.edgecolor": FAINT,
     "axes.facecolor": "none",
     "axes.grid": True,
@@ -100,7 +104,7 @@ def shares(title: str, kinds: Sequence[str], series: Mapping[str, Sequence[float
         return _svg(figure, title)
 
 
-def confusion(title: str, matrix: np.ndarray, names: Sequence[str]) -> Markup:
+def confusion(title: str, matrix: NDArray[np.int64], names: Sequence[str]) -> Markup:
     """Draws actual by predicted classes, coloured by the share of the actual class; int (classes, classes)."""
     side = min(max(1.6 + 0.3 * len(names), 3.4), 9.0)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -136,7 +140,7 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
         return _svg(figure, title)
 
 
-def confidences(title: str, right: np.ndarray, wrong: np.ndarray) -> Markup:
+def confidences(title: str, right: NDArray[np.float32], wrong: NDArray[np.float32]) -> Markup:
     """Draws how sure the model was, of its right and of its wrong answers."""
     with _figure(title, 4.6, 2.9) as (figure, axes):
         axes.hist([right, wrong], bins=[edge / 20 for edge in range(21)], stacked=True, label=["right", "wrong"])

@@ -6,14 +6,15 @@ from pathlib import Path
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.served_model.driver import Driver
 from components.served_model.executor import Executor
 
 
-class ServedModelSpec(ComponentSpec):
+class ServedModelSpec(TypedSpec):
     """What goes in and out of ServedModel."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -38,7 +39,7 @@ class ServedModel(BaseComponent):
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
     DRIVER_CLASS = Driver
 
-    def __init__(self, push_path: str, candidate: BaseChannel):
+    def __init__(self, push_path: str, candidate: BaseChannel[standard_artifacts.Model]):
         """Describes where to look.
 
         Args:

@@ -8,14 +8,15 @@ from pathlib import Path
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.serving_check.executor import Executor
 from components.serving_check.verdict import Budgets
 
 
-class ServingCheckSpec(ComponentSpec):
+class ServingCheckSpec(TypedSpec):
     """What goes in and out of ServingCheck."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -47,12 +48,12 @@ class ServingCheck(BaseComponent):
 
     def __init__(
         self,
-        model: BaseChannel,
-        examples: BaseChannel,
+        model: BaseChannel[standard_artifacts.Model],
+        examples: BaseChannel[standard_artifacts.Examples],
         budgets: Budgets,
         requests: int,
         split: str = "eval",
-        infra_blessing: BaseChannel | None = None,
+        infra_blessing: BaseChannel[standard_artifacts.InfraBlessing] | None = None,
     ):
         """Describes a check.
 

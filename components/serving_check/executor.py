@@ -3,14 +3,14 @@
 import json
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.common import files
+from components.common.executor_types import Artifacts, ExecProperties
 from components.serving_check.check import check
 from components.serving_check.report import write_report
 from components.serving_check.verdict import Budgets
@@ -28,9 +28,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `model`, `examples` and, if it is given, `infra_blessing`; writes `blessing`."""
         self._log_startup(input_dict, output_dict, exec_properties)

@@ -6,14 +6,15 @@ from pathlib import Path
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.study_report.executor import Executor
 
 
-class StudyReportSpec(ComponentSpec):
+class StudyReportSpec(TypedSpec):
     """What goes in and out of StudyReport, but for its inputs, of which there are as many as trainings."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -46,7 +47,13 @@ class StudyReport(BaseComponent):
     SPEC_CLASS = StudyReportSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, experiment: str, write_fn: str, source: str, model_runs: Sequence[BaseChannel]):
+    def __init__(
+        self,
+        experiment: str,
+        write_fn: str,
+        source: str,
+        model_runs: Sequence[BaseChannel[standard_artifacts.ModelRun]],
+    ):
         """Describes the step.
 
         Args:

@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts, standard_component_specs
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import json_utils
 
 from components.common import artifacts
+from components.common.component_spec import TypedSpec
 from components.common.source_hash import source_hash
 from components.tuner.executor import Executor
 
 
-class TunerSpec(ComponentSpec):
+class TunerSpec(TypedSpec):
     """TFX's own, with the ingest's report."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = standard_component_specs.TunerSpec.PARAMETERS
@@ -41,13 +41,13 @@ class Tuner(BaseComponent):
     def __init__(
         self,
         tuner_fn: str,
-        examples: BaseChannel,
-        transform_graph: BaseChannel,
-        schema: BaseChannel,
-        report: BaseChannel,
+        examples: BaseChannel[standard_artifacts.Examples],
+        transform_graph: BaseChannel[standard_artifacts.TransformGraph],
+        schema: BaseChannel[standard_artifacts.Schema],
+        report: BaseChannel[artifacts.IngestReport],
         train_args: tfx.proto.TrainArgs,
         eval_args: tfx.proto.EvalArgs,
-        custom_config: dict[str, Any],
+        custom_config: Mapping[str, object],
     ):
         """Describes a search.
 

@@ -7,11 +7,11 @@ nearest valid one.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from components.common.json_types import Parsed
 from pipeline.config.errors import explain, key_lines
 from pipeline.config.model import ConfigError, PipelineConfig
 from trainer.settings import NO_FILE
@@ -117,18 +117,18 @@ def _absolute(path: str, base: Path) -> str:
     return path if "://" in path or path in NO_FILE else str((base / Path(path).expanduser()).resolve())
 
 
-def _resolve_paths(document: dict, base: Path) -> None:
+def _resolve_paths(document: dict[str, Parsed], base: Path) -> None:
     """Makes the path values of `document` absolute, in place."""
     for dotted in PATH_KEYS:
         *sections, key = dotted.split(".")
-        section: Any = document
+        section: Parsed = document
         for name in sections:
             section = section.get(name) if isinstance(section, dict) else None
         if isinstance(section, dict) and isinstance(section.get(key), str):
             section[key] = _absolute(section[key], base)
 
 
-def _apply_override(document: dict, override: str) -> None:
+def _apply_override(document: dict[str, Parsed], override: str) -> None:
     """Sets one value of `document`, in place, from `section.key=value`."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
@@ -143,7 +143,7 @@ def _apply_override(document: dict, override: str) -> None:
     if dotted in PATH_KEYS and isinstance(value, str):
         value = _absolute(value, Path.cwd())
     *sections, key = dotted.split(".")
-    section: Any = document
+    section: Parsed = document
     for name in sections:
         if section.get(name) is None:
             section[name] = {}

@@ -5,7 +5,6 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -24,7 +23,7 @@ class _Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def handling(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+def handling(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     """Has `handler` take these signals, and puts back what took them before."""
     previous = {number: signal.signal(number, handler) for number in numbers}
     try:

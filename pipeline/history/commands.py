@@ -111,9 +111,11 @@ def compare(
         return
     table = Table("", f"run {one}", f"run {other}", "change")
     for difference in differences:
-        values = (difference.one, difference.other)
-        change = f"{values[1] - values[0]:+.4g}" if all(isinstance(value, int | float) for value in values) else ""
-        table.add_row(escape(difference.name), *(escape(_shown(value)) for value in values), change)
+        before, after = difference.one, difference.other
+        change = ""
+        if isinstance(before, int | float) and isinstance(after, int | float):
+            change = f"{after - before:+.4g}"
+        table.add_row(escape(difference.name), escape(_shown(before)), escape(_shown(after)), change)
     print_table(table)
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
 from components.atomic_pusher.store import pushed_models
 from components.common import files
+from components.common.json_types import Json
 from components.served_model.record import read_record
 from pipeline.config.model import PipelineConfig
 from pipeline.history.metadata import node_of, open_store
@@ -38,7 +38,7 @@ class Made:
 
     step: str
     at: str
-    parameters: dict[str, Any]
+    parameters: dict[str, Json]
     inputs: list[str]
     outputs: list[str]
 
@@ -85,7 +85,7 @@ def steps_behind(database: Path, artifact_id: int) -> Iterator[Made]:
 
 
 def _cached(execution: metadata_store_pb2.Execution) -> bool:
-    return execution.last_known_state == metadata_store_pb2.Execution.CACHED
+    return bool(execution.last_known_state == metadata_store_pb2.Execution.CACHED)
 
 
 def _made(store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution) -> Made:
@@ -101,11 +101,12 @@ def _made(store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution) ->
     )
 
 
-def _plain(value: metadata_store_pb2.Value) -> Any:
-    found = getattr(value, value.WhichOneof("value"))
+def _plain(value: metadata_store_pb2.Value) -> Json:
+    found: Json = getattr(value, value.WhichOneof("value"))
     if isinstance(found, str) and found[:1] in ("{", "["):
         try:
-            return json.loads(found)
+            parsed: Json = json.loads(found)
+            return parsed
         except json.JSONDecodeError:
             return found
     return found

@@ -103,7 +103,7 @@ def node_of(store: mlmd.MetadataStore, execution_id: int) -> str:
     """The id of the component that an execution is of."""
     node_type = store.get_context_type("node").id
     nodes = [context.name for context in store.get_contexts_by_execution(execution_id) if context.type_id == node_type]
-    return nodes[0].rpartition(".")[2]
+    return str(nodes[0].rpartition(".")[2])
 
 
 def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Context) -> RunRecord:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from components.common import files
 from components.common.ingest_report import IngestSummary, read_summary
+from components.common.json_types import Json
 from components.common.metrics import EXAMPLES, METRIC_NAMES
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
@@ -106,8 +106,8 @@ class Difference:
     """A value that two runs do not share; None where a run has none."""
 
     name: str
-    one: Any
-    other: Any
+    one: object
+    other: object
 
 
 def compare(config: PipelineConfig, one: RunRecord, other: RunRecord) -> list[Difference]:
@@ -118,7 +118,7 @@ def compare(config: PipelineConfig, one: RunRecord, other: RunRecord) -> list[Di
     return [pair for pair in pairs if pair.one != pair.other]
 
 
-def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, Any]]:
+def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, object]]:
     line = line_of(config, run)
     yield "result", f"{line.result} {line.version or line.why}"
     if verdict := verdict_of(run):
@@ -133,14 +133,15 @@ def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, Any]]
     yield from flatten(configuration_of(config, run))
 
 
-def configuration_of(config: PipelineConfig, run: RunRecord) -> dict[str, Any]:
+def configuration_of(config: PipelineConfig, run: RunRecord) -> dict[str, Json]:
     """What the run was configured with; empty if it left no report."""
     report = find_report(config, run)
     path = report.with_name(CONFIGURATION_FILE) if report else None
-    return yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}
+    values: dict[str, Json] = yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}
+    return values
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yields ("section.key", value) of nested sections."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:

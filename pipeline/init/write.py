@@ -3,13 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from components.image_example_gen.sources.spans import PLACEHOLDER
 from pipeline.config.load import DEFAULT_PATH
-from pipeline.init.suggestions import Suggestion
+from pipeline.init.suggestions import Scalar, Suggestion
 
 NOT_IN_A_NAME = re.compile(r"[^a-z0-9_-]+")
 
@@ -47,7 +46,7 @@ def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggesti
     return f"{comments}\n{text}"
 
 
-def with_values(text: str, values: Mapping[str, Any]) -> str:
+def with_values(text: str, values: Mapping[str, Scalar]) -> str:
     """A YAML text of nested blocks with other scalars; comments, order and all else stay.
 
     Args:
@@ -76,7 +75,7 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Scalar) -> str:
     """A value on one line of YAML, quoted where it has to be."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.common import files
 from pipeline.config.model import PipelineConfig
@@ -12,6 +12,7 @@ from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
+    from tfx.dsl.components.base.base_node import BaseNode
 
 # Argo's rule for the names of tasks; a pipeline's name also becomes part of pods' names.
 TASK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,120}")
@@ -76,7 +77,7 @@ def check_pipeline(pipeline: "tfx.dsl.Pipeline", config: PipelineConfig) -> None
             raise KubeflowError(f"runners.kubeflow.resources.{name}: no such step; {hint}")
 
 
-def _problem(node: Any) -> str | None:
+def _problem(node: "BaseNode") -> str | None:
     from tfx.components import FileBasedExampleGen, InfraValidator
     from tfx.dsl.components.common.resolver import Resolver
     from tfx.dsl.placeholder.placeholder import Placeholder

@@ -6,7 +6,7 @@ The local commands and the pipelines of scaling/pipeline.py answer the same ques
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from components.common.human_format import counted
 from components.common.source_hash import source_hash
@@ -17,7 +17,7 @@ from trainer.compound.matched_flops import BASE, ScaledNetwork, scaled_networks
 from trainer.cost import network_cost, same_network
 from trainer.recipes import published_rates, recipe_of
 from trainer.scaling import BASE_RESOLUTION, VARIANTS
-from trainer.settings import ModelSettings, Settings
+from trainer.settings import ModelSettings, Settings, TrainingConfig
 
 SAME = " = "  # between the names, and the groups, of one network
 
@@ -99,6 +99,15 @@ class Experiment(Settings):
     seeds: tuple[int, ...]
     networks: tuple[Network, ...]
     base: str | None = None
+
+
+class CommonFields(TypedDict):
+    """The fields of an `Experiment` that are the same for a study and a comparison."""
+
+    recipe: str
+    source: str
+    epochs: int
+    seeds: tuple[int, ...]
 
 
 def study_experiment(
@@ -195,7 +204,7 @@ def check_fair(config: PipelineConfig, pretrained: bool = False) -> None:
         )
 
 
-def training_config(config: PipelineConfig, effort: Effort, network: Network, latency: bool = True) -> dict[str, Any]:
+def training_config(config: PipelineConfig, effort: Effort, network: Network, latency: bool = True) -> TrainingConfig:
     """A TrainingJob's `config` for a network, by the recipe of the configuration.
 
     The dropout is the same for all unless `train` sets it: they are to differ in nothing but their shape.
@@ -270,7 +279,7 @@ def _backbone(name: str, backbone: Backbone, model: ModelSettings) -> Network:
     )
 
 
-def _common(config: PipelineConfig, effort: Effort) -> dict[str, Any]:
+def _common(config: PipelineConfig, effort: Effort) -> CommonFields:
     return {
         "recipe": f"{config.train.recipe}, {counted(effort.epochs, 'epoch')}, batches of {config.train.batch_size}",
         "source": config.data.path,

@@ -4,11 +4,11 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -24,7 +24,7 @@ from pipeline.scale.results import (
     rows_of,
     total_seconds,
 )
-from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
+from pipeline.scale.runner import Plan, ScaleRun, announce, read_plan, write_plan
 from pipeline.terminal import compact_table, print_line, print_table
 from trainer.compound.forecast import Timing
 from trainer.compound.grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
@@ -144,7 +144,7 @@ def _key(candidates: Sequence["Candidate"], effort: Effort, grid: Grid) -> str:
 
 
 def _plan(
-    plan: Mapping[str, Any],
+    plan: Plan,
     candidates: list["Candidate"],
     effort: Effort,
     grid: Grid,

@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -166,9 +166,9 @@ def run_on_kubeflow(config: PipelineConfig, effort: Effort, experiment: Experime
         name = compile_pipeline(config, effort, experiment, package)
         known = [pipeline.display_name for pipeline in kubeflow.pipelines()]
         (kubeflow.update if name in known else kubeflow.create)(name, package)
-    run: Any = kubeflow.start(name, {})
+    run = kubeflow.start(name, {})
     print_line(console, "pipeline", f"{name}, run {run.run_id}")
-    return run.run_id
+    return str(run.run_id)
 
 
 def _identifier(name: str) -> str:

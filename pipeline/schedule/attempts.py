@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+
+from components.common.json_types import Parsed
 
 NOT_SENT = "not sent: "  # how `Attempt.alert` begins where somebody could not be told
 
@@ -100,7 +101,7 @@ class Attempt:
         """Whether somebody is still to be told."""
         return self.settled and (not self.alert or self.alert.startswith(NOT_SENT))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Parsed]:
         """Plain values."""
         values = {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(self).items()

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from components.common.json_types import Parsed
 from pipeline.config.schedule import FOLDER
 from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 
@@ -136,11 +136,11 @@ class AttemptDatabase:
         return known
 
 
-def _text(value: Any) -> Any:
+def _text(value: object) -> object:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
-def _attempt(row: tuple) -> Attempt:
+def _attempt(row: tuple[Parsed, ...]) -> Attempt:
     identity, *columns, rest = row
     values = {**json.loads(rest), **dict(zip(_COLUMNS, columns, strict=True)), "id": identity}
     times = {name: datetime.fromisoformat(values[name]) for name in ("slot", "started", "ended") if values.get(name)}

@@ -68,7 +68,7 @@ def run_child(
             watch()
 
 
-def end_group(group: int, child: subprocess.Popen | None = None) -> None:
+def end_group(group: int, child: subprocess.Popen[bytes] | None = None) -> None:
     """Ends all processes of a group: by request, and if they do not follow by force."""
     if not _signal(group, signal.SIGTERM):
         return

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from components.common import files
 from components.common.model_info import read_model_info
-from components.image_example_gen.images.codec import ImageError, normalise_image
+from components.image_example_gen.images.codec import normalise_image
+from components.image_example_gen.images.integrity import ImageError
 from components.served_model.versions import pushed_versions
 from pipeline.config.model import PipelineConfig
 

@@ -4,10 +4,21 @@ As dag.py, this loads TFX when it is called and not when it is imported.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from components.common.source_hash import source_hash
 from pipeline.config.model import PipelineConfig
+
+if TYPE_CHECKING:
+    from tfx.components import ExampleValidator, StatisticsGen
+    from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+    from tfx.types import BaseChannel
+    from tfx.types.standard_artifacts import Examples, Schema, TransformGraph
+
+    from components.curated_schema.component import CuratedSchema
+    from components.data_gate.component import DataGate
+    from components.image_example_gen.component import ImageExampleGen
+    from components.image_transform.component import ImageTransform
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
@@ -16,11 +27,21 @@ SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
 class DataSteps(NamedTuple):
     """The steps before Transform, in their order."""
 
-    examples: Any
-    schema: Any
-    statistics: Any
-    validator: Any
-    gate: Any
+    examples: "ImageExampleGen"
+    schema: "CuratedSchema"
+    statistics: "StatisticsGen"
+    validator: "ExampleValidator"
+    gate: "DataGate"
+
+
+class TrainingInputs(TypedDict):
+    """What Tuner and Trainer are given of the data, by the names of their arguments."""
+
+    examples: "BaseChannel[Examples]"
+    transform_graph: "BaseChannel[TransformGraph]"
+    schema: "BaseChannel[Schema]"
+    train_args: "TrainArgs"
+    eval_args: "EvalArgs"
 
 
 def data_steps(config: PipelineConfig) -> DataSteps:
@@ -67,13 +88,13 @@ def data_steps(config: PipelineConfig) -> DataSteps:
     return DataSteps(examples, schema, statistics, validator, gate)
 
 
-def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> Any:
+def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> "ImageTransform":
     """Wires Transform, which resizes to `side` pixels what the gate lets pass."""
     from tfx import v1 as tfx
 
     from components.image_transform.component import ImageTransform
 
-    transform = ImageTransform(
+    transform: ImageTransform = ImageTransform(
         examples=data.examples.outputs["examples"],
         schema=data.schema.outputs["schema"],
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
@@ -91,7 +112,7 @@ def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> Any:
     return transform
 
 
-def training_inputs(config: PipelineConfig, data: DataSteps, transform: Any) -> dict[str, Any]:
+def training_inputs(config: PipelineConfig, data: DataSteps, transform: "ImageTransform") -> TrainingInputs:
     """What Tuner and Trainer are given of the data: they train on the train split and watch the val split."""
     from tfx import v1 as tfx
 

@@ -1,10 +1,10 @@
 """What the report is told of a run's configuration."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import yaml
 
+from components.common.json_types import Json
 from components.common.source_hash import source_hash
 from components.run_report.sources import ReportSettings
 from pipeline.config.load import DEFAULT_PATH
@@ -33,7 +33,7 @@ def make_report_settings(config: PipelineConfig) -> ReportSettings:
     )
 
 
-def without_secrets(value: Any) -> Any:
+def without_secrets(value: Json) -> Json:
     """The same values, but for those whose name, or whose option, looks like a secret's."""
     if isinstance(value, Mapping):
         return {key: HIDDEN if _is_secret(key) and item else without_secrets(item) for key, item in value.items()}

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import click
 from tfx.tools.cli import labels
@@ -25,6 +25,19 @@ from pipeline.execution.prepare import config_from_environment
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
 
 
+class DagSettings(TypedDict):
+    """What a DAG is told, in its folder's `SETTINGS_FILE`; pipeline/airflow_runner.py reads it."""
+
+    name: str
+    cron: str | None
+    timezone: str
+    catch_up: str
+    since: str  # ISO 8601
+    folder: str  # where relative paths in EFFNET_SET start
+    effnet: list[str]  # command
+    options: list[str]  # of that command
+
+
 class AirflowHandler(base_handler.BaseHandler):
     """`tfx pipeline` and `tfx run`, through Airflow's folder of DAGs and its command line."""
 
@@ -35,7 +48,7 @@ class AirflowHandler(base_handler.BaseHandler):
 
     @property
     def _name(self) -> str:
-        return self.flags_dict[labels.PIPELINE_NAME]
+        return str(self.flags_dict[labels.PIPELINE_NAME])
 
     def create_pipeline(self) -> None:
         """Writes a DAG; fails if there is one of that name."""
@@ -60,7 +73,7 @@ class AirflowHandler(base_handler.BaseHandler):
         config_path = Path(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH)).expanduser().resolve()
         overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
         schedule = config.schedule
-        settings = {
+        settings: DagSettings = {
             "name": config.name,
             "cron": schedule.cron,
             "timezone": schedule.timezone,
@@ -70,7 +83,8 @@ class AirflowHandler(base_handler.BaseHandler):
             "effnet": [sys.executable, "-m", "pipeline.cli"],
             "options": ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))],
         }
-        if there and (before := _read(folder)) and all(before[key] == settings[key] for key in ("cron", "timezone")):
+        before = _read(folder) if there else None
+        if before and (before["cron"], before["timezone"]) == (settings["cron"], settings["timezone"]):
             settings["since"] = before["since"]  # or Airflow's catchup would leave out what it has not come to yet
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -129,7 +143,8 @@ class AirflowHandler(base_handler.BaseHandler):
             raise click.ClickException(f"airflow dags {' '.join(arguments)} ended with status {done.returncode}")
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """What a DAG's folder has been told; empty if nothing yet."""
+def _read(folder: Path) -> "DagSettings | None":
+    """What a DAG's folder has been told; None if nothing yet."""
     path = folder / SETTINGS_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    settings: DagSettings | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return settings

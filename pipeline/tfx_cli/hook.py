@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 COMMAND_LINE = "tfx.tools.cli"
 FACTORY = f"{COMMAND_LINE}.handler.handler_factory"
@@ -38,9 +37,9 @@ class FactoryLoader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Runs TFX's code, and puts a function before its own."""
         self._stock.exec_module(module)
-        stock: Callable[[dict[str, Any]], Any] = module.create_handler
+        stock: Callable[[dict[str, object]], object] = module.create_handler
 
-        def create_handler(flags: dict[str, Any]) -> Any:
+        def create_handler(flags: dict[str, object]) -> object:
             if flags["engine"] != "airflow":
                 return stock(flags)
             from tfx.tools.cli.handler.airflow_handler import AirflowHandler

@@ -111,7 +111,7 @@ def why_failed(job: TrainingJob, folder: str) -> str | None:
     if not tf.io.gfile.exists(path):
         return None
     with tf.io.gfile.GFile(path) as file:
-        return file.read()
+        return str(file.read())
 
 
 def count_settled(pace: Pace, job: TrainingJob, folder: str, forecast: float) -> bool:

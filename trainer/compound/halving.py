@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
@@ -28,7 +27,7 @@ from trainer.compound.forecast import Pace, Timing
 from trainer.compound.grid import PAPER, GridPoint
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.progress_log import DONE, PROGRESS
-from trainer.tuning.oracles import MIN_SEED, SearchOracle
+from trainer.tuning.oracles import MIN_SEED, Proposal, SearchOracle
 from trainer.tuning.records import TrialRecord, read_records
 from trainer.tuning.trials import PROJECT, History, RecordedTrials
 
@@ -97,7 +96,7 @@ class HalvingOracle(SearchOracle):
     may_begin: int | None = None
     paused = False
 
-    def __init__(self, names: Sequence[str], rungs: Sequence[Rung], **common: Any) -> None:
+    def __init__(self, names: Sequence[str], rungs: Sequence[Rung], seed: int) -> None:
         self.names = names
         self.rungs = rungs
         self.seconds: Callable[[str, int], float] = lambda name, epochs: 0.0
@@ -107,10 +106,10 @@ class HalvingOracle(SearchOracle):
             objective=keras_tuner.Objective("val_loss", "min"),
             hyperparameters=space,
             max_consecutive_failed_trials=10**9,
-            **common,
+            seed=seed,
         )
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def populate_space(self, trial_id: str) -> Proposal:
         """Proposes a network, until none is left, the time is up, or this process has done its share."""
         proposal = self._next()
         if proposal is None:
@@ -255,9 +254,11 @@ def completed_trials(directory: str) -> set[tuple[GridPoint, int]]:
 
 
 def _network(trial: Trial) -> str:
-    return trial.hyperparameters.get(NETWORK)
+    name: str = trial.hyperparameters.get(NETWORK)
+    return name
 
 
 def _rung(trial: Trial) -> int:
     """Counted from 0."""
-    return trial.hyperparameters.get(RUNG)
+    number: int = trial.hyperparameters.get(RUNG)
+    return number

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -10,15 +9,12 @@ from trainer.compound.candidates import TrainingResult, outcome_of
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.process import call_in_fresh_process
 from trainer.fit.progress_log import PROGRESS
-from trainer.job import TrainingJob
-
-if TYPE_CHECKING:
-    from tfx.components.trainer.fn_args_utils import FnArgs
+from trainer.job import FnArgs, TrainingJob
 
 OUTCOME_FILE = "outcome.json"  # in the `model_run` artifact
 
 
-def run_fn(fn_args: "FnArgs") -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """TFX's entry point: trains in a process of its own, see `train`."""
     call_in_fresh_process(train, TrainingJob.from_fn_args(fn_args))
 

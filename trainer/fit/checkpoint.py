@@ -12,13 +12,14 @@ import os
 import time
 import zipfile
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from trainer.fit.callbacks import EarlyStopping
+from trainer.fit.callbacks import EarlyStopping, Logs, StoppingState
 from trainer.fit.ema import WeightAverage
 from trainer.fit.progress_log import PROGRESS
 
@@ -35,6 +36,14 @@ class TrainingProgress:
     step: int = 0  # of this epoch, from 0
     batch_size: int = 0
     history: list[dict[str, float]] = field(default_factory=list)  # logs of the finished epochs
+
+
+class SavedMeta(TypedDict):
+    """What a checkpoint has beside arrays."""
+
+    progress: dict[str, object]  # the fields of `TrainingProgress`
+    swapped: NotRequired[bool]  # of a `WeightAverage`
+    stopping: NotRequired[StoppingState]
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class CheckpointStore:
 
     def save(self, progress: TrainingProgress, state: State) -> None:
         """Replaces the file in one go: a kill leaves either the old or the new one."""
-        meta: dict[str, Any] = {"progress": asdict(progress)}
+        meta: SavedMeta = {"progress": asdict(progress)}
         arrays = {f"variable{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(state.variables)}
         if state.average:
             meta["swapped"] = state.average.swapped
@@ -122,8 +131,8 @@ class Saved:
     """A training's state, read from its file."""
 
     progress: TrainingProgress
-    meta: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    meta: SavedMeta
+    arrays: dict[str, NDArray[np.generic]]
 
     def restore_layers(self, state: State) -> None:
         """Puts weights and random states back: all that a phase has from the one before it."""
@@ -178,14 +187,14 @@ class Checkpointing(keras.callbacks.Callback):
         self.seconds = seconds
         self.next_time = time.monotonic() + seconds
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Notes the step."""
         self.progress.step += 1
         # After the last step there is still the evaluation, which belongs to the epoch.
         if self.progress.step < self.steps_per_epoch:
             self._save_if_due()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Notes the epoch and its logs."""
         self.progress.epoch, self.progress.step = epoch + 1, 0
         self.progress.history.append({name: float(value) for name, value in (logs or {}).items()})

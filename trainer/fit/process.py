@@ -13,16 +13,19 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import TypeVar, TypeVarTuple
 
 from trainer.fit.progress_log import PROGRESS
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
 class TrainingProcessDied(RuntimeError):
     """The training process ended without an answer."""
 
 
-def call_in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+def call_in_fresh_process(function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
     """Calls a module-level function in a new process and returns its (pickled) result.
 
     What the function logs on the `effnet.progress` logger is logged here. Its exceptions are raised here.
@@ -48,7 +51,7 @@ def call_in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @contextlib.contextmanager
-def running_beside(function: Callable[..., Any], *arguments: Any) -> Iterator[None]:
+def running_beside(function: Callable[[*Arguments], object], *arguments: *Arguments) -> Iterator[None]:
     """Runs a module-level function in a new process until the block ends."""
     process = multiprocessing.get_context("spawn").Process(target=_run_beside, args=(function, arguments), daemon=True)
     process.start()
@@ -59,7 +62,7 @@ def running_beside(function: Callable[..., Any], *arguments: Any) -> Iterator[No
         process.join()
 
 
-def _run_beside(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _run_beside(function: Callable[[*Arguments], object], arguments: tuple[*Arguments]) -> None:
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     function(*arguments)
 
@@ -72,7 +75,7 @@ class _Relay(logging.Handler):
         return True
 
 
-def _start(records: multiprocessing.Queue) -> None:
+def _start(records: "multiprocessing.Queue[logging.LogRecord]") -> None:
     """Prepares the child: progress goes to the parent, and the child does not outlive it."""
     PROGRESS.setLevel(logging.INFO)
     PROGRESS.propagate = False

@@ -8,7 +8,6 @@ for every trial (some 20 s for B0 on a CPU).
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -139,19 +138,20 @@ class Study:
         epochs: int,
         steps: int,
         callbacks: Sequence[keras.callbacks.Callback],
-        **more: Any,
+        validation_data: tf.data.Dataset | None = None,
     ) -> dict[str, list[float]]:
         smoothing = values["label_smoothing"] if "label_smoothing" in self.settings.ranges else 0.0
         magnitude = values.get("randaugment_magnitude", self.defaults["randaugment_magnitude"])
-        return self.network.fit(
+        history: dict[str, list[float]] = self.network.fit(
             self._batches(smoothing, magnitude),
             epochs=epochs,
             steps_per_epoch=steps,
             callbacks=list(callbacks),
             shuffle=False,  # the batches are
             verbose=0,
-            **more,
+            validation_data=validation_data,
         ).history
+        return history
 
     def _make_batches(self, smoothing: float, magnitude: float) -> tf.data.Dataset:
         batches = train_batches(

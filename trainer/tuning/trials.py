@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
-from trainer.fit.callbacks import ProgressLogger, TrainingDiverged, TrainingFailed
+from trainer.fit.callbacks import Logs, ProgressLogger, TrainingDiverged, TrainingFailed
 from trainer.fit.progress_log import PROGRESS, TABLE
 from trainer.tuning.oracles import SearchOracle, plan_of, searched_values
 from trainer.tuning.records import Status, TrialRecord, ranked, read_record, read_records, write_record
@@ -210,7 +210,7 @@ class StopHopeless(keras.callbacks.Callback):
         self.epochs = epochs
         self.reason = ""
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compares, from half of the epochs on and before the last."""
         done = epoch + 1
         scores = [peer[epoch] for peer in self.peers if len(peer) > epoch]
@@ -229,7 +229,7 @@ class History(keras.callbacks.Callback):
         super().__init__()
         self.epochs: list[dict[str, float]] = []
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Takes the epoch's scores."""
         scores = logs or {}
         self.epochs.append({name: float(scores[name]) for name in ("val_loss", "val_accuracy")})

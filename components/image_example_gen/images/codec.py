@@ -174,7 +174,8 @@ def _decode(image: Image.Image, data: bytes) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     """Returns the EXIF orientation, 1 to 8; 1 where the note is missing or damaged, as image viewers take it."""
     try:
-        return image.getexif().get(EXIF_ORIENTATION, 1)
+        orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
+        return orientation
     except Exception:  # as above; the pixels are whole, so that the image is not lost for its note
         return 1
 

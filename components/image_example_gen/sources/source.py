@@ -4,13 +4,13 @@ import datetime
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from components.common import files
 from components.common.errors import DataError, MissingData
+from components.common.executor_types import Parameters
 from components.image_example_gen.sources.folders import IngestPlan, combine, plan_folders
 from components.image_example_gen.sources.listing import Listing, Rejected, fingerprint, list_folder
 from components.image_example_gen.sources.manifest import SUFFIXES, plan_manifest
@@ -92,7 +92,7 @@ class Source:
         return combine(plans, configured_classes)
 
 
-def source_of(exec_properties: Mapping[str, Any]) -> Source:
+def source_of(exec_properties: Parameters) -> Source:
     """Returns what ImageExampleGen's parameters `path` and `span_*` stand for."""
     spans = SpanRule(
         exec_properties["span_last"],

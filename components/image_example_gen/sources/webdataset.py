@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
+from components.common.json_types import Parsed
 from components.image_example_gen.sources.listing import Rejected, is_litter
 from components.image_example_gen.sources.shards import IMAGE_SUFFIXES, Found, is_image_name
 
@@ -60,7 +61,7 @@ def _index_sample(
             yield Rejected(name, "ignored", f"not the image of the sample {key}")
 
 
-def _read_sidecars(file: BinaryIO, by_field: Mapping[str, tarfile.TarInfo]) -> dict | str:
+def _read_sidecars(file: BinaryIO, by_field: Mapping[str, tarfile.TarInfo]) -> dict[str, str] | str:
     """Returns label, split and group of a sample, or what is wrong with them."""
     texts = {
         field: _read_at(file, by_field[field].offset_data, min(by_field[field].size, _SIDECAR_BYTES))
@@ -94,5 +95,5 @@ def _printable(name: str) -> str:
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def _first(notes: Mapping, names: tuple[str, ...]):
+def _first(notes: Parsed, names: tuple[str, ...]) -> Parsed:
     return next((notes[name] for name in names if notes.get(name) is not None), None)
