@@ -10,7 +10,6 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components.common import artifacts
 from components.common.errors import DataError
-from components.common.source_hash import source_hash
 from components.curated_schema.executor import Executor
 from components.curated_schema.schema import parse_schema
 
@@ -21,7 +20,6 @@ class CuratedSchemaSpec(ComponentSpec):
     # The text and not its path: it is then in the cache key, and a container needs no copy of the file.
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "schema_text": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.IngestReport)}
     OUTPUTS: Mapping[str, ChannelParameter] = {"schema": ChannelParameter(type=standard_artifacts.Schema)}
@@ -54,7 +52,6 @@ class CuratedSchema(BaseComponent):
         parse_schema(schema_text)
         spec = CuratedSchemaSpec(
             schema_text=schema_text,
-            source_hash=source_hash(Path(__file__).parent),
             report=report,
             schema=Channel(type=standard_artifacts.Schema),
         )

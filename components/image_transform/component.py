@@ -1,12 +1,8 @@
 """ImageTransform as a TFX component."""
 
-from pathlib import Path
-from typing import Any
-
 from tfx import v1 as tfx
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
-from components.common.source_hash import source_hash
 from components.image_transform.executor import Executor
 
 
@@ -17,13 +13,3 @@ class ImageTransform(tfx.components.Transform):
     """
 
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
-
-    def __init__(self, custom_config: dict[str, Any], **arguments: Any):
-        """Describes the step.
-
-        Args:
-            custom_config: what `preprocessing_fn` is given.
-            **arguments: as TFX's Transform takes them, with `preprocessing_fn` as a dotted name.
-        """
-        checks = source_hash(Path(__file__).parent)
-        super().__init__(custom_config={**custom_config, "checks_source": checks}, **arguments)

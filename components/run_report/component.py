@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -11,7 +10,6 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.common import artifacts
-from components.common.source_hash import source_hash
 from components.run_report.executor import Executor
 from components.run_report.sources import ReportSettings
 
@@ -22,7 +20,6 @@ class RunReportSpec(ComponentSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "settings": ExecutionParameter(type=str),
         "explain_fn": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "ingest_report": ChannelParameter(type=artifacts.IngestReport),
@@ -58,11 +55,9 @@ class RunReport(BaseComponent):
             explain_fn: dotted name of a function as `gather.Explain`, which says where a model looked; "" for none.
             **inputs: the channels that `Sources` names; `tuner_results` may be None.
         """
-        folder = Path(__file__).parent
         spec = RunReportSpec(
             settings=json.dumps(asdict(settings), sort_keys=True),
             explain_fn=explain_fn,
-            source_hash=source_hash(folder, *(folder / "templates").iterdir()),
             report=Channel(type=artifacts.RunReport),
             **inputs,
         )

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.common.source_hash import source_hash
 from components.serving_check.executor import Executor
 from components.serving_check.verdict import Budgets
 
@@ -22,7 +20,6 @@ class ServingCheckSpec(ComponentSpec):
         "budgets": ExecutionParameter(type=str),
         "requests": ExecutionParameter(type=int),
         "split": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -71,7 +68,6 @@ class ServingCheck(BaseComponent):
             budgets=json.dumps(asdict(budgets)),
             requests=requests,
             split=split,
-            source_hash=source_hash(Path(__file__).parent),
             blessing=Channel(type=standard_artifacts.InfraBlessing),
         )
         super().__init__(spec=spec)

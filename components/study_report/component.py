@@ -1,7 +1,6 @@
 """StudyReport as a TFX component."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -9,7 +8,6 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.common import artifacts
-from components.common.source_hash import source_hash
 from components.study_report.executor import Executor
 
 
@@ -19,7 +17,6 @@ class StudyReportSpec(ComponentSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "experiment": ExecutionParameter(type=str),
         "write_fn": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {}
     OUTPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.StudyReport)}
@@ -46,14 +43,13 @@ class StudyReport(BaseComponent):
     SPEC_CLASS = StudyReportSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, experiment: str, write_fn: str, source: str, model_runs: Sequence[BaseChannel]):
+    def __init__(self, experiment: str, write_fn: str, model_runs: Sequence[BaseChannel]):
         """Describes the step.
 
         Args:
             experiment: what was asked, for `write_fn`.
             write_fn: dotted name of a function of a local folder to write to, the experiment, and the places of the
                 `model_runs`, in their order.
-            source: hash of the code of `write_fn`.
             model_runs: each a Trainer's `model_run`.
         """
         # TFX hands inputs over by name; so many digits that their order is that of the names.
@@ -61,7 +57,6 @@ class StudyReport(BaseComponent):
         spec = spec_for(list(inputs))(
             experiment=experiment,
             write_fn=write_fn,
-            source_hash=source_hash(Path(__file__).parent) + source,
             report=Channel(type=artifacts.StudyReport),
             **inputs,
         )
