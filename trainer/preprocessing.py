@@ -8,7 +8,8 @@ the export alike.
 
 import tensorflow as tf
 
-from trainer.settings import CROP_PADDING, StoreOptions, TransformConfig
+from trainer.crop import CROP_PADDING
+from trainer.settings import StoreOptions, TransformConfig
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: TransformConfig) -> dict[str, tf.Tensor]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trainer.crop import CROP_PADDING
 from trainer.scaling import ALPHA, BASE_RESOLUTION, BETA, GAMMA, MIN_RESOLUTION, Variant, compound_variant, get_variant
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -24,9 +25,6 @@ RATES = ("dropout_rate", "drop_connect_rate")
 TUNABLE = (*RATES, "learning_rate", "label_smoothing", "randaugment_magnitude")
 FORMULA = ("phi", "alpha", "beta", "gamma", "base_width", "base_depth")  # what the compound formula is given
 HYPERBAND_LEAST_EPOCHS = 3
-# The reference evaluates on a central crop that leaves a margin: size / (size + 32) of the shorter side
-# (tensorflow/tpu, efficientnet/preprocessing.py, CROP_PADDING).
-CROP_PADDING = 32
 DRIFT_LIMIT = 0.05  # of `when: drift`; half of what data.drift lets pass
 
 MAX_SIDE = 2048  # pixels

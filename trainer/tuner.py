@@ -3,8 +3,9 @@
 A search runs in processes of its own. Its trials lie beside the pipeline's artifacts, in a folder that is named after
 all that decides their outcome: a search that was killed is gone on with, and another one never taken for it.
 
-    <root>/history.json                   see tuning_history.py
-    <root>/<key>/search/trial_0/...       see trial_records.py
+    <root>/history.json                   see tuning/reuse.py
+    <root>/<key>/search/trial_0/...       see tuning/records.py
+    <root>/superseded/...                 see tuning/superseded.py
 """
 
 import concurrent.futures
@@ -20,15 +21,15 @@ import tensorflow as tf
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
 from trainer.fit.progress_log import PROGRESS
 from trainer.job import FnArgs, TrainingJob
-from trainer.recipes import default_values, recipe_of
 from trainer.tuning.figure import trials_figure
 from trainer.tuning.oracles import make_oracle
 from trainer.tuning.parallel import Member, members
 from trainer.tuning.records import TrialRecord, ranked, read_records
 from trainer.tuning.reuse import TunerRun, add_to_history, last_good, read_history, subject_of
-from trainer.tuning.shared_network import Study
+from trainer.tuning.search import nominal_defaults, propose_trials, search
+from trainer.tuning.superseded import set_aside
 from trainer.tuning.table import trials_csv
-from trainer.tuning.trials import TrialLoop, TrialRunner
+from trainer.tuning.trials import TrialLoop
 
 if TYPE_CHECKING:
     from tfx.components.tuner.component import TunerFnResult
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 # Say how much and where is searched, not what comes of a trial: with more of it, the finished trials still count.
 NOT_AN_INPUT = ("when", "trials", "minutes", "parallel")
 IMAGES: Final = "images"  # in the configuration: the profile of the images, and their drift since earlier searches
-NOMINAL_BATCH_SIZE = 32  # for the learning rate's default where `auto` is not decided yet; the search itself knows
 TABLE_FILE, FIGURE_FILE, SUMMARY_FILE = "trials.csv", "trials.svg", "search.json"
 
 
@@ -66,7 +66,7 @@ class SearchElsewhere(TrialLoop):
         """Searches, unless an earlier result is taken over.
 
         Raises:
-          NoTrialFinished: all have failed; the message says why the first one did.
+          NoTrialFinished: all have failed; the message says why the first one did, and where they are kept.
           TrainingProcessDied: a process was killed outside of a trial.
         """
         if self.result is not None:
@@ -156,9 +156,10 @@ class SearchElsewhere(TrialLoop):
         self.reload()
         try:
             self.ranking()
-        except NoTrialFinished:
-            tf.io.gfile.rmtree(self.directory)  # or a run on a better machine would meet the same failures again
-            raise
+        except NoTrialFinished as error:
+            # Or a run on a better machine would meet the same failures again.
+            place = set_aside(self.root, search_key(self.job))
+            raise NoTrialFinished(f"{error}; the next run searches anew, these trials are kept in {place}") from None
 
     def _run_trials(self, deadline: float | None, member: Member | None = None) -> None:
         """Lets a process search until nothing is left; a new one takes over from one that was killed."""
@@ -183,41 +184,6 @@ def tuner_fn(fn_args: FnArgs) -> "TunerFnResult":
     from tfx.components.tuner.component import TunerFnResult
 
     return TunerFnResult(tuner=SearchElsewhere(TrainingJob.from_fn_args(fn_args), fn_args.working_dir), fit_kwargs={})
-
-
-def search(job: TrainingJob, directory: str, deadline: float | None = None, member: Member | None = None) -> None:
-    """Runs the trials that are left, in this process.
-
-    Args:
-      job: what to tune.
-      directory: of this search.
-      deadline: no trial begins that would end after this `time.time()`.
-      member: this process's part in a parallel search.
-    """
-    if member is not None:
-        member.join()
-    study = Study(job, job.tune_settings)
-    oracle = make_oracle(job.tune_settings, job.seed, study.defaults)
-    oracle.deadline = deadline
-    TrialRunner(oracle, directory, study, announces=member is None or member.number == 0).search()
-
-
-def propose_trials(
-    job: TrainingJob, directory: str, deadline: float | None, chief: Member, workers: list[Member]
-) -> None:
-    """Answers the workers of a parallel search; arguments as for `search`."""
-    chief.join()
-    oracle = make_oracle(job.tune_settings, job.seed, nominal_defaults(job))
-    oracle.deadline = deadline
-    # Known from the start, or the chief might leave before a slow one has asked, which would then wait for an hour.
-    oracle.tuner_ids.update(worker.name for worker in workers)
-    TrialLoop(oracle, directory).search()
-
-
-def nominal_defaults(job: TrainingJob) -> dict[str, float]:
-    """The default values, before a batch size of `auto` is decided."""
-    batch_size = NOMINAL_BATCH_SIZE if job.settings.batch_size == "auto" else job.settings.batch_size
-    return default_values(job.model_settings.chosen_variant, recipe_of(job.settings), batch_size)
 
 
 def search_key(job: TrainingJob) -> str:

@@ -8,6 +8,7 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.atomic_pusher.driver import push_path_of
 from components.atomic_pusher.model_card import CARD_FILE, make_card
+from components.atomic_pusher.properties import ALREADY_SERVED, REFUSAL
 from components.atomic_pusher.store import push
 from components.common import files
 from components.common.errors import Withdrawn
@@ -20,7 +21,6 @@ from components.served_model.versions import pushed_versions
 from components.serving_check.report import read_report
 
 EVALUATION_FILE = "assets.extra/evaluation.json"  # beside the card, for programs
-REFUSAL, ALREADY_SERVED = "refusal", "already_served"
 
 
 class Executor(pusher_executor.Executor):

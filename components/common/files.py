@@ -5,6 +5,7 @@ Local paths are read directly, so that local work needs no import of Beam, which
 
 import contextlib
 import glob
+import hashlib
 import os
 import re
 import shutil
@@ -52,6 +53,16 @@ def read_bytes(path: str) -> bytes:
     # Beam would unpack what is called *.gz; a file's bytes are wanted as they are.
     with storages().open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         return file.read()
+
+
+def sha256(path: str) -> str:
+    """Returns a hash (64 hex digits) of a local file's content, as `sha256sum` prints it.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_range(path: str, offset: int, size: int) -> bytes:

@@ -11,7 +11,6 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from components.common import artifacts
 from components.common.component_spec import TypedSpec
 from components.common.errors import DataError
-from components.common.source_hash import source_hash
 from components.curated_schema.executor import Executor
 from components.curated_schema.schema import parse_schema
 
@@ -22,7 +21,6 @@ class CuratedSchemaSpec(TypedSpec):
     # The text and not its path: it is then in the cache key, and a container needs no copy of the file.
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "schema_text": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.IngestReport)}
     OUTPUTS: Mapping[str, ChannelParameter] = {"schema": ChannelParameter(type=standard_artifacts.Schema)}
@@ -55,7 +53,6 @@ class CuratedSchema(BaseComponent):
         parse_schema(schema_text)
         spec = CuratedSchemaSpec(
             schema_text=schema_text,
-            source_hash=source_hash(Path(__file__).parent),
             report=report,
             schema=Channel(type=standard_artifacts.Schema),
         )

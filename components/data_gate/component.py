@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.common import artifacts, profile
+from components.common import artifacts
 from components.common.component_spec import TypedSpec
-from components.common.source_hash import source_hash
 from components.data_gate.driver import Driver
 from components.data_gate.executor import Executor
 
@@ -25,7 +23,6 @@ class DataGateSpec(TypedSpec):
         "max_class_imbalance": ExecutionParameter(type=float),
         "drift": ExecutionParameter(type=str),
         "push_path": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
@@ -83,7 +80,6 @@ class DataGate(BaseComponent):
             max_class_imbalance=float(max_class_imbalance),
             drift=json.dumps(drift or {}, sort_keys=True),
             push_path=push_path if drift else "",
-            source_hash=source_hash(Path(__file__).parent, profile),
             verdict=Channel(type=artifacts.DataVerdict),
         )
         super().__init__(spec=spec)

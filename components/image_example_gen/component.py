@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
@@ -11,7 +10,6 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
 from components.common.component_spec import TypedSpec
-from components.common.source_hash import source_hash
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.sources.spans import SpanRule
@@ -33,7 +31,6 @@ class ImageExampleGenSpec(TypedSpec):
         "span_last": ExecutionParameter(type=str),
         "span_window": ExecutionParameter(type=int),
         "span_allow_missing": ExecutionParameter(type=int),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {}
     OUTPUTS: Mapping[str, ChannelParameter] = {
@@ -101,7 +98,6 @@ class ImageExampleGen(BaseBeamComponent):
             span_last=spans.last,
             span_window=spans.window,
             span_allow_missing=int(spans.allow_missing),
-            source_hash=source_hash(Path(__file__).parent),
             examples=Channel(type=standard_artifacts.Examples),
             report=Channel(type=artifacts.IngestReport),
         )

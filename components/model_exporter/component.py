@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -11,7 +10,6 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
 from components.common.component_spec import TypedSpec
-from components.common.source_hash import source_hash
 from components.model_exporter.executor import Executor
 
 
@@ -23,7 +21,6 @@ class ModelExporterSpec(TypedSpec):
         "representative_images": ExecutionParameter(type=int),
         "max_accuracy_drop": ExecutionParameter(type=float),
         "split": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel),
@@ -68,7 +65,6 @@ class ModelExporter(BaseComponent):
             representative_images=representative_images,
             max_accuracy_drop=max_accuracy_drop,
             split=split,
-            source_hash=source_hash(Path(__file__).parent),
             exports=Channel(type=artifacts.Exports),
         )
         super().__init__(spec=spec)

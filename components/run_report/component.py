@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -12,7 +11,6 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
 from components.common.component_spec import TypedSpec
-from components.common.source_hash import source_hash
 from components.run_report.executor import Executor
 from components.run_report.sources import ReportSettings
 
@@ -23,7 +21,6 @@ class RunReportSpec(TypedSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "settings": ExecutionParameter(type=str),
         "explain_fn": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "ingest_report": ChannelParameter(type=artifacts.IngestReport),
@@ -59,11 +56,9 @@ class RunReport(BaseComponent):
             explain_fn: dotted name of a function as `gather.Explain`, which says where a model looked; "" for none.
             **inputs: the channels that `Sources` names; `tuner_results` may be None.
         """
-        folder = Path(__file__).parent
         spec = RunReportSpec(
             settings=json.dumps(asdict(settings), sort_keys=True),
             explain_fn=explain_fn,
-            source_hash=source_hash(folder, *(folder / "templates").iterdir()),
             report=Channel(type=artifacts.RunReport),
             **inputs,
         )

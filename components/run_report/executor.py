@@ -6,7 +6,7 @@ import json
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components.atomic_pusher.executor import REFUSAL
+from components.atomic_pusher.properties import REFUSAL
 from components.common.executor_types import Artifacts, ExecProperties
 from components.run_report.sources import Push, ReportSettings, Sources
 from components.run_report.write import write_report

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -11,7 +10,6 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common.component_spec import TypedSpec
-from components.common.source_hash import source_hash
 from components.serving_check.executor import Executor
 from components.serving_check.verdict import Budgets
 
@@ -23,7 +21,6 @@ class ServingCheckSpec(TypedSpec):
         "budgets": ExecutionParameter(type=str),
         "requests": ExecutionParameter(type=int),
         "split": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -72,7 +69,6 @@ class ServingCheck(BaseComponent):
             budgets=json.dumps(asdict(budgets)),
             requests=requests,
             split=split,
-            source_hash=source_hash(Path(__file__).parent),
             blessing=Channel(type=standard_artifacts.InfraBlessing),
         )
         super().__init__(spec=spec)

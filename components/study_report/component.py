@@ -1,7 +1,6 @@
 """StudyReport as a TFX component."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
@@ -10,7 +9,6 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
 from components.common.component_spec import TypedSpec
-from components.common.source_hash import source_hash
 from components.study_report.executor import Executor
 
 
@@ -20,7 +18,6 @@ class StudyReportSpec(TypedSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "experiment": ExecutionParameter(type=str),
         "write_fn": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {}
     OUTPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.StudyReport)}
@@ -51,7 +48,6 @@ class StudyReport(BaseComponent):
         self,
         experiment: str,
         write_fn: str,
-        source: str,
         model_runs: Sequence[BaseChannel[standard_artifacts.ModelRun]],
     ):
         """Describes the step.
@@ -60,7 +56,6 @@ class StudyReport(BaseComponent):
             experiment: what was asked, for `write_fn`.
             write_fn: dotted name of a function of a local folder to write to, the experiment, and the places of the
                 `model_runs`, in their order.
-            source: hash of the code of `write_fn`.
             model_runs: each a Trainer's `model_run`.
         """
         # TFX hands inputs over by name; so many digits that their order is that of the names.
@@ -68,7 +63,6 @@ class StudyReport(BaseComponent):
         spec = spec_for(list(inputs))(
             experiment=experiment,
             write_fn=write_fn,
-            source_hash=source_hash(Path(__file__).parent) + source,
             report=Channel(type=artifacts.StudyReport),
             **inputs,
         )

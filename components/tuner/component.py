@@ -1,7 +1,6 @@
 """The Tuner as a TFX component."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -12,7 +11,6 @@ from tfx.utils import json_utils
 
 from components.common import artifacts
 from components.common.component_spec import TypedSpec
-from components.common.source_hash import source_hash
 from components.tuner.executor import Executor
 
 
@@ -61,7 +59,6 @@ class Tuner(BaseComponent):
             eval_args: the splits that the training watches.
             custom_config: what `tuner_fn` is given; `checkpoint_root` is the folder with the history of searches.
         """
-        config = {**custom_config, "component_source": source_hash(Path(__file__).parent)}
         spec = TunerSpec(
             tuner_fn=tuner_fn,
             examples=examples,
@@ -70,7 +67,7 @@ class Tuner(BaseComponent):
             report=report,
             train_args=train_args,
             eval_args=eval_args,
-            custom_config=json_utils.dumps(config),
+            custom_config=json_utils.dumps(custom_config),
             best_hyperparameters=Channel(type=standard_artifacts.HyperParameters),
             tuner_results=Channel(type=standard_artifacts.TunerResults),
         )

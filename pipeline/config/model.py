@@ -210,6 +210,11 @@ class PipelineConfig(Settings):
         return self.run_root / "metadata.sqlite"
 
     @property
+    def tuning_root(self) -> Path:
+        """The tuner's searches, and their history."""
+        return self.run_root / "tuning"
+
+    @property
     def push_path(self) -> str:
         """The folder that TF Serving watches."""
         return self.push.path or str(self.run_root / "served")

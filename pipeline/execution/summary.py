@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.model_exporter.report import read_report as read_exports
@@ -52,7 +53,7 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     if not pushed["pushed"].int_value:
         print_line(console, "result", f"[red]not pushed[/]: {escape(pushed['refusal'].string_value)}")
         return ExitCode.GATE_REFUSED
-    unchanged = steps["Pusher"].cached or pushed["already_served"].int_value
+    unchanged = steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
     again = " (unchanged, pushed by an earlier run)" if unchanged else ""
     print_line(console, "result", "[green]blessed[/] and pushed" + again)
     print_line(console, "served", escape(pushed["pushed_destination"].string_value))

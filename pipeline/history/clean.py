@@ -2,6 +2,7 @@
 
 Kept are: whatever the newest runs read or wrote, all that the pushed models were made from, and of every run what is
 small and tells of it (verdicts, reports, statistics), so that `effnet runs` and `effnet compare` still know it.
+The tuner's searches that were set aside can go as well.
 """
 
 import os
@@ -17,6 +18,7 @@ from components.atomic_pusher.store import pushed_models
 from components.common import files
 from pipeline.config.model import PipelineConfig
 from pipeline.history.metadata import open_store, run_contexts
+from trainer.tuning import superseded
 
 # The artifacts that take space; all others stay.
 LARGE = frozenset({"Examples", "TransformGraph", "TransformCache", "Model", "ModelRun", "PushedModel"})
@@ -25,7 +27,7 @@ OUTPUT_FOLDER = re.compile(r"[^./][^/]*/[^./][^/]*/\d+")  # below artifacts/: co
 
 @dataclass(frozen=True)
 class Unneeded:
-    """A folder that can go; `kind` is the artifact's type, `artifact` its id, None for what a killed step left."""
+    """A folder that can go; `kind` is the artifact's type, `artifact` its id, None for what is none of TFX's."""
 
     path: str
     kind: str
@@ -40,6 +42,16 @@ def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
       config: of the pipeline.
       keep_runs: newest runs whose artifacts stay, 1 or more.
     """
+    searches = (config.tuning_root / superseded.FOLDER).glob("*")
+    folders = [*_unneeded_artifacts(config, keep_runs), *((str(path), "superseded search", None) for path in searches)]
+    folders = [entry for entry in folders if Path(entry[0]).is_dir()]
+    sizes = _bytes_freed([path for path, _, _ in folders])
+    found = [Unneeded(path, kind, sizes[path], artifact) for path, kind, artifact in folders]
+    return sorted(found, key=lambda entry: -entry.bytes)
+
+
+def _unneeded_artifacts(config: PipelineConfig, keep_runs: int) -> list[tuple[str, str, int | None]]:
+    """Folder, kind and id of each."""
     database, root = config.metadata_path, config.run_root / "artifacts"
     if not database.exists():
         return []
@@ -55,10 +67,7 @@ def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
     known = {found.uri for found in artifacts}
     left = [str(folder) for folder in root.glob("*/*/*") if OUTPUT_FOLDER.fullmatch(str(folder.relative_to(root)))]
     orphans = [(path, "left by a killed step", None) for path in left if path not in known]
-    folders = [entry for entry in (*going, *orphans) if Path(entry[0]).is_dir()]
-    sizes = _bytes_freed([path for path, _, _ in folders])
-    found = [Unneeded(path, kind, sizes[path], artifact) for path, kind, artifact in folders]
-    return sorted(found, key=lambda entry: -entry.bytes)
+    return [*going, *orphans]
 
 
 def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
@@ -67,10 +76,10 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
     Raises:
       OSError: if one cannot be deleted.
     """
-    store = open_store(config.metadata_path)
     for entry in unneeded:
         # First the note: of a folder that is half gone TFX must not think that it is whole.
         if entry.artifact is not None:
+            store = open_store(config.metadata_path)
             (artifact,) = store.get_artifacts_by_id([entry.artifact])
             artifact.state = metadata_store_pb2.Artifact.DELETED
             store.put_artifacts([artifact])

@@ -153,7 +153,7 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it this is only shown.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show, and with --yes delete, artifacts that neither the newest runs nor the pushed models need."""
+    """Show, and with --yes delete, what neither the newest runs nor the pushed models need, and superseded searches."""
     from pipeline.history.clean import delete, find_unneeded
     from pipeline.run_lock import only_run
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.steps.code_keys import CODE_KEY
+
 # Properties of runs: of those that were not to reach the pipeline's end, and how long all of it took.
 PARTIAL, SECONDS = "partial", "seconds"
 DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
@@ -19,10 +21,11 @@ class NoSuchRun(ValueError):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One component's execution in a run."""
+    """One component's execution in a run; `code` is the key of what it ran, "" of versions before that had one."""
 
     done: bool
     cached: bool
+    code: str = ""
     outputs: dict[str, metadata_store_pb2.Artifact] = field(default_factory=dict)
 
 
@@ -112,6 +115,7 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
         node_of(store, execution.id): StepRecord(
             done=execution.last_known_state in DONE_STATES,
             cached=execution.last_known_state == metadata_store_pb2.Execution.CACHED,
+            code=execution.custom_properties[CODE_KEY].string_value if CODE_KEY in execution.custom_properties else "",
             outputs=_outputs(store, execution.id),
         )
         for execution in executions

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common import files
 from components.common.ingest_report import IngestSummary, read_summary
 from components.common.json_types import Json
@@ -91,7 +92,7 @@ def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]
     pushed = run.steps["Pusher"].outputs["pushed_model"].custom_properties
     version = pushed["pushed_version"].string_value if pushed["pushed"].int_value else ""
     if version:
-        unchanged = run.steps["Pusher"].cached or pushed["already_served"].int_value
+        unchanged = run.steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
         return ("unchanged" if unchanged else "pushed"), "", version
     serving = run.output("ServingCheck", "blessing")
     problems = list(verdict.problems) if verdict else []

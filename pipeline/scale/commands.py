@@ -146,7 +146,8 @@ def study(
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
-    from pipeline.scale.experiment import Effort, study_experiment
+    from pipeline.scale.design import study_experiment
+    from pipeline.scale.experiment import Effort
     from pipeline.scale.study import study as run_study
 
     effort, levels = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes), levels or [2.0, 4.0, 8.0]
@@ -185,7 +186,8 @@ def compare(
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
-    from pipeline.scale.experiment import Effort, compare_experiment
+    from pipeline.scale.design import compare_experiment
+    from pipeline.scale.experiment import Effort
     from pipeline.scale.study import compare as run_comparison
 
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)

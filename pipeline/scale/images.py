@@ -11,7 +11,7 @@ from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import STEP_ENDS, StepDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale.experiment import images_of
+from pipeline.scale.design import images_of
 
 LAST_STEP = "Transform"
 

@@ -21,8 +21,10 @@ from pipeline.scale.results import (
     csv_table,
     guessing,
     latency_told,
+    make_rows,
     total_seconds,
 )
+from trainer.compound.outcome import outcome_at
 
 PAGE_FILE = "index.html"
 TEMPLATES = Path(__file__).with_name("templates")
@@ -50,6 +52,23 @@ class Page:
     facts: Mapping[str, str]
     rows: Sequence[Row]
     base: str | None
+
+
+def write_report(folder: str, experiment_json: str, model_runs: Sequence[str]) -> None:
+    """Writes page, table and figures; what StudyReport calls.
+
+    Args:
+      folder: local.
+      experiment_json: a `Experiment`.
+      model_runs: what the trainings left: the first network's, seed by seed, then the next one's.
+
+    Raises:
+      NothingTrained: no training ended well.
+    """
+    experiment = Experiment.model_validate_json(experiment_json)
+    outcomes = iter([outcome_at(place) for place in model_runs])
+    found = [[next(outcomes) for _ in experiment.seeds] for _ in experiment.networks]
+    write_results(Path(folder), experiment, make_rows(experiment.networks, experiment.epochs, experiment.seeds, found))
 
 
 def write_results(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> Path:

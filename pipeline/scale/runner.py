@@ -1,6 +1,6 @@
 """`effnet scale search`, `study` and `compare`: images, forecast, trainings in a process of their own, results.
 
-<run_root>/scale/trainings/           outcomes, shared by all three; see trainer/compound/candidates.py
+<run_root>/scale/trainings/           outcomes, shared by all three; see trainer/compound/trainings.py
 <run_root>/scale/<command>-<key>/     plan, state and results of one experiment
 """
 
@@ -17,8 +17,10 @@ from components.common.json_types import Parsed
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.progress import TrainingDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale.experiment import Effort, Network, training_config
+from pipeline.scale.design import training_config
+from pipeline.scale.experiment import Effort, Network
 from pipeline.scale.images import Images, materialise
+from pipeline.scale.results import Row, make_rows
 from pipeline.terminal import print_line
 from trainer.compound.forecast import Pace, Timing
 
@@ -118,6 +120,16 @@ class ScaleRun:
         with only_run(self.root):
             while not self.in_training_process(function, *arguments):
                 pass
+
+
+def rows_of(candidates: Sequence["Candidate"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
+    """The networks for which at least one training of that many epochs is done, in a folder of outcomes."""
+    from trainer.compound.trainings import read_outcome
+
+    found = [
+        [read_outcome(candidate.training(seed, epochs), str(trainings)) for seed in seeds] for candidate in candidates
+    ]
+    return make_rows(candidates, epochs, seeds, found)
 
 
 def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> None:

@@ -14,17 +14,17 @@ from rich.console import Console
 
 from components.common.human_format import clock, counted
 from pipeline.config.model import ConfigError, PipelineConfig
-from pipeline.scale.experiment import Effort, Network, check_fair
+from pipeline.scale.design import check_fair
+from pipeline.scale.experiment import Effort, Network
 from pipeline.scale.results import (
     NothingTrained,
     Row,
     csv_table,
     guessing,
     not_told_apart,
-    rows_of,
     total_seconds,
 )
-from pipeline.scale.runner import Plan, ScaleRun, announce, read_plan, write_plan
+from pipeline.scale.runner import Plan, ScaleRun, announce, read_plan, rows_of, write_plan
 from pipeline.terminal import compact_table, print_line, print_table
 from trainer.compound.forecast import Timing
 from trainer.compound.grid import PAPER, GridPoint, distinct_networks, feasible_points, spread

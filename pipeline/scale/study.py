@@ -10,10 +10,11 @@ from rich.console import Console
 
 from components.common.human_format import counted
 from pipeline.config.model import PipelineConfig
-from pipeline.scale.experiment import SAME, Effort, Experiment, compare_experiment, study_experiment
+from pipeline.scale.design import compare_experiment, study_experiment
+from pipeline.scale.experiment import SAME, Effort, Experiment
 from pipeline.scale.report import missing_trainings, trainings_done, write_results
-from pipeline.scale.results import NothingTrained, Row, guessing, latency_told, rows_of
-from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
+from pipeline.scale.results import NothingTrained, Row, guessing, latency_told
+from pipeline.scale.runner import ScaleRun, announce, read_plan, rows_of, write_plan
 from pipeline.terminal import compact_table, print_line, print_table
 from trainer.scaling import BASE_RESOLUTION
 

@@ -9,18 +9,16 @@ so a folder and a metadata store, of its own: <name>-study or <name>-compare.
 
 import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from components.common.source_hash import source_hash
 from pipeline.config.model import PipelineConfig
-from pipeline.scale.experiment import Effort, Experiment, images_of, training_config
-from pipeline.scale.report import PAGE_FILE, TEMPLATES, write_results
-from pipeline.scale.results import make_rows
-from pipeline.steps.data import PROJECT, data_steps, training_inputs, transform_step
+from pipeline.scale.design import images_of, training_config
+from pipeline.scale.experiment import Effort, Experiment
+from pipeline.scale.report import PAGE_FILE
+from pipeline.steps.data import data_steps, training_inputs, transform_step
 from pipeline.terminal import print_line
 
 if TYPE_CHECKING:
@@ -67,30 +65,10 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, experiment: Ex
     ]
     report = StudyReport(
         experiment=experiment.model_dump_json(),
-        write_fn="pipeline.scale.tfx_pipeline.write_report",
-        source=source_hash(PROJECT / "pipeline" / "scale", *TEMPLATES.iterdir()),
+        write_fn="pipeline.scale.report.write_report",
         model_runs=[trainer.outputs["model_run"] for trainer in trainers],
     )
     return assemble(config, [*data, *transforms, *trainers, report])
-
-
-def write_report(folder: str, experiment_json: str, model_runs: Sequence[str]) -> None:
-    """Writes page, table and figures; what StudyReport calls.
-
-    Args:
-      folder: local.
-      experiment_json: a `Experiment`.
-      model_runs: what the trainings left: the first network's, seed by seed, then the next one's.
-
-    Raises:
-      NothingTrained: no training ended well.
-    """
-    from trainer.compound.node import outcome_at
-
-    experiment = Experiment.model_validate_json(experiment_json)
-    outcomes = iter([outcome_at(place) for place in model_runs])
-    found = [[next(outcomes) for _ in experiment.seeds] for _ in experiment.networks]
-    write_results(Path(folder), experiment, make_rows(experiment.networks, experiment.epochs, experiment.seeds, found))
 
 
 def run_here(config: PipelineConfig, effort: Effort, experiment: Experiment, console: Console) -> Path:

@@ -6,7 +6,6 @@ As dag.py, this loads TFX when it is called and not when it is imported.
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from components.common.source_hash import source_hash
 from pipeline.config.model import PipelineConfig
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from components.image_example_gen.component import ImageExampleGen
     from components.image_transform.component import ImageTransform
 
-PROJECT = Path(__file__).resolve().parents[2]
-SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
+SCHEMA_PATH = Path(__file__).resolve().parents[2] / "data" / "schema.pbtxt"
 
 
 class DataSteps(NamedTuple):
@@ -99,12 +97,7 @@ def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> "Image
         schema=data.schema.outputs["schema"],
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
-        custom_config={
-            "image_size": side,
-            # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss it.
-            "source": source_hash(PROJECT / "trainer" / "preprocessing.py"),
-            **config.transform.model_dump(),
-        },
+        custom_config={"image_size": side, **config.transform.model_dump()},
         materialize=config.transform.materialize,
         disable_statistics=True,
     ).with_id("Transform")

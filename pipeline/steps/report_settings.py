@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import yaml
 
+from components.common.files import sha256
 from components.common.json_types import Json
-from components.common.source_hash import source_hash
 from components.run_report.sources import ReportSettings
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import PipelineConfig
@@ -17,9 +17,13 @@ SECRET_WORDS = ("key", "secret", "token", "password", "credential")
 HIDDEN = "(hidden)"
 
 
-def make_report_settings(config: PipelineConfig) -> ReportSettings:
-    """The limits in words, the configuration without secrets, and hashes of the code."""
-    code = {room: source_hash(PROJECT / room) for room in ("pipeline", "components", "trainer")}
+def make_report_settings(config: PipelineConfig, code: Mapping[str, str]) -> ReportSettings:
+    """The limits in words, the configuration without secrets, and hashes of the code.
+
+    Args:
+      config: of the pipeline.
+      code: the key of each step's code, by the step's name.
+    """
     lock = PROJECT / "requirements.lock"
     return ReportSettings(
         name=config.name,
@@ -29,7 +33,7 @@ def make_report_settings(config: PipelineConfig) -> ReportSettings:
             without_secrets(config.model_dump(mode="json")), sort_keys=False, allow_unicode=True
         ),
         schedule=str(config.run_root / FOLDER / ATTEMPTS_FILE) if config.schedule.cron else "",
-        code={**code, **({"requirements.lock": source_hash(lock)} if lock.is_file() else {})},
+        code={**code, **({"requirements.lock": sha256(str(lock))} if lock.is_file() else {})},
     )
 
 

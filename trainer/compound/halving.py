@@ -1,7 +1,7 @@
 """Successive halving over networks: all are trained shortly, the better half for twice as long, again.
 
 Every rung trains anew, with a schedule of its own length: what is compared has come to rest. The state lies in the
-search's folder as it changes (trainer/tuning/trials.py), each single training's too (trainer/compound/candidates.py).
+search's folder as it changes (trainer/tuning/trials.py), each single training's too (trainer/compound/trainings.py).
 """
 
 import itertools
@@ -15,16 +15,11 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from components.common.human_format import clock, counted
-from trainer.compound.candidates import (
-    TRAININGS_PER_PROCESS,
-    Candidate,
-    TrainingResult,
-    count_settled,
-    outcome_of,
-    read_outcome,
-)
+from trainer.compound.candidates import TRAININGS_PER_PROCESS, Candidate, count_settled
 from trainer.compound.forecast import Pace, Timing
 from trainer.compound.grid import PAPER, GridPoint
+from trainer.compound.outcome import TrainingResult
+from trainer.compound.trainings import outcome_of, read_outcome
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.progress_log import DONE, PROGRESS
 from trainer.tuning.oracles import MIN_SEED, Proposal, SearchOracle

@@ -5,13 +5,12 @@ from dataclasses import asdict
 
 import tensorflow as tf
 
-from trainer.compound.candidates import TrainingResult, outcome_of
+from trainer.compound.outcome import OUTCOME_FILE
+from trainer.compound.trainings import outcome_of
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.process import call_in_fresh_process
 from trainer.fit.progress_log import PROGRESS
 from trainer.job import FnArgs, TrainingJob
-
-OUTCOME_FILE = "outcome.json"  # in the `model_run` artifact
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -39,10 +38,3 @@ def train(job: TrainingJob) -> None:
     tf.io.gfile.makedirs(job.log_dir)
     with tf.io.gfile.GFile(f"{job.log_dir}/{OUTCOME_FILE}", "w") as file:
         file.write(json.dumps(outcome and asdict(outcome)))
-
-
-def outcome_at(model_run: str) -> TrainingResult | None:
-    """What `train` has left in the `model_run` artifact that lies there."""
-    with tf.io.gfile.GFile(f"{model_run}/{OUTCOME_FILE}") as file:
-        found = json.loads(file.read())
-    return found and TrainingResult(**found)

@@ -7,15 +7,9 @@ from itertools import product
 import tensorflow as tf
 
 from components.common.human_format import clock
-from trainer.compound.candidates import (
-    TRAININGS_PER_PROCESS,
-    Candidate,
-    count_settled,
-    give_up,
-    outcome_of,
-    why_failed,
-)
+from trainer.compound.candidates import TRAININGS_PER_PROCESS, Candidate, count_settled
 from trainer.compound.forecast import Pace, Timing
+from trainer.compound.trainings import give_up, outcome_of, why_failed
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.progress_log import DONE, PROGRESS
 from trainer.job import TrainingJob

@@ -12,7 +12,8 @@ from pipeline.kubeflow.checks import TASK_NAME
 from pipeline.kubeflow.connection import TOKEN_VARIABLE
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.scale import tfx_pipeline as scale_pipeline
-from pipeline.scale.experiment import Effort, study_experiment
+from pipeline.scale.design import study_experiment
+from pipeline.scale.experiment import Effort
 from pipeline.steps.data import PROJECT
 from tests.pipeline.kubeflow.conftest import cluster_config
 from tests.pipeline.kubeflow.contract_server import ContractServer
