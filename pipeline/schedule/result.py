@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.common.events import RunEnded, RunEvent
+from components.common.metrics import EXAMPLES, METRICS
 from components.serving_check.report import read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
@@ -14,13 +15,7 @@ from pipeline.schedule.attempts import AttemptVerdict
 from pipeline.schedule.process import Ended
 
 MOST_REASONS = 5
-SHOWN = (
-    "sparse_categorical_accuracy",
-    "top_k_accuracy",
-    "auc",
-    "sparse_categorical_crossentropy",
-    "expected_calibration_error",
-)
+SHOWN = tuple(name for name in METRICS if name != EXAMPLES)
 
 
 @dataclass(frozen=True)
