@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 from components.common.errors import one_line
+from components.common.events import RunEnded, emit, write_where_asked
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.doctor import command as doctor_command
+from pipeline.exit_codes import ExitCode
 from pipeline.history import commands as history_commands
 from pipeline.init import command as init_command
 from pipeline.options import configured, print_json
@@ -92,13 +94,16 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    write_where_asked()
     try:
         app()
     except Exception as error:  # the outermost frame: all that is left to do is to tell the user
         if "--debug" in sys.argv:
             traceback.print_exc()
+        status = ExitCode.USAGE if isinstance(error, ConfigError) else ExitCode.FAILED
+        emit(RunEnded(status, one_line(error)))
         print(f"error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        sys.exit(status)
 
 
 if __name__ == "__main__":

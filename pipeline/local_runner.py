@@ -9,6 +9,7 @@ holds overrides, as in EFFNET_SET="train.epochs=3 model.variant=b2". `effnet run
 
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import config_from_environment, prepare
+from pipeline.execution.step_events import run_steps
 from pipeline.run_lock import only_run
 
 
@@ -18,13 +19,11 @@ def run(config: PipelineConfig) -> None:
     Raises:
       RunInProgress: another process runs this pipeline.
     """
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
     from pipeline.dag import create_pipeline
 
     with only_run(config.run_root):
         prepare(config)
-        LocalDagRunner().run(create_pipeline(config))
+        run_steps(create_pipeline(config))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 import keras
 import tensorflow_transform as tft
 
+from components.common.events import report_progress
 from trainer.efficientnet import build_efficientnet
 from trainer.export import export_model, sample_images
 from trainer.fit.loop import Training
 from trainer.fit.process import call_in_fresh_process
-from trainer.fit.progress_log import PROGRESS
 from trainer.job import FnArgs, TrainingJob
 from trainer.recipes import choose_rates
 
@@ -28,7 +28,7 @@ def train(job: TrainingJob) -> None:
     rates = choose_rates(job.model_settings, job.settings, job.hyperparameters)
     training = Training(job, rates)
     model = training.run()
-    PROGRESS.info("train: exporting the model")
+    report_progress("train: exporting the model")
     info = {
         "variant": job.model_settings.chosen_variant.name,
         **job.model_settings.formula,

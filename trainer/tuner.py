@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 import keras_tuner
 import tensorflow as tf
 
+from components.common.events import report_progress
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
-from trainer.fit.progress_log import PROGRESS
 from trainer.job import FnArgs, TrainingJob
 from trainer.tuning.figure import trials_figure
 from trainer.tuning.oracles import make_oracle
@@ -70,7 +70,7 @@ class SearchElsewhere(TrialLoop):
           TrainingProcessDied: a process was killed outside of a trial.
         """
         if self.result is not None:
-            PROGRESS.info("tune: taking over %s", self.result.source or "the published values: nothing was searched")
+            report_progress(f"tune: taking over {self.result.source or 'the published values: nothing was searched'}")
         else:
             self._search()
         # Hyperband's oracle leaves this at None, on which TFX's executor fails (tensorflow/tfx#7778). The line can go
@@ -173,7 +173,7 @@ class SearchElsewhere(TrialLoop):
                 before, begun = begun, self._trials_begun()
                 if begun == before:
                     raise
-                PROGRESS.info("tune: the process was killed; going on with the trials that are left")
+                report_progress("tune: the process was killed; going on with the trials that are left")
 
     def _trials_begun(self) -> int:
         return sum(record.attempts for record in self.records())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from components.common.metrics import in_order
 from components.common.model_info import ModelInfo
 from components.gated_evaluator.verdict import GateVerdict
 from components.serving_check.report import ServingReport
@@ -26,7 +27,9 @@ def make_card(info: ModelInfo, verdict: GateVerdict, serving: ServingReport | No
         f"{info.get('image_size', '?')} pixels a side, and answers with a probability for each class.",
         _list("Classes, in label order", info.get("classes", [])),
         "## Quality\n\nOn images that took no part in training or tuning:",
-        _table(("metric", "value"), ((name, f"{value:.4f}") for name, value in sorted(verdict.metrics.items()))),
+        _table(
+            ("metric", "value"), ((metric.label, metric.text(value)) for metric, value in in_order(verdict.metrics))
+        ),
         _confidence(verdict),
         _compared(verdict),
         _table(("class", "recall"), ((name, f"{recall:.4f}") for name, recall in verdict.recall.items())),
@@ -54,6 +57,10 @@ def make_card(info: ModelInfo, verdict: GateVerdict, serving: ServingReport | No
     training = [(key, value) for key, value in info.items() if key not in TOLD_APART]
     sections += ["## Training", _table(("setting", "value"), training), f"Artifact: `{model_uri}`"]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _metrics(verdict: GateVerdict) -> Iterable[tuple[str, str]]:
+    return ((metric.label, metric.text(value)) for metric, value in in_order(verdict.metrics))
 
 
 def _confidence(verdict: GateVerdict) -> str:

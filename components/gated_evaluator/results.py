@@ -6,12 +6,11 @@ from typing import TypedDict
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto.validation_result_pb2 import ValidationFailure
 
-from components.common.metrics import ACCURACY, EXAMPLES, METRIC_NAMES
+from components.common.metrics import ACCURACY, AUC, EXAMPLES, metric_of
 from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, ClassResult
 from components.gated_evaluator.slices import Slice
 
 CANDIDATE, BASELINE = "candidate", "baseline"
-AUC = "auc"  # of each class against the others, the pairs of all classes pooled
 CLASS_FEATURE = "class_name"
 
 
@@ -122,7 +121,7 @@ def _value(metric: MetricValue) -> float:
 
 def _explain(failure: ValidationFailure) -> str:
     threshold, value = failure.metric_threshold, failure.metric_value.double_value.value
-    name = METRIC_NAMES.get(failure.metric_key.name, failure.metric_key.name)
+    name = metric_of(failure.metric_key.name).label
     if failure.message.strip():
         return f"{name}: {' '.join(failure.message.split())}"
     if threshold.HasField("change_threshold"):

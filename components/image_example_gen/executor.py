@@ -18,7 +18,7 @@ from components.common.ingest_report import write_report
 from components.common.json_types import Parsed
 from components.image_example_gen.balance import Counts, summarise
 from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
-from components.image_example_gen.first_pass import Survey
+from components.image_example_gen.first_pass import Survey, report_ingest
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
@@ -26,8 +26,6 @@ from components.image_example_gen.sources.shard_index import IndexShard, build_i
 from components.image_example_gen.sources.shards import Found
 from components.image_example_gen.sources.source import Source, source_of
 from components.image_example_gen.split import SPLITS, SplitRule
-
-_progress = logging.getLogger("effnet.progress")
 
 
 class Executor(BaseBeamExecutor):
@@ -76,7 +74,7 @@ class Executor(BaseBeamExecutor):
             artifact.set_string_custom_property("input_fingerprint", input_fingerprint)
 
         rate = len(plan.images) / (time.monotonic() - started)
-        _progress.info("ingest: %d/%d images, %s images/s", len(plan.images), len(plan.images), f"{rate:,.0f}")
+        report_ingest(len(plan.images), len(plan.images), rate)
         for warning in summary.warnings:
             logging.getLogger(__name__).warning("%s: %s", root, warning)
 

@@ -1,7 +1,6 @@
 """The first pass of the ingest: reads and checks every file and notes what is known of it, but keeps no pixels."""
 
 import hashlib
-import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components.common import files
 from components.common.beam_types import Emitted, Tagged
+from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
 from components.image_example_gen.images.integrity import ImageError
@@ -21,8 +21,6 @@ PROGRESS_SECONDS = 2.0
 # A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
 BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
 BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
-
-_progress = logging.getLogger("effnet.progress")
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,11 @@ def read_image(root: str, file: ImageFile) -> bytes:
     return files.read_bytes(files.join(root, file.path))
 
 
+def report_ingest(done: int, total: int, rate: float) -> None:
+    """Reports how many images were read, and how many a second."""
+    report_progress(f"ingest: {done}/{total} images, {rate:,.0f} images/s", done, total)
+
+
 class FirstPassProgress:
     """Logs how far this worker is, at most every two seconds."""
 
@@ -66,7 +69,7 @@ class FirstPassProgress:
         if now - self._last >= PROGRESS_SECONDS:
             self._last = now
             rate = self._done / (now - self._started)
-            _progress.info("ingest: %d/%d images, %s images/s", self._done, self._total, f"{rate:,.0f}")
+            report_ingest(self._done, self._total, rate)
 
 
 class Survey(beam.DoFn):

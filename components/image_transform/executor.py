@@ -3,7 +3,6 @@
 import functools
 import importlib
 import json
-import logging
 
 from google.protobuf import json_format
 from tfx.components.transform import executor as tfx_transform
@@ -11,11 +10,10 @@ from tfx.proto import transform_pb2
 from tfx.types import Artifact, artifact_utils
 
 from components.common import files
+from components.common.events import report_progress
 from components.common.example_counts import count_stored, note_counts, noted_counts, read_counts
 from components.common.executor_types import Artifacts, ExecProperties
 from components.image_transform.forecast import Preprocessing, check_room, forecast
-
-_progress = logging.getLogger("effnet.progress")
 
 
 class Executor(tfx_transform.Executor):
@@ -41,7 +39,7 @@ class Executor(tfx_transform.Executor):
         counts = noted_counts(examples, splits)
         folders = {split: artifact_utils.get_split_uri([examples], split) for split in counts}
         expected = forecast(folders, counts, _preprocessing(exec_properties))
-        _progress.info("transform: %s", expected)
+        report_progress(f"transform: {expected}")
         check_room(expected, transformed.uri)
         super().Do(input_dict, output_dict, exec_properties)
         self._check_nothing_lost(counts, transformed)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from components.common import files
-from components.common.metrics import METRIC_NAMES
+from components.common.metrics import in_order
 from components.common.model_info import ModelInfo, read_model_info
 from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusions, read_evaluation
 from components.gated_evaluator.results import Evaluation as Measured
@@ -20,7 +20,7 @@ from components.run_report.content import (
     Comparison,
     EvaluationSection,
     Facts,
-    Metric,
+    MetricRow,
     Picture,
     ServingSection,
     TrainingSection,
@@ -49,13 +49,10 @@ def compare(
     served_info: ModelInfo,
 ) -> Comparison:
     """Returns the model beside the served one; with no served model, beside the limits alone."""
-    values = {name: value for name, value in verdict.metrics.items() if not name.endswith("_diff")}
     served = baseline.metrics if baseline else {}
     metrics = [
-        Metric(METRIC_NAMES.get(name, name), values[name], served.get(name), limits.get(name, ""))
-        for name in sorted(
-            values, key=lambda name: (list(METRIC_NAMES).index(name) if name in METRIC_NAMES else 99, name)
-        )
+        MetricRow(metric, value, served.get(metric.name) if metric.better else None, limits.get(metric.name, ""))
+        for metric, value in in_order(verdict.metrics)
     ]
     keys = [key for key in {**served_info, **info} if key not in NO_SETTINGS]
     changes = [(key, _plain(served_info.get(key)), _plain(info.get(key))) for key in keys]

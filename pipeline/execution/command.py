@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from components.common.errors import one_line
+from components.common.events import RunEnded, emit
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
+from pipeline.execution.step_events import run_steps
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.run_lock import only_run
 from pipeline.terminal import print_line
@@ -35,8 +37,6 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
     with quiet_output(log_path, verbose) as console:
         console.print(f"[bold]{config.name}[/]: {config.data.path} -> {config.push_path}", soft_wrap=True)
         with console.status("loading TFX"):
-            from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
             from pipeline.dag import create_pipeline
             from pipeline.execution.summary import print_summary
 
@@ -44,7 +44,7 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             pipeline = create_pipeline(config)
         try:
             with StepDisplay(console, [component.id for component in pipeline.components]):
-                LocalDagRunner().run(pipeline)
+                run_steps(pipeline)
         except Exception as error:
             traceback.print_exc()  # into the log
             if debug:
@@ -54,10 +54,12 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
             _report_stop(console, config, one_line(error))
             code = exit_code_of(error)
+            emit(RunEnded(code, one_line(error)))
             _note_time(config, started)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
         code = print_summary(console, config, log_path)
+        emit(RunEnded(code))
         print_line(console, "took", f"{clock(_note_time(config, started))}; exit status {code:d}: {code.meaning}")
         return code
 

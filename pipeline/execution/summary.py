@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
+from components.common.metrics import ACCURACY, EXAMPLES, in_order
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.model_exporter.report import read_report as read_exports
 from components.serving_check.report import ServingReport, read_report
@@ -19,12 +20,7 @@ from pipeline.terminal import print_line
 
 QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3
-SHOWN_METRICS = {
-    "top-k": "top_k_accuracy",
-    "AUC": "auc",
-    "cross entropy": "sparse_categorical_crossentropy",
-    "calibration error": "expected_calibration_error",
-}
+ELSEWHERE = (ACCURACY, EXAMPLES)  # metrics that lines of their own name
 
 
 def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> ExitCode:
@@ -71,8 +67,8 @@ def _print_verdict(console: Console, verdict: GateVerdict, floor: float) -> None
     if verdict.accuracy_interval:
         within = "95 % confidence {:.4f} to {:.4f}; ".format(*verdict.accuracy_interval)
     print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} ({within}floor {floor:g}{against})")
-    shown = {label: verdict.metrics[name] for label, name in SHOWN_METRICS.items() if name in verdict.metrics}
-    print_line(console, "", ", ".join(f"{label} {value:.4f}" for label, value in shown.items()))
+    shown = [(metric, value) for metric, value in in_order(verdict.metrics) if metric.name not in ELSEWHERE]
+    print_line(console, "", ", ".join(f"{metric.label} {metric.text(value)}" for metric, value in shown))
     weakest = sorted(verdict.recall.items(), key=lambda item: item[1])[:WEAKEST_CLASSES]
     print_line(console, "weakest", escape(", ".join(f"{name} {recall:.3f}" for name, recall in weakest)))
     if len({kind.value for kind in verdict.slices}) > len({kind.feature for kind in verdict.slices}):

@@ -10,7 +10,7 @@ from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common import files
 from components.common.ingest_report import IngestSummary, read_summary
 from components.common.json_types import Json
-from components.common.metrics import EXAMPLES, METRIC_NAMES
+from components.common.metrics import EXAMPLES, metric_of
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
@@ -125,7 +125,7 @@ def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, objec
     if verdict := verdict_of(run):
         for name, value in verdict.metrics.items():
             if not name.endswith("_diff"):
-                yield METRIC_NAMES.get(name, name), int(value) if name == EXAMPLES else value
+                yield metric_of(name).label, int(value) if name == EXAMPLES else value
         yield from ((f"recall of {name}", value) for name, value in verdict.recall.items())
     if summary := summary_of(run):
         for split, classes in summary.written.items():

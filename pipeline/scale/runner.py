@@ -5,7 +5,6 @@
 """
 
 import json
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, TypeVarTuple
@@ -107,7 +106,6 @@ class ScaleRun:
         from trainer.fit.process import call_in_fresh_process
 
         display = TrainingDisplay(self.console, "training")
-        logging.getLogger("effnet.progress").setLevel(logging.INFO)
         with display:
             return call_in_fresh_process(function, *arguments)
 

@@ -80,6 +80,7 @@ def run_here(config: PipelineConfig, effort: Effort, experiment: Experiment, con
     """
     from pipeline.execution.prepare import check_images_are_there, prepare
     from pipeline.execution.progress import StepDisplay
+    from pipeline.execution.step_events import run_steps
     from pipeline.history.metadata import latest_run
     from pipeline.run_lock import only_run
 
@@ -87,12 +88,10 @@ def run_here(config: PipelineConfig, effort: Effort, experiment: Experiment, con
     check_images_are_there(config)
     with only_run(config.run_root):
         with console.status("loading TFX"):
-            from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
             prepare(config)
             pipeline = create_scale_pipeline(config, effort, experiment)
         with StepDisplay(console, [component.id for component in pipeline.components]):
-            LocalDagRunner().run(pipeline)
+            run_steps(pipeline)
         page = Path(latest_run(config.metadata_path)[LAST_STEP].outputs["report"].uri) / PAGE_FILE
     print_line(console, "page", str(page))
     return page

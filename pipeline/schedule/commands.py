@@ -46,7 +46,8 @@ def _coordinator(source: ConfigSource, debug: bool, shown: Display | None = None
 
     say = shown.say if shown else functools.partial(print, flush=True)
     show = shown.show if shown else None
-    return Coordinator(scheduled_config(source), source.overrides, say=say, show=show, debug=debug)
+    follow = shown.follow if shown else None
+    return Coordinator(scheduled_config(source), source.overrides, say=say, show=show, follow=follow, debug=debug)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from components.common.errors import DataError
+from components.common.events import RunEvent
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.schedule import policy
@@ -36,6 +37,7 @@ class Coordinator:
       wait: waits until a moment, or until `stop`.
       say: told what happens, in lines.
       show: told what a run prints, in lines; None: that is in its log alone.
+      follow: told what a run reports; None: it prints that itself.
       command: runs the pipeline, before its options.
       debug: whether tracebacks are shown.
     """
@@ -47,6 +49,7 @@ class Coordinator:
     wait: Callable[[datetime], None] | None = None
     say: Callable[[str], None] = print
     show: Callable[[str], None] | None = None
+    follow: Callable[[RunEvent], None] | None = None
     command: Sequence[str] = (sys.executable, "-m", "pipeline.cli", "run")
     debug: bool = False
 
@@ -64,6 +67,7 @@ class Coordinator:
             self.stop,
             self.say,
             self.show,
+            self.follow,
         )
         self._wrong = ""  # with pipeline.yaml, as last said
 

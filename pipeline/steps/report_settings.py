@@ -6,6 +6,7 @@ import yaml
 
 from components.common.files import sha256
 from components.common.json_types import Json
+from components.common.metrics import ACCURACY, METRICS
 from components.run_report.sources import ReportSettings
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import PipelineConfig
@@ -56,14 +57,10 @@ def _limits(config: PipelineConfig) -> dict[str, str]:
     evaluate = config.evaluate
     drop = f"at most {evaluate.max_accuracy_drop:g}" if evaluate.max_accuracy_drop else "not"
     sure = " with 95 % confidence" if evaluate.compare == "confident" else ""
-    limits = {
-        "sparse_categorical_accuracy": f"at least {evaluate.min_accuracy:g}; {drop} below the served model's{sure}"
-    }
-    for name, bound, words in (
-        ("top_k_accuracy", evaluate.min_top_k_accuracy, "at least"),
-        ("sparse_categorical_crossentropy", evaluate.max_cross_entropy, "at most"),
-        ("expected_calibration_error", evaluate.max_calibration_error, "at most"),
-    ):
+    limits = {}
+    for metric in METRICS.values():
+        bound = getattr(evaluate, metric.setting) if metric.setting else None
         if bound is not None:
-            limits[name] = f"{words} {bound:g}"
+            limits[metric.name] = f"at {'least' if metric.better == 'higher' else 'most'} {bound:g}"
+    limits[ACCURACY] += f"; {drop} below the served model's{sure}"
     return limits

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
+from components.common.events import report_done, report_progress
 from components.common.human_format import clock, counted
 from trainer.compound.candidates import TRAININGS_PER_PROCESS, Candidate, count_settled
 from trainer.compound.forecast import Pace, Timing
@@ -21,7 +22,6 @@ from trainer.compound.grid import PAPER, GridPoint
 from trainer.compound.outcome import TrainingResult
 from trainer.compound.trainings import outcome_of, read_outcome
 from trainer.fit.callbacks import TrainingFailed
-from trainer.fit.progress_log import DONE, PROGRESS
 from trainer.tuning.oracles import MIN_SEED, Proposal, SearchOracle
 from trainer.tuning.records import TrialRecord, read_records
 from trainer.tuning.trials import PROJECT, History, RecordedTrials
@@ -113,7 +113,7 @@ class HalvingOracle(SearchOracle):
         epochs = self.rungs[rung].epochs
         seconds = self.seconds(name, epochs)
         if self.deadline is not None and time.time() + seconds > self.deadline:
-            DONE.info("the time is up: the next network would take about %s", clock(seconds))
+            report_done(f"the time is up: the next network would take about {clock(seconds)}")
             return {"status": "STOPPED"}
         if self.may_begin is not None:
             if not self.may_begin:
@@ -181,7 +181,7 @@ class NetworkTrials(RecordedTrials):
         forecast = self._forecast(candidate.name, epochs)
         outcomes: list[TrainingResult] = []
         for seed in self.seeds:
-            PROGRESS.info("%s, %s, seed %d", place, counted(epochs, "epoch"), seed)
+            report_progress(f"{place}, {counted(epochs, 'epoch')}, seed {seed}")
             known = read_outcome(candidate.training(seed, epochs), self.folder)
             try:
                 outcomes.append(known or outcome_of(candidate.training(seed, epochs), self.folder))
@@ -194,14 +194,14 @@ class NetworkTrials(RecordedTrials):
         accuracy = statistics.mean(outcome.val_accuracy for outcome in outcomes)
         left = clock(self.pace.seconds_left)
         told = counted(epochs, "epoch")
-        DONE.info("%s, %s: loss %.4f, accuracy %.4f; %s left", place, told, loss, accuracy, left)
+        report_done(f"{place}, {told}: loss {loss:.4f}, accuracy {accuracy:.4f}; {left} left")
         return replace(record, status="completed", score=loss, history=({"val_loss": loss, "val_accuracy": accuracy},))
 
     def show(self, record: TrialRecord) -> None:
         """Says why a trial failed; `train` tells of the others."""
         if record.status == "failed":
             shown = ", ".join(f"{name} {value:g}" for name, value in record.values.items())
-            DONE.info("left out (%s): %s", shown, record.reason)
+            report_done(f"left out ({shown}): {record.reason}")
 
     def _forecast(self, name: str, epochs: int) -> float:
         """Of one training."""

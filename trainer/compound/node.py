@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 import tensorflow as tf
 
+from components.common.events import report_progress
 from trainer.compound.outcome import OUTCOME_FILE
 from trainer.compound.trainings import outcome_of
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.process import call_in_fresh_process
-from trainer.fit.progress_log import PROGRESS
 from trainer.job import FnArgs, TrainingJob
 
 
@@ -32,7 +32,7 @@ def train(job: TrainingJob) -> None:
     try:
         outcome = outcome_of(job, folder)
     except TrainingFailed as error:  # the others say how their networks do
-        PROGRESS.info("train: left out, %s", error)
+        report_progress(f"train: left out, {error}")
     # TFX's Trainer asks for this folder; the networks themselves are not kept.
     tf.io.gfile.makedirs(job.model_dir)
     tf.io.gfile.makedirs(job.log_dir)

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.fit.progress_log import PROGRESS
+from components.common.events import report_progress
+from components.common.human_format import clock
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -57,7 +58,7 @@ class ProgressLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Says that the first step, which traces the network, is on its way."""
         if self.timed_from is None:
-            PROGRESS.info("%s: preparing the network", self.task)
+            report_progress(f"{self.task}: preparing the network")
         self.last_line = time.monotonic()
         self.last_step = (self.last_line, self.steps_done)
 
@@ -90,18 +91,13 @@ class ProgressLogger(keras.callbacks.Callback):
             return
         self.last_line = now
         seconds_per_step = (now - self.timed_from[0]) / (self.steps_done - self.timed_from[1])
-        minutes, seconds = divmod(round((self.total_steps - self.steps_done) * seconds_per_step), 60)
-        PROGRESS.info(
-            "%s: epoch %d, step %d/%d, loss %.3f, accuracy %.3f, %.0f images/s, %d:%02d left",
-            self.task,
-            self.epoch,
+        left = clock((self.total_steps - self.steps_done) * seconds_per_step)
+        accuracy, speed = float((logs or {}).get("accuracy", math.nan)), self.batch_size / seconds_per_step
+        report_progress(
+            f"{self.task}: epoch {self.epoch}, step {self.steps_done}/{self.total_steps}, loss {loss:.3f}, "
+            f"accuracy {accuracy:.3f}, {speed:.0f} images/s, {left} left",
             self.steps_done,
             self.total_steps,
-            loss,
-            float((logs or {}).get("accuracy", math.nan)),
-            self.batch_size / seconds_per_step,
-            minutes,
-            seconds,
         )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

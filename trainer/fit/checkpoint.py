@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, Logs, StoppingState
 from trainer.fit.ema import WeightAverage
-from trainer.fit.progress_log import PROGRESS
 
 STATE_FILE = "state.npz"
 MOST_TIME_SAVING = 0.02  # of the training's time
@@ -106,7 +106,7 @@ class CheckpointStore:
             meta = json.loads(str(arrays.pop("meta")))
             return Saved(TrainingProgress(**meta["progress"]), meta, arrays)
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-            PROGRESS.info("train: the saved state in %s is damaged (%s); starting anew", self.path, error)
+            report_progress(f"train: the saved state in {self.path} is damaged ({error}); starting anew")
             return None
 
     def remove(self) -> None:

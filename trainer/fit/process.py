@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar, TypeVarTuple
 
-from trainer.fit.progress_log import PROGRESS
+from components.common import events
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -28,7 +28,7 @@ class TrainingProcessDied(RuntimeError):
 def call_in_fresh_process(function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
     """Calls a module-level function in a new process and returns its (pickled) result.
 
-    What the function logs on the `effnet.progress` logger is logged here. Its exceptions are raised here.
+    The events that the function reports are reported here. Its exceptions are raised here.
 
     Raises:
       TrainingProcessDied: the process was killed, most likely for want of memory.
@@ -68,18 +68,16 @@ def _run_beside(function: Callable[[*Arguments], object], arguments: tuple[*Argu
 
 
 class _Relay(logging.Handler):
-    """Hands a child's progress records to this process's logger."""
+    """Reports a child's events as this process's."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        PROGRESS.handle(record)
+        events.relay(record)
         return True
 
 
 def _start(records: "multiprocessing.Queue[logging.LogRecord]") -> None:
-    """Prepares the child: progress goes to the parent, and the child does not outlive it."""
-    PROGRESS.setLevel(logging.INFO)
-    PROGRESS.propagate = False
-    PROGRESS.addHandler(logging.handlers.QueueHandler(records))
+    """Prepares the child: its events go to the parent, and the child does not outlive it."""
+    events.send_to(logging.handlers.QueueHandler(records))
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     _grow_gpu_memory()
 

@@ -12,11 +12,11 @@ from functools import lru_cache
 import keras
 import tensorflow as tf
 
+from components.common.events import report_progress
 from trainer.efficientnet import reinitialize, set_regularisation
 from trainer.fit.callbacks import StepTimer
 from trainer.fit.context import TrainingContext
 from trainer.fit.phases import Phase, compile_phase, reset_optimizer
-from trainer.fit.progress_log import PROGRESS
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
 from trainer.kernels import Tensor
@@ -100,7 +100,7 @@ class Study:
 
     def seconds_per_epoch(self) -> float:
         """Traces the network and estimates from a few steps what an epoch will take."""
-        PROGRESS.info("tune: preparing the network")
+        report_progress("tune: preparing the network")
         timer = StepTimer()
         steps = min(TIMED_STEPS, self.steps_per_epoch)
         self._fit(self.defaults, 1, steps, [timer])

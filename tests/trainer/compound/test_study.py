@@ -82,7 +82,7 @@ def test_all_networks_are_trained_with_one_seed_and_then_with_the_next(study):
 
 
 def test_what_is_left_out_is_told_with_the_reason_and_the_way_back(study, caplog):
-    caplog.set_level("INFO", logger="effnet.progress")
+    caplog.set_level("INFO", logger="effnet.events")
     study()
     told = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     whose = ["4/24 n3, seed 7", "6/24 n5, seed 7", "16/24 n3, seed 8", "18/24 n5, seed 8"]

@@ -246,7 +246,7 @@ def test_default_values_outside_of_the_range_are_not_said_to_be_the_default(tmp_
 
 
 def test_each_trial_that_ends_is_told_with_a_table_of_all(tmp_path, caplog):
-    with caplog.at_level("INFO", logger="effnet.progress"):
+    with caplog.at_level("INFO", logger="effnet.events"):
         run_search(tuning_job(tmp_path), Troubled)
     told = [record for record in caplog.records if hasattr(record, "table")]
     assert [len(record.table) for record in told] == [2, 3, 4]
