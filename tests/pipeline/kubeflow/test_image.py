@@ -6,10 +6,10 @@ import tomllib
 
 import pytest
 
-from pipeline.dag import PROJECT
+from components.common.code_key import ROOT
 
-DOCKERFILE = (PROJECT / "Dockerfile").read_text()
-LOCK = (PROJECT / "requirements.lock").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+LOCK = (ROOT / "requirements.lock").read_text()
 
 
 def argument(name: str) -> str:
@@ -17,9 +17,9 @@ def argument(name: str) -> str:
 
 
 def test_it_holds_all_of_the_project_s_packages():
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     parts = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
-    ignored = (PROJECT / ".dockerignore").read_text().splitlines()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
     for part in parts:
         assert re.search(rf"^COPY (.* )?{re.escape(part)} ", DOCKERFILE, re.M)
         assert f"!{part}" in ignored
@@ -34,9 +34,9 @@ def test_it_pins_beam_as_the_lock_does():
 @pytest.mark.parametrize("lock", [argument("LOCK"), "requirements-gpu.lock"])
 def test_both_locks_hold_the_uv_that_installs_them_with_its_hashes(lock):
     expression = re.search(r"RUN (sed -n '[^']+')", DOCKERFILE)[1]
-    assert f"@{expression.replace('$/p', '$$/p')} requirements.lock" in (PROJECT / "Makefile").read_text()
+    assert f"@{expression.replace('$/p', '$$/p')} requirements.lock" in (ROOT / "Makefile").read_text()
     cut = subprocess.run(
-        f"{expression} {lock}", shell=True, cwd=PROJECT, capture_output=True, text=True, check=True
+        f"{expression} {lock}", shell=True, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     first, *hashes = cut.splitlines()
     assert re.fullmatch(r"uv==[\d.]+ \\", first)
