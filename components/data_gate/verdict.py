@@ -7,7 +7,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from components.common import files
 from components.common.errors import DataError
-from components.common.ingest_report import IngestSummary
+from components.common.ingest_report import NO_FAULT, IngestSummary
 from components.image_example_gen.split import SPLITS
 
 ANOMALIES_FILE = "SchemaDiff.pb"
@@ -149,7 +149,7 @@ def _faulty_files(summary: IngestSummary, max_bad_fraction: float) -> list[str]:
     if not candidates or summary.faulty <= max_bad_fraction * candidates:
         return []
     share = summary.faulty / candidates
-    reasons = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined.items() if reason != "ignored")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined.items() if reason not in NO_FAULT)
     return [
         f"{summary.faulty} of {candidates} files ({share:.1%}) were quarantined ({reasons}), at most "
         f"{max_bad_fraction:.1%} may be: see quarantine.jsonl, or raise data.max_bad_fraction"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from components.common.errors import DataError
 from components.common.ingest_report import IngestSummary
 from components.common.profile import FEATURES
-from components.image_example_gen.sources.folders import IngestPlan
+from components.image_example_gen.sources.plan import IngestPlan
 from components.image_example_gen.split import SPLITS
 
 SHOWN = 5  # names in a warning; the quarantine file has all

@@ -19,8 +19,8 @@ from components.image_example_gen.balance import Counts, summarise
 from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
 from components.image_example_gen.first_pass import Survey
 from components.image_example_gen.grouping import AssignSplits
-from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 from components.image_example_gen.sources.shard_index import IndexShard, build_index, read_index
 from components.image_example_gen.sources.shards import Found
 from components.image_example_gen.sources.source import Source, source_of
@@ -55,7 +55,8 @@ class Executor(BaseBeamExecutor):
         started = time.monotonic()
         source = source_of(exec_properties)
         root, input_fingerprint = source.root, source.fingerprint()
-        found = self._index(source, json.loads(exec_properties["features"])) if source.shards else []
+        features = json.loads(exec_properties["features"]) | source.settings.columns
+        found = self._index(source, features) if source.shards else []
         plan = source.plan(json.loads(exec_properties["classes"]), found)
         rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
         max_pixels = int(exec_properties["max_pixels"])

@@ -43,6 +43,7 @@ def data_steps(config: PipelineConfig) -> DataSteps:
         near_duplicates=config.data.near_duplicates,
         features=config.data.features.model_dump(),
         spans=SpanRule(**config.data.span.model_dump()),
+        reading=config.data.reading,
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
     statistics = tfx.components.StatisticsGen(

@@ -4,8 +4,8 @@ import pytest
 
 from components.common.errors import DataError
 from components.image_example_gen.balance import summarise
-from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 
 PLAN = IngestPlan(
     images=[ImageFile("cat/1.png", 9, 0, ""), ImageFile("dog/2.png", 9, 1, ""), ImageFile("dog/3.png", 9, 1, "")],
