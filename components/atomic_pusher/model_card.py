@@ -1,6 +1,6 @@
 """The model card: what a person wants to know of a pushed model, in Markdown, beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from components.gated_evaluator.verdict import GateVerdict
@@ -21,7 +21,7 @@ def make_card(info: dict[str, Any], verdict: GateVerdict, serving: ServingReport
         model_uri: the artifact that is pushed.
     """
     sections = [
-        f"# EfficientNet-{info.get('variant', '?').upper()}, {len(verdict.recall)} classes",
+        f"# EfficientNet-{info.get('variant', '?').upper()}, {len(info.get('classes') or verdict.recall)} classes",
         "An image classifier. It takes encoded images (JPEG, PNG, BMP, GIF) of any size, scales them to "
         f"{info.get('image_size', '?')} pixels a side, and answers with a probability for each class.",
         _list("Classes, in label order", info.get("classes", [])),
@@ -29,7 +29,7 @@ def make_card(info: dict[str, Any], verdict: GateVerdict, serving: ServingReport
         _table(("metric", "value"), ((name, f"{value:.4f}") for name, value in sorted(verdict.metrics.items()))),
         _confidence(verdict),
         _compared(verdict),
-        _table(("class", "recall"), ((name, f"{recall:.4f}") for name, recall in verdict.recall.items())),
+        _table(("class", "recall"), _recalls(info.get("classes", []), verdict.recall)),
     ]
     if verdict.slices:
         rows = (
@@ -54,6 +54,11 @@ def make_card(info: dict[str, Any], verdict: GateVerdict, serving: ServingReport
     training = [(key, value) for key, value in info.items() if key not in TOLD_APART]
     sections += ["## Training", _table(("setting", "value"), training), f"Artifact: `{model_uri}`"]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _recalls(classes: Iterable[str], recall: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    for name in dict.fromkeys([*recall, *classes]):
+        yield name, f"{recall[name]:.4f}" if name in recall else "no eval images"
 
 
 def _confidence(verdict: GateVerdict) -> str:

@@ -24,6 +24,7 @@ class DataGateSpec(ComponentSpec):
         "max_class_imbalance": ExecutionParameter(type=float),
         "drift": ExecutionParameter(type=str),
         "push_path": ExecutionParameter(type=str),
+        "refuse_other_classes": ExecutionParameter(type=int),
         "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
@@ -58,6 +59,7 @@ class DataGate(BaseComponent):
         drift: Mapping[str, float] | None = None,
         push_path: str = "",
         max_class_imbalance: float = 100.0,
+        refuse_other_classes: bool = False,
     ):
         """Describes a gate.
 
@@ -72,6 +74,8 @@ class DataGate(BaseComponent):
                 0 to 1; None or empty compares nothing.
             push_path: folder of the pushed models; "" compares nothing.
             max_class_imbalance: how many times as many training images as the smallest class the largest may have.
+            refuse_other_classes: stops where the classes are not the served model's, which the gate behind training
+                would refuse; otherwise they are named.
         """
         spec = DataGateSpec(
             anomalies=anomalies,
@@ -81,7 +85,8 @@ class DataGate(BaseComponent):
             min_images_per_class=min_images_per_class,
             max_class_imbalance=float(max_class_imbalance),
             drift=json.dumps(drift or {}, sort_keys=True),
-            push_path=push_path if drift else "",
+            push_path=push_path,
+            refuse_other_classes=int(refuse_other_classes),
             source_hash=source_hash(Path(__file__).parent, profile),
             verdict=Channel(type=artifacts.DataVerdict),
         )

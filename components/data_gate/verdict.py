@@ -75,6 +75,16 @@ def find_anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[str
     return problems
 
 
+def describe_other_classes(classes: list[str], served: list[str] | None) -> str:
+    """Says how the classes differ from the served model's; "" if they do not, or nobody knows that model's."""
+    if served is None or set(classes) == set(served):
+        return ""
+    new = [name for name in classes if name not in served]
+    gone = [name for name in served if name not in classes]
+    told = [f"does not know {', '.join(new)}"] * bool(new) + [f"knows also {', '.join(gone)}"] * bool(gone)
+    return f"the served model {' and '.join(told)}"
+
+
 def check(problems: list[str]) -> None:
     """Does nothing if there are no problems.
 

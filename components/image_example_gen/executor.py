@@ -78,7 +78,7 @@ class Executor(BaseBeamExecutor):
         rate = len(plan.images) / (time.monotonic() - started)
         _progress.info("ingest: %d/%d images, %s images/s", len(plan.images), len(plan.images), f"{rate:,.0f}")
         for warning in summary.warnings:
-            logging.getLogger(__name__).warning("%s: %s", root, warning)
+            logging.getLogger("effnet.progress.warning").warning("%s", warning)
 
     def _index(self, source: Source, features: dict[str, str]) -> list[Found | Rejected]:
         """Returns what lies in the shards."""

@@ -100,6 +100,8 @@ class StepDisplay(logging.Handler):
         message = record.getMessage()
         if record.name == "effnet.progress":
             self._detail(message, getattr(record, TABLE, None))
+        elif record.name == "effnet.progress.warning":
+            self.console.print(f"        warning: {message}", markup=False, soft_wrap=True)
         elif match := STEP_STARTS.match(message):
             self.current, self.cached, self.started = match[1], False, time.monotonic()
             self._begin_bar()

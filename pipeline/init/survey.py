@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from components.common.errors import DataError
+from components.image_example_gen.class_notes import note_similar_names, note_without_eval
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.integrity import ImageError
 from components.image_example_gen.images.perceptual_hash import near_pairs
@@ -152,8 +153,23 @@ def survey(
             (image.path, plan.classes[image.label], image.split, image.group) for image in _spread(plan.images, SHOWN)
         ],
         sampled=sampled,
+        notes=_notes(plan),
         group_pattern="" if settings.group_pattern else suggest_pattern(plan.images),
     )
+
+
+def _notes(plan: IngestPlan) -> list[str]:
+    notes = note_similar_names(plan.classes)
+    if "eval" in plan.given_splits:
+        in_eval = Counter(plan.classes[image.label] for image in plan.images if image.split == "eval")
+        notes += note_without_eval({name: in_eval[name] for name in plan.classes})
+    if several := [line for line in plan.rejected if line.reason == "multi_label"]:
+        notes.append(
+            f"{len(several):,} images with several labels (multi_label) are left out, such as {several[0].path}"
+        )
+    if unlabelled := sum(line.reason == "unlabelled" for line in plan.rejected):
+        notes.append(f"{unlabelled:,} images have no label, and are left out")
+    return notes
 
 
 def _row(plan: IngestPlan, image: ImageFile) -> tuple[str, str, str, str]:

@@ -64,6 +64,7 @@ def data_steps(config: PipelineConfig) -> DataSteps:
         max_class_imbalance=config.data.max_class_imbalance,
         drift=config.data.drift.model_dump() if config.data.drift else None,
         push_path=config.push_path,
+        refuse_other_classes=config.evaluate.other_classes == "refuse",
     )
     return DataSteps(examples, schema, statistics, validator, gate)
 

@@ -43,6 +43,11 @@ def test_markup_in_a_message_is_text():
     assert shown("ingest: [red]/[1] files", logger="effnet.progress") == ["        ingest: [red]/[1] files"]
 
 
+def test_a_warning_stays_on_the_screen():
+    lines = shown("Component Trainer is running.", "[x] is odd", logger="effnet.progress.warning")
+    assert lines[-1] == "        warning: [x] is odd"
+
+
 ROWS = [["trial", "dropout"], ["1", "0.2"], ["2", "[red]0.3"]]
 
 

@@ -96,6 +96,13 @@ def test_it_reads_a_bounded_part_of_shards(home, tiles, monkeypatch):
     assert 36 <= sum(found["classes"].values()) <= 44, "what was not read is estimated"
 
 
+def test_a_class_without_eval_images_is_named(home, tiles):
+    kinds = {f"train/{'abc'[n % 3]}/{n}.jpg": tile for n, tile in enumerate(tiles[:30])}
+    kinds |= {f"test/{'ab'[n % 2]}/{n}.jpg": tile for n, tile in enumerate(tiles[30:])}
+    write(home / "photos", kinds)
+    assert "classes without eval images, which nothing judges: c" in init("photos").output
+
+
 def test_a_folder_without_one_good_image_gets_no_pipeline(home):
     write(home / "photos", {f"{name}/{number}.jpg": b"no image" for name in "ab" for number in range(6)})
     done = init("photos")
