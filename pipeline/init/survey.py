@@ -167,6 +167,7 @@ def _notes(plan: IngestPlan) -> list[str]:
         notes.append(
             f"{len(several):,} images with several labels (multi_label) are left out, such as {several[0].path}"
         )
+    notes += [line.message for line in plan.rejected if line.reason == "bad_label_file"][:SHOWN]
     if unlabelled := sum(line.reason == "unlabelled" for line in plan.rejected):
         notes.append(f"{unlabelled:,} images have no label, and are left out")
     return notes

@@ -53,6 +53,8 @@ class FileNames:
             base: the label file's own folder, relative to the root; "" for the root itself.
             hint: of files of one name in several folders, those in a folder called so are meant (train for train.csv).
         """
+        if usual := self._exact.get(f"{base}/{name}" if base else name):
+            return usual
         if (foreign := _foreign(name)) is not None:
             return self._by_suffix(foreign, hint)
         if own := next((root for root in self._roots if name.startswith(f"{root}/")), None):
@@ -71,7 +73,11 @@ class FileNames:
 
     @cached_property
     def _exact(self) -> dict[str, str]:
-        return {_form(path): path for path in self._paths} | {path: path for path in self._paths}
+        exact = {path: path for path in self._paths}
+        for path in self._paths:
+            if not path.isascii():
+                exact.setdefault(_form(path), path)
+        return exact
 
     @cached_property
     def _stems(self) -> dict[str, list[str]]:

@@ -129,9 +129,5 @@ def _label(values: dict, columns: Columns, single: set[str]) -> str:
 
 def _single_labels(table: Table, columns: Columns) -> set[str]:
     """The labels without a separator in them: a list such as "cat|dog" is one of several of these."""
-    labels = set()
-    for _, row in table.rows:
-        value = row.get(columns.label) if columns.label else None
-        if isinstance(value, str) and not _PARTS.search(value):
-            labels.add(value.strip())
-    return labels - {""}
+    labels = {value for _, row in table.rows if isinstance(value := row.get(columns.label), str)}
+    return {label.strip() for label in labels if not _PARTS.search(label)} - {""}

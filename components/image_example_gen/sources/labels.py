@@ -110,13 +110,13 @@ def _check_agreement(rows: Iterable[Row]) -> None:
 def _splits_of(rows: Sequence[Row]) -> dict[str, str]:
     """Path -> its split: as its row says, else its label file's name, else its folder's; "" if none of them does."""
     of_file = {file: split_of_name(file) for file in {row.file for row in rows}}
-    of_folder = {folder: split_of_name(folder) for folder in {posixpath.dirname(row.path) for row in rows}}
+    of_folder = {folder: split_of_name(folder) for folder in {row.path.rpartition("/")[0] for row in rows}}
     files_say = "train" in of_file.values()
     folders_say = "train" in of_folder.values()
     return {
         row.path: row.split
         or (of_file[row.file] if files_say else "")
-        or (of_folder[posixpath.dirname(row.path)] if folders_say else "")
+        or (of_folder[row.path.rpartition("/")[0]] if folders_say else "")
         for row in rows
     }
 

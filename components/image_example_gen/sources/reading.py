@@ -73,7 +73,7 @@ class _Reader:
         if not label_files:
             if folders is None and problems:
                 raise DataError(_first(problems))
-            return folders or self._by_folders()
+            return _with_problems(folders or self._by_folders(), problems)
         if folders is None:
             return self._by_labels(label_files, problems)
         own = any(one.table.name.rpartition("/")[2].lower() in _OWN_LISTS for one in label_files)
@@ -112,6 +112,12 @@ class _Reader:
         if member := self._opened.members.get(path):
             return read_member(member, MOST_BYTES)
         return files.read_bytes(files.join(self._folder.root, path))
+
+
+def _with_problems(folders: IngestPlan, problems: Sequence[Rejected]) -> IngestPlan:
+    """Says of files beside the class folders why they were not taken for label files."""
+    known = {line.path: line for line in problems}
+    return replace(folders, rejected=[known.get(line.path, line) for line in folders.rejected])
 
 
 def _located(plan: IngestPlan, opened: Opened) -> IngestPlan:

@@ -21,6 +21,8 @@ def plain_text(value: Any) -> str:
         SeveralValues: for a list of more.
         NoText: for other objects.
     """
+    if isinstance(value, str):  # nearly always
+        return value.strip()
     if isinstance(value, dict) and isinstance(value.get("choices"), list):
         value = value["choices"]
     if isinstance(value, list | tuple):
@@ -33,6 +35,8 @@ def plain_text(value: Any) -> str:
         return str(int(value))
     if isinstance(value, bytes):
         return value.decode(errors="replace").strip()
-    if isinstance(value, str | int | float):
-        return str(value).strip()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str):
+        return value.strip()
     raise NoText(f"got {type(value).__name__}, expected a text or a number")

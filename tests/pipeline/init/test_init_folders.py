@@ -96,6 +96,14 @@ def test_it_reads_a_bounded_part_of_shards(home, tiles, monkeypatch):
     assert 36 <= sum(found["classes"].values()) <= 44, "what was not read is estimated"
 
 
+def test_a_table_whose_class_column_nobody_knows_is_named_beside_the_folders(home, tiles):
+    write(home / "photos", {f"part_{n % 2}/{n}.jpg": tile for n, tile in enumerate(tiles)})
+    (home / "photos/metadata of scans.csv").write_text("image_id,dx\n" + "".join(f"{n},{n % 3}\n" for n in range(40)))
+    done = init("photos")
+    assert "got metadata of scans.csv with the columns image_id, dx, expected one with its class" in done.output
+    assert "in 3 classes" in init("photos", "--label-column", "dx", "--force").output
+
+
 def test_a_class_without_eval_images_is_named(home, tiles):
     kinds = {f"train/{'abc'[n % 3]}/{n}.jpg": tile for n, tile in enumerate(tiles[:30])}
     kinds |= {f"test/{'ab'[n % 2]}/{n}.jpg": tile for n, tile in enumerate(tiles[30:])}
