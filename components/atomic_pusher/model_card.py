@@ -1,6 +1,6 @@
 """The model card: what a person wants to know of a pushed model, in Markdown, beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from components.common.metrics import in_order
 from components.common.model_info import ModelInfo
@@ -22,7 +22,7 @@ def make_card(info: ModelInfo, verdict: GateVerdict, serving: ServingReport | No
         model_uri: the artifact that is pushed.
     """
     sections = [
-        f"# EfficientNet-{info.get('variant', '?').upper()}, {len(verdict.recall)} classes",
+        f"# EfficientNet-{info.get('variant', '?').upper()}, {len(info.get('classes') or verdict.recall)} classes",
         "An image classifier. It takes encoded images (JPEG, PNG, BMP, GIF) of any size, scales them to "
         f"{info.get('image_size', '?')} pixels a side, and answers with a probability for each class.",
         _list("Classes, in label order", info.get("classes", [])),
@@ -32,7 +32,7 @@ def make_card(info: ModelInfo, verdict: GateVerdict, serving: ServingReport | No
         ),
         _confidence(verdict),
         _compared(verdict),
-        _table(("class", "recall"), ((name, f"{recall:.4f}") for name, recall in verdict.recall.items())),
+        _table(("class", "recall"), _recalls(info.get("classes", []), verdict.recall)),
     ]
     if verdict.slices:
         rows = (
@@ -61,6 +61,11 @@ def make_card(info: ModelInfo, verdict: GateVerdict, serving: ServingReport | No
 
 def _metrics(verdict: GateVerdict) -> Iterable[tuple[str, str]]:
     return ((metric.label, metric.text(value)) for metric, value in in_order(verdict.metrics))
+
+
+def _recalls(classes: Iterable[str], recall: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    for name in dict.fromkeys([*recall, *classes]):
+        yield name, f"{recall[name]:.4f}" if name in recall else "no eval images"
 
 
 def _confidence(verdict: GateVerdict) -> str:

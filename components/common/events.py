@@ -62,6 +62,17 @@ class Done(RunEvent):
 
 
 @dataclass(frozen=True)
+class Warned(RunEvent):
+    """Something that a person should know and that stops nothing."""
+
+    message: str
+
+    def __str__(self) -> str:
+        """For logs."""
+        return self.message
+
+
+@dataclass(frozen=True)
 class StepStarted(RunEvent):
     """A step of the pipeline begins."""
 
@@ -84,7 +95,8 @@ class RunEnded(RunEvent):
     error: str = ""
 
 
-KINDS: dict[str, type[RunEvent]] = {kind.__name__: kind for kind in (Progress, Done, StepStarted, StepEnded, RunEnded)}
+_ALL = (Progress, Done, Warned, StepStarted, StepEnded, RunEnded)
+KINDS: dict[str, type[RunEvent]] = {kind.__name__: kind for kind in _ALL}
 
 
 class Listener(logging.Handler):
@@ -134,6 +146,11 @@ def report_progress(
 def report_done(message: str) -> None:
     """Reports that one of several things is done."""
     emit(Done(message))
+
+
+def report_warning(message: str) -> None:
+    """Reports what a person should know and what stops nothing."""
+    emit(Warned(message))
 
 
 def relay(record: logging.LogRecord) -> None:

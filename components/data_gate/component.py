@@ -23,6 +23,7 @@ class DataGateSpec(TypedSpec):
         "max_class_imbalance": ExecutionParameter(type=float),
         "drift": ExecutionParameter(type=str),
         "push_path": ExecutionParameter(type=str),
+        "refuse_other_classes": ExecutionParameter(type=int),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
@@ -56,6 +57,7 @@ class DataGate(BaseComponent):
         drift: Mapping[str, float] | None = None,
         push_path: str = "",
         max_class_imbalance: float = 100.0,
+        refuse_other_classes: bool = False,
     ):
         """Describes a gate.
 
@@ -70,6 +72,8 @@ class DataGate(BaseComponent):
                 0 to 1; None or empty compares nothing.
             push_path: folder of the pushed models; "" compares nothing.
             max_class_imbalance: how many times as many training images as the smallest class the largest may have.
+            refuse_other_classes: stops where the classes are not the served model's, which the gate behind training
+                would refuse; otherwise they are named.
         """
         spec = DataGateSpec(
             anomalies=anomalies,
@@ -79,7 +83,8 @@ class DataGate(BaseComponent):
             min_images_per_class=min_images_per_class,
             max_class_imbalance=float(max_class_imbalance),
             drift=json.dumps(drift or {}, sort_keys=True),
-            push_path=push_path if drift else "",
+            push_path=push_path,
+            refuse_other_classes=int(refuse_other_classes),
             verdict=Channel(type=artifacts.DataVerdict),
         )
         super().__init__(spec=spec)

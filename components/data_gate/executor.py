@@ -6,12 +6,15 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 
 from components.common import files
+from components.common.events import report_warning
 from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import read_summary
+from components.common.model_info import read_model_info
 from components.common.profile import find_drift, read_profile
 from components.data_gate.driver import SERVED
 from components.data_gate.verdict import (
     check,
+    describe_other_classes,
     find_problems,
     find_statistics_problems,
     read_anomalies,
@@ -48,8 +51,18 @@ class Executor(BaseExecutor):
             problems += find_statistics_problems(summary, statistics)
         # Where no driver ran, as on Vertex AI, the parameter is absent.
         served = exec_properties[SERVED] if SERVED in exec_properties else served_path(exec_properties["push_path"])
-        if served:
-            problems += find_drift(summary.profile, read_profile(served), json.loads(exec_properties["drift"]))
+        drift = json.loads(exec_properties["drift"])
+        if served and drift:
+            problems += find_drift(summary.profile, read_profile(served), drift)
+        others = (
+            describe_other_classes(list(summary.written["train"]), read_model_info(served).get("classes"))
+            if served
+            else ""
+        )
+        if others and int(exec_properties["refuse_other_classes"]):
+            problems.append(f"{others}: with evaluate.other_classes=floors such a model may be pushed")
+        elif others:
+            report_warning(f"{others}: its floors alone will decide")
         check(problems)
         verdict = {
             "passed": True,
@@ -57,6 +70,7 @@ class Executor(BaseExecutor):
             "faulty_files": summary.faulty,
             "limits": limits,
             "compared_with": served,
+            "other_classes": others,
         }
         path = files.join(artifact_utils.get_single_uri(output_dict["verdict"]), VERDICT_FILE)
         files.write_text(path, json.dumps(verdict, indent=2) + "\n")

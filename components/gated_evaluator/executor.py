@@ -75,13 +75,13 @@ class Executor(evaluator_executor.Executor):
         if evaluated != expected:
             raise RuntimeError(f"examples were lost: {evaluated} of {expected} were evaluated")
         baseline = read_evaluation(uri, BASELINE) if served else None
-        by_class = judge_classes(measured.classes, rules)
+        names = read_classes(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY]))
+        by_class = judge_classes(measured.classes, rules, names or ())
         by_slice = judge_slices(measured.slices, rules)
         problems = [*read_failures(uri), *before.problems, *by_class.problems, *by_slice.problems]
         if baseline:
             problems += judge_change(measured.change, rules)
         confusions = read_confusions(uri, CANDIDATE)
-        names = read_classes(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY]))
         verdict = GateVerdict(
             blessed=not problems,
             accuracy=measured.metrics[ACCURACY],

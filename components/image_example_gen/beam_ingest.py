@@ -24,10 +24,11 @@ from components.common.beam_types import Emitted
 from components.common.example_counts import SplitsOfStored
 from components.common.profile import kinds
 from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
-from components.image_example_gen.first_pass import Survey, Surveyed, count, read_image, reject
+from components.image_example_gen.first_pass import Survey, Surveyed, count, reject
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
-from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.plan import ImageFile
 from components.image_example_gen.split import SPLITS
 
 

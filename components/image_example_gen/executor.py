@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import time
 from dataclasses import astuple
 
@@ -12,6 +11,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 
 from components.common import files
+from components.common.events import report_warning
 from components.common.example_counts import note_counts
 from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import write_report
@@ -20,8 +20,8 @@ from components.image_example_gen.balance import Counts, summarise
 from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
 from components.image_example_gen.first_pass import Survey, report_ingest
 from components.image_example_gen.grouping import AssignSplits
-from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 from components.image_example_gen.sources.shard_index import IndexShard, build_index, read_index
 from components.image_example_gen.sources.shards import Found
 from components.image_example_gen.sources.source import Source, source_of
@@ -54,7 +54,8 @@ class Executor(BaseBeamExecutor):
         started = time.monotonic()
         source = source_of(exec_properties)
         root, input_fingerprint = source.root, source.fingerprint()
-        found = self._index(source, json.loads(exec_properties["features"])) if source.shards else []
+        features = json.loads(exec_properties["features"]) | source.settings.columns
+        found = self._index(source, features) if source.shards else []
         plan = source.plan(json.loads(exec_properties["classes"]), found)
         rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
         max_pixels = int(exec_properties["max_pixels"])
@@ -76,7 +77,7 @@ class Executor(BaseBeamExecutor):
         rate = len(plan.images) / (time.monotonic() - started)
         report_ingest(len(plan.images), len(plan.images), rate)
         for warning in summary.warnings:
-            logging.getLogger(__name__).warning("%s: %s", root, warning)
+            report_warning(warning)
 
     def _index(self, source: Source, features: dict[str, str]) -> list[Found | Rejected]:
         """Returns what lies in the shards."""

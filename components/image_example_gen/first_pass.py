@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
-from components.common import files
 from components.common.beam_types import Emitted, Tagged
 from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
 from components.image_example_gen.images.integrity import ImageError
-from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.plan import ImageFile
 
 PROGRESS_SECONDS = 2.0
 # A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
@@ -36,17 +36,6 @@ class Surveyed:
     file: ImageFile
     sha256: str
     image: NormalisedImage
-
-
-def read_image(root: str, file: ImageFile) -> bytes:
-    """Returns the bytes of an image, a file of its own below `root` or a piece of a shard.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    if file.shard:
-        return files.read_range(file.shard, file.offset, file.size)
-    return files.read_bytes(files.join(root, file.path))
 
 
 def report_ingest(done: int, total: int, rate: float) -> None:
@@ -93,8 +82,8 @@ class Survey(beam.DoFn):
         self._progress.step()
         yield count(IN, SURVEY)
         try:
-            if file.size > self._max_bytes:
-                raise ImageError("too_many_bytes", f"{file.size:,} bytes are too many for an image")
+            if bytes_of(file) > self._max_bytes:
+                raise ImageError("too_many_bytes", f"{bytes_of(file):,} bytes are too many for an image")
             data = read_image(self._root, file)
             image = normalise_image(data, self._max_pixels)
         except ImageError as error:

@@ -32,7 +32,7 @@ def check_images_are_there(config: PipelineConfig) -> None:
     path = config.data.path
     if is_quickstart(path) or is_remote(path) or PLACEHOLDER in path or Path(path).exists():
         return
-    raise ConfigError(f"data.path: there is nothing at {path}, expected a folder of images or a manifest")
+    raise ConfigError(f"data.path: there is nothing at {path}, expected a folder of images or a label file")
 
 
 def prepare_process() -> None:

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from components.common.events import Done, Listener, RunEvent, StepEnded, StepStarted, are_shown_elsewhere
+from components.common.events import Done, Listener, RunEvent, StepEnded, StepStarted, Warned, are_shown_elsewhere
 from components.common.events import Progress as Reported
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
@@ -96,6 +96,8 @@ class StepDisplay(Listener):
                 self.console.print(escape(f"{self._title():<34} {took:>10}"))
             case Reported():
                 self._detail(event)
+            case Warned(message):
+                self.console.print(f"        warning: {message}", markup=False, soft_wrap=True)
 
     def _title(self) -> str:
         number = self.steps.index(self.current) + 1 if self.current in self.steps else 0

@@ -77,6 +77,9 @@ def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion
         if wanted > MOST_EPOCHS:
             reason += f"; {wanted} epochs would be too many, --weights imagenet gets further with few images"
         suggestions.append(Suggestion("train.epochs", epochs, reason))
+    if found.group_pattern:
+        reason = "names say which pictures belong together: these stay in one split; set null if they do not"
+        suggestions.append(Suggestion("data.group_pattern", found.group_pattern, reason))
     if max(found.classes.values()) / smallest > IMBALANCE:
         reason = f"the largest class has {max(found.classes.values()) / smallest:.0f} times the images of the smallest"
         suggestions.append(Suggestion("train.class_balance", "weights", reason))

@@ -30,7 +30,9 @@ LAST_STEP = "StudyReport"
 def own_config(config: PipelineConfig, command: str) -> PipelineConfig:
     """The configuration under the name of the study; its gate still looks at what the pipeline has pushed."""
     push = config.push.model_copy(update={"path": config.push_path})
-    return config.model_copy(update={"name": f"{config.name}-{command}", "push": push})
+    # A study pushes nothing, so that its classes need not be the served model's.
+    evaluate = config.evaluate.model_copy(update={"other_classes": "floors"})
+    return config.model_copy(update={"name": f"{config.name}-{command}", "push": push, "evaluate": evaluate})
 
 
 def create_scale_pipeline(config: PipelineConfig, effort: Effort, experiment: Experiment) -> "tfx.dsl.Pipeline":

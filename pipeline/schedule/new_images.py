@@ -19,9 +19,11 @@ from components.common.errors import MissingData
 from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.integrity import ImageError
-from components.image_example_gen.sources.folders import IngestPlan
+from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.plan import IngestPlan
 from components.image_example_gen.sources.source import Source, find_source, span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
+from components.image_example_gen.sources.zip_archive import is_archive_name
 from components.served_model.record import read_record
 from components.served_model.versions import served_path
 from pipeline.config.model import PipelineConfig
@@ -117,7 +119,7 @@ class NewImages:
     def _content(self, entry: FileId) -> int:
         assert self.source is not None
         part = self.source.parts[entry.part]
-        if part.shards or files.is_remote(self.source.root):
+        if part.shards or is_archive_name(entry.path) or files.is_remote(self.source.root):
             return entry.listing
         try:
             data = files.read_bytes(files.join(self.source.root, part.prefix + entry.path))
@@ -141,9 +143,7 @@ class NewImages:
         assert self.source is not None
         file = plan.images[number]
         try:
-            image = normalise_image(
-                files.read_bytes(files.join(self.source.root, file.path)), self.config.data.max_pixels
-            )
+            image = normalise_image(read_image(self.source.root, file), self.config.data.max_pixels)
         except (ImageError, OSError):
             return []  # is quarantined by the run
         return list(kinds(plan.classes[file.label], image.brightness, image.width, image.height, image.format))
@@ -170,7 +170,7 @@ def look_at(config: PipelineConfig, store: AttemptDatabase, day: datetime.date, 
             _, _, names = span_folders(config.data.path)
             rule = rule.as_of(names, day)
             spans, newest = tuple(rule.choose(names, day)), rule.last
-        source = find_source(config.data.path, rule)
+        source = find_source(config.data.path, rule, config.data.reading)
     except MissingData as error:
         return NewImages(config, store, missing=str(error), span=newest)
     ids = [

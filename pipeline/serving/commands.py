@@ -1,5 +1,6 @@
 """The commands about pushed models: `effnet predict`, `models`, `rollback` and `serve`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,24 +18,37 @@ app = typer.Typer()
 @configured
 def predict(
     settings: PipelineConfig,
-    images: Annotated[list[str], typer.Argument(help="Image files, of any format that Pillow reads.")],
+    images: Annotated[list[str], typer.Argument(help="Images, of any format that Pillow reads, or folders.")],
+    table: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write a table: path, class, probability, the second class and its, error."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the table.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the pushed model what the images show."""
+    """Ask the pushed model what the images show.
+
+    Folders are read with all that is below them, in batches. A table that was stopped goes on where it was when the
+    same command is given again. Files that cannot be read are in it, with the reason.
+    """
     from pipeline.serving import predict as prediction
 
+    if table or any(Path(image).is_dir() for image in images):
+        from pipeline.serving.folder import predict_folders
+
+        raise typer.Exit(predict_folders(settings, images, table, force, as_json))
     with at_work("asking the model"):
         answers = prediction.predict(settings, images)
     if as_json:
         print_json(answers)
     else:
-        table = Table("image", "class", "probability")
+        shown = Table("image", "class", "probability")
         for answer in answers:
             name = answer.class_name or answer.error or ""
-            table.add_row(
+            shown.add_row(
                 escape(answer.path), escape(name), "" if answer.probability is None else f"{answer.probability:.1%}"
             )
-        print_table(table)
+        print_table(shown)
     raise typer.Exit(1 if any(answer.error for answer in answers) else 0)
 
 

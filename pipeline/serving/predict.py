@@ -1,15 +1,12 @@
-"""What a pushed model says of images: loads the SavedModel and sends raw bytes through its served signature."""
+"""What a pushed model says of single images."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from components.common import files
-from components.common.model_info import read_model_info
-from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.integrity import ImageError
 from components.served_model.versions import pushed_versions
 from pipeline.config.model import PipelineConfig
+from pipeline.serving.classifier import DIGITS, Answer, Classifier, read_for_model
 
 
 class NothingServed(RuntimeError):
@@ -42,39 +39,19 @@ def served_model_path(config: PipelineConfig) -> str:
 def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:
     """Classifies each image; one that cannot be read becomes a prediction with an `error`."""
     model_path = served_model_path(config)
-    read = [(path, _read(path, config.data.max_pixels)) for path in paths]
+    read = [(path, read_for_model(path, config.data.max_pixels)) for path in paths]
     if not any(isinstance(image, bytes) for _, image in read):  # so that a mistyped name is told at once
         return [Prediction(path, error=str(reason)) for path, reason in read]
-    import absl.logging
-    import tensorflow as tf
-
-    absl.logging.set_verbosity(absl.logging.ERROR)  # it warns of functions that no signature needs
-    model = tf.saved_model.load(model_path)
-    classify = model.signatures["serving_default"]
-    class_names = read_model_info(model_path)["classes"]
-    predictions = []
-    for path, image in read:
-        if not isinstance(image, bytes):
-            predictions.append(Prediction(path, error=image))
-            continue
-        answer = classify(image=tf.constant([image]))
-        probabilities = answer["probabilities"][0].numpy()
-        predictions.append(
-            Prediction(
-                path,
-                class_name=answer["class_name"][0].numpy().decode(),
-                probability=round(float(probabilities.max()), 4),
-                probabilities={name: round(float(p), 4) for name, p in zip(class_names, probabilities, strict=True)},
-            )
-        )
-    return predictions
+    classifier = Classifier(model_path)
+    return [
+        make_prediction(path, classifier.answer([image])[0] if isinstance(image, bytes) else image)
+        for path, image in read
+    ]
 
 
-def _read(path: str, max_pixels: int) -> bytes | str:
-    """An image's bytes as a model takes them, or why there are none."""
-    try:
-        return normalise_image(Path(path).read_bytes(), max_pixels).data
-    except OSError as error:
-        return error.strerror or str(error)
-    except ImageError as error:
-        return str(error)
+def make_prediction(path: str, answer: Answer | str) -> Prediction:
+    """Puts an answer, or the reason why there is none, into the form that `--json` has."""
+    if isinstance(answer, str):
+        return Prediction(path, error=answer)
+    probabilities = {name: round(value, DIGITS) for name, value in answer.probabilities.items()}
+    return Prediction(path, answer.class_name, round(answer.probability, DIGITS), probabilities)

@@ -62,6 +62,7 @@ def data_steps(config: PipelineConfig) -> DataSteps:
         near_duplicates=config.data.near_duplicates,
         features=config.data.features.model_dump(),
         spans=SpanRule(**config.data.span.model_dump()),
+        reading=config.data.reading,
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
     statistics = tfx.components.StatisticsGen(
@@ -82,6 +83,7 @@ def data_steps(config: PipelineConfig) -> DataSteps:
         max_class_imbalance=config.data.max_class_imbalance,
         drift=config.data.drift.model_dump() if config.data.drift else None,
         push_path=config.push_path,
+        refuse_other_classes=config.evaluate.other_classes == "refuse",
     )
     return DataSteps(examples, schema, statistics, validator, gate)
 

@@ -1,5 +1,6 @@
 """What a user sees of the whole pipeline: pushed, cached, refused, and never wrong in silence."""
 
+import csv
 import json
 import re
 
@@ -47,6 +48,15 @@ def test_predict_names_the_class_in_every_format(project, first_run, tmp_path):
     done = project.effnet("predict", str(scan), str(project.images / "0" / "empty.jpg"), str(tmp_path / "none.jpg"))
     assert done.returncode == 1
     assert "No such file" in done.stdout
+
+
+def test_predict_answers_for_a_folder(project, first_run, tmp_path):
+    done = project.effnet("predict", str(project.images / "7"), "--csv", str(tmp_path / "out.csv"))
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(list((project.images / "7").glob("*.png")))
+    assert sum(row["class"] == "7" for row in rows) > 0.9 * len(rows)
 
 
 def test_a_second_run_takes_everything_from_the_cache_and_pushes_nothing_new(project, first_run):

@@ -13,6 +13,7 @@ from components.common.events import (
     RunEvent,
     StepEnded,
     StepStarted,
+    Warned,
     emit,
     report_done,
     report_progress,
@@ -47,6 +48,11 @@ def test_a_cached_step_says_so_and_the_next_one_does_not():
 
 def test_markup_in_a_message_is_text():
     assert shown(Progress("ingest: [red]/[1] files")) == ["        ingest: [red]/[1] files"]
+
+
+def test_a_warning_stays_on_the_screen():
+    lines = shown(StepStarted("Trainer"), Warned("[x] is odd"))
+    assert lines[-1] == "        warning: [x] is odd"
 
 
 ROWS = [["trial", "dropout"], ["1", "0.2"], ["2", "[red]0.3"]]
