@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pipeline.config.load import ConfigSource
+from pipeline.terminal import make_console
 
 # The options of every command that reads a pipeline.yaml, by the name of the parameter that `configured` adds.
 CONFIG_OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -87,4 +87,4 @@ def print_json(value: Any) -> None:
 
 def at_work(doing: str) -> AbstractContextManager:
     """Shows on a terminal what takes so long."""
-    return Console(stderr=True).status(doing)
+    return make_console(stderr=True).status(doing)

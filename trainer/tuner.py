@@ -143,7 +143,7 @@ class SearchElsewhere(TrialLoop):
         return lineage
 
     def _search(self) -> None:
-        deadline = time.time() + self.settings.minutes * 60 if self.settings.minutes else None
+        deadline = time.monotonic() + self.settings.minutes * 60 if self.settings.minutes else None
         if self.settings.parallel == 1:
             self._run_trials(deadline)
         else:
@@ -192,7 +192,7 @@ def search(job: TrainingJob, directory: str, deadline: float | None = None, memb
     Args:
       job: what to tune.
       directory: of this search.
-      deadline: no trial begins that would end after this `time.time()`.
+      deadline: no trial begins that would end after this `time.monotonic()`.
       member: this process's part in a parallel search.
     """
     if member is not None:

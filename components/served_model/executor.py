@@ -20,7 +20,11 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads `push_path` and `candidate`, writes `model`."""
+        """Reads `push_path` and `candidate`, writes `model`.
+
+        Raises:
+            GateError: if what is served cannot be read.
+        """
         self._log_startup(input_dict, output_dict, exec_properties)
         push_path = exec_properties["push_path"]
         if VERSION in exec_properties:

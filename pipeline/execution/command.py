@@ -8,11 +8,12 @@ from rich.console import Console
 from components.common.errors import one_line
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
+from pipeline.config.plain_path import real_path
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.run_lock import only_run
-from pipeline.terminal import print_line
+from pipeline.terminal import print_line, styled
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
@@ -33,7 +34,9 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
     log_path = config.run_root / "run.log"
     started = datetime.now(UTC)
     with quiet_output(log_path, verbose) as console:
-        console.print(f"[bold]{config.name}[/]: {config.data.path} -> {config.push_path}", soft_wrap=True)
+        console.print(
+            styled((config.name, "bold"), f": {config.data.path} -> {real_path(config.push_path)}"), soft_wrap=True
+        )
         with console.status("loading TFX"):
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
@@ -48,10 +51,9 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
         except Exception as error:
             traceback.print_exc()  # into the log
             if debug:
-                console.print(traceback.format_exc(), markup=False)
-            console.print("[red]error:[/] ", end="")
-            console.print(one_line(error), markup=False, soft_wrap=True)
-            console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
+                console.print(traceback.format_exc())
+            console.print(styled(("error:", "red"), f" {one_line(error)}"), soft_wrap=True)
+            console.print(f"everything that was logged: {log_path}", soft_wrap=True)
             _report_stop(console, config, one_line(error))
             code = exit_code_of(error)
             _note_time(config, started)
@@ -85,4 +87,4 @@ def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:
         traceback.print_exc()  # into the log
         console.print("no report could be made of this run; the log says why")
     else:
-        console.print(f"report of what it came to: {path}", markup=False, soft_wrap=True)
+        console.print(f"report of what it came to: {path}", soft_wrap=True)

@@ -16,10 +16,10 @@ from pathlib import Path
 import absl.logging
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipeline.terminal import make_console
 from trainer.fit.progress_log import TABLE
 
 # Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
@@ -53,7 +53,7 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
             root.addHandler(logging.StreamHandler(screen))
         root.setLevel(logging.INFO)
         try:
-            yield Console(file=screen, highlight=False)
+            yield make_console(file=screen)
         finally:
             root.handlers[:] = previous_handlers
             root.setLevel(previous_level)
@@ -108,7 +108,7 @@ class StepDisplay(logging.Handler):
         elif STEP_ENDS.match(message):
             self._end_bar()
             took = "from cache" if self.cached else f"{time.monotonic() - self.started:.0f} s"
-            self.console.print(escape(f"{self._title():<34} {took:>10}"))
+            self.console.print(f"{self._title():<34} {took:>10}")
 
     def _title(self) -> str:
         number = self.steps.index(self.current) + 1 if self.current in self.steps else 0
@@ -145,7 +145,7 @@ class StepDisplay(logging.Handler):
             self.bar.update(self.task, completed=done, total=total, detail=message)
         elif not self.console.is_terminal and (table or self._plain_line_is_due()):
             self.last_plain_line = time.monotonic()
-            self.console.print(f"        {message}", markup=False, soft_wrap=True)
+            self.console.print(f"        {message}", soft_wrap=True)
 
     def _plain_line_is_due(self) -> bool:
         now = time.monotonic()
@@ -170,14 +170,14 @@ class TrainingDisplay(StepDisplay):
         if record.name == "effnet.progress":
             self._detail(record.getMessage(), None)
         elif record.name == "effnet.progress.done":
-            self.console.print(record.getMessage(), markup=False, soft_wrap=True)
+            self.console.print(record.getMessage(), soft_wrap=True)
 
     def _title(self) -> str:
         return self.current
 
 
 def _as_table(rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(*map(escape, rows[0]))
+    table = Table(*rows[0])
     for row in rows[1:]:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
 from pipeline.options import DebugOption, JsonOption, print_json
+from pipeline.terminal import make_console, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def init(
     if weights not in (None, "none", "imagenet"):
         raise ConfigError(f"--weights {weights}: expected none or imagenet")
     path = str(folder.expanduser().resolve())
-    console = Console(stderr=as_json)
+    console = make_console(stderr=as_json)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking at the images", total=None)
         found = survey(
@@ -105,12 +105,12 @@ def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
 
 def _print(console: Console, found: "FolderSurvey", suggestions: "Sequence[Suggestion]") -> None:
     for name, value in _facts(found):
-        console.print(f"[bold]{name:<16}[/]{escape(value)}", soft_wrap=True)
+        console.print(styled((f"{name:<16}", "bold"), value), soft_wrap=True)
     for path, message in found.problems[:MOST_PROBLEMS]:
-        console.print(f"{'':<16}{escape(path)}: {escape(message)}", soft_wrap=True)
+        console.print(f"{'':<16}{path}: {message}", soft_wrap=True)
     table = Table("setting", "value", "because")
     for chosen in suggestions:
-        table.add_row(chosen.key, escape(str(chosen.value)), escape(chosen.reason))
+        table.add_row(chosen.key, str(chosen.value), chosen.reason)
     console.print(table)
 
 

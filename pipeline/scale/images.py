@@ -50,7 +50,7 @@ class SizeDisplay(StepDisplay):
         self.all_cached = self.all_cached and self.cached
         if self.current == self.steps[-1]:
             took = "from cache" if self.all_cached else f"{time.monotonic() - self.began:.0f} s"
-            self.console.print(f"{f'images of {self.side} pixels':<34} {took:>10}", highlight=False)
+            self.console.print(f"{f'images of {self.side} pixels':<34} {took:>10}")
 
 
 def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) -> dict[int, Images]:

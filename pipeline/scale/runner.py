@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from components.common import files
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.progress import TrainingDisplay
@@ -124,6 +125,4 @@ def read_plan(folder: Path) -> dict:
 
 def write_plan(folder: Path, plan: Mapping[str, object]) -> None:
     """Replaces the plan."""
-    new = folder / f"{PLAN_FILE}.new"
-    new.write_text(json.dumps(plan, indent=1), encoding="utf-8")
-    new.replace(folder / PLAN_FILE)
+    files.write_text(str(folder / PLAN_FILE), json.dumps(plan, indent=1))

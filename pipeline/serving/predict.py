@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.common import files
 from components.common.model_info import read_model_info
 from components.image_example_gen.images.codec import ImageError, normalise_image
-from components.served_model.versions import pushed_versions
+from components.served_model.versions import served_path
 from pipeline.config.model import PipelineConfig
 
 
@@ -32,10 +31,10 @@ def served_model_path(config: PipelineConfig) -> str:
     Raises:
       NothingServed: there is none.
     """
-    versions = pushed_versions(config.push_path)
-    if not versions:
+    served = served_path(config.push_path)
+    if not served:
         raise NothingServed(f"no model is served from {config.push_path}; run `effnet run` first")
-    return files.join(config.push_path, versions[0])
+    return served
 
 
 def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from components.atomic_pusher.store import pushed_models
 from components.model_exporter.report import read_report as read_exports
+from components.served_model.versions import pushed_models
 from components.serving_check.expected import read_expected
 from components.serving_check.probe import probe
 from components.serving_check.verdict import largest_difference

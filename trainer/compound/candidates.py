@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 import keras
 import tensorflow as tf
 
-from components.common.files import replace_text
+from components.common.files import write_text
 from trainer.compound.backbone_table import BACKBONES
 from trainer.compound.backbones import BackboneSetup, built_macs
 from trainer.compound.constant_prediction import constant_loss
@@ -127,7 +127,7 @@ def count_settled(pace: Pace, job: TrainingJob, folder: str, forecast: float) ->
 
 def give_up(job: TrainingJob, folder: str, reason: str) -> None:
     """Notes why a training has no outcome, so that it is not tried again, and forgets its network."""
-    replace_text(f"{folder}/{job.key()}.failed", reason)
+    write_text(f"{folder}/{job.key()}.failed", reason)
     _forget_networks()
 
 
@@ -169,7 +169,7 @@ def outcome_of(job: TrainingJob, folder: str) -> TrainingResult:
         constant_loss=constant_loss(counts, recipe_of(job.settings).label_smoothing),
         device=device_name(),
     )
-    replace_text(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
+    write_text(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
     training.finish()
     del training, model
     _forget_networks()

@@ -154,7 +154,7 @@ def _list_remote(root: str, listing: Listing) -> None:
     from apache_beam.io.filesystem import BeamIOError
 
     try:
-        matches = files.storages().match([files.join(root, "**")])[0].metadata_list
+        matches = files.matches(root, "**")
     except (BeamIOError, ValueError) as error:
         raise DataError(
             f"cannot list {root} ({error}), expected what Beam can read: correct the path (data.path)"

@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 from pipeline.execution.progress import StepDisplay, TrainingDisplay
+from pipeline.terminal import make_console
 
 
 def shown(*messages: str, logger: str = "absl") -> list[str]:
     screen = io.StringIO()
-    with StepDisplay(Console(file=screen, width=200), ["Trainer", "Pusher"]):
+    with StepDisplay(make_console(file=screen, width=200), ["Trainer", "Pusher"]):
         for message in messages:
             logging.getLogger(logger).info(message)
     return screen.getvalue().splitlines()
@@ -57,13 +58,13 @@ def with_table(console: Console) -> None:
 
 def test_a_table_is_drawn_on_a_terminal():
     screen = io.StringIO()
-    with_table(Console(file=screen, width=100, force_terminal=True))
+    with_table(make_console(file=screen, width=100, force_terminal=True))
     assert all(text in screen.getvalue() for text in ("trial", "dropout", "[red]0.3", "trial 2 ended"))
 
 
 def test_elsewhere_each_message_with_a_table_is_a_line():
     screen = io.StringIO()
-    with_table(Console(file=screen, width=100))
+    with_table(make_console(file=screen, width=100))
     assert [line.strip() for line in screen.getvalue().splitlines()[:2]] == ["trial 1 ended", "trial 2 ended"]
 
 
@@ -90,7 +91,7 @@ def test_output_of_libraries_goes_to_the_log_and_only_the_console_shows(tmp_path
 def test_on_a_terminal_a_bar_follows_the_images_and_leaves_one_line():
     logging.getLogger("effnet.progress").setLevel(logging.INFO)
     screen = io.StringIO()
-    console = Console(file=screen, width=200, force_terminal=True, highlight=False)
+    console = make_console(file=screen, width=200, force_terminal=True)
     with StepDisplay(console, ["Trainer"]) as display:
         logging.getLogger("absl").info("Component Trainer is running.")
         logging.getLogger("effnet.progress").info("tune: trial 2/3: epoch 1, step 5/20, 39 images/s")
@@ -119,7 +120,7 @@ def test_verbose_shows_what_is_logged_and_keeps_it_too(tmp_path):
 def test_trainings_that_follow_one_another_are_a_line_each_when_they_are_done(terminal):
     screen = io.StringIO()
     logging.getLogger("effnet.progress").setLevel(logging.INFO)
-    with TrainingDisplay(Console(file=screen, width=100, force_terminal=terminal, highlight=False), "training"):
+    with TrainingDisplay(make_console(file=screen, width=100, force_terminal=terminal), "training"):
         for number in (1, 2):
             logging.getLogger("effnet.progress").info("train: step %d/9", number)
             logging.getLogger("effnet.progress.done").info("[%d] done", number)
@@ -134,7 +135,7 @@ def test_a_night_of_training_is_told_in_less_than_sixty_plain_lines(monkeypatch)
     monkeypatch.setattr("pipeline.execution.progress.time.monotonic", lambda: float(next(clock)))
     logging.getLogger("effnet.progress").setLevel(logging.INFO)
     screen = io.StringIO()
-    with StepDisplay(Console(file=screen, width=200), ["Trainer"]):
+    with StepDisplay(make_console(file=screen, width=200), ["Trainer"]):
         logging.getLogger("absl").info("Component Trainer is running.")
         for step in range(6000):  # some eight hours
             logging.getLogger("effnet.progress").info("train: step %d", step)
