@@ -178,7 +178,7 @@ def look_at(config: PipelineConfig, store: AttemptDatabase, day: datetime.date, 
     except MissingData as error:
         return NewImages(config, store, missing=str(error), span=newest)
     ids = [
-        FileId(_hash(f"{part.prefix}{entry.path}\0{entry.size}\0{entry.modified}".encode()), number, entry.path)
+        FileId(_hash(f"{part.prefix}{entry.identity}".encode()), number, entry.path)
         for number, part in enumerate(source.parts)
         for entry in part.listing.files
     ]
