@@ -18,13 +18,12 @@ def run(config: PipelineConfig) -> None:
     Raises:
       RunInProgress: another process runs this pipeline.
     """
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
     from pipeline.dag import create_pipeline
+    from pipeline.execution.local_run import new_run_id, run_locally
 
     with only_run(config.run_root):
         prepare(config)
-        LocalDagRunner().run(create_pipeline(config))
+        run_locally(create_pipeline(config), new_run_id())
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from trainer.fit.progress_log import TABLE
 STEP_STARTS = re.compile(r"^Component (\S+) is running\.$")
 STEP_ENDS = re.compile(r"^Component (\S+) is finished\.$")
 STEP_CACHED = re.compile(r"^A cached execution \d+ is used\.$")
+NOTICE = "effnet.notice"  # the logger of what a person has to know, whatever else is shown
 COUNTED = re.compile(r"(\d+)/(\d+)")  # how far a step is; the last pair of a message counts the smallest things
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
 SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a long one is told in some dozens of lines
@@ -100,6 +101,8 @@ class StepDisplay(logging.Handler):
         message = record.getMessage()
         if record.name == "effnet.progress":
             self._detail(message, getattr(record, TABLE, None))
+        elif record.name == NOTICE:
+            self.console.print(message, soft_wrap=True)
         elif match := STEP_STARTS.match(message):
             self.current, self.cached, self.started = match[1], False, time.monotonic()
             self._begin_bar()

@@ -12,7 +12,7 @@ from components.serving_check.report import ServingReport, read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.config.plain_path import real_path
 from pipeline.exit_codes import ExitCode
-from pipeline.history.metadata import find_run
+from pipeline.history.metadata import run_of_id
 from pipeline.history.report import find_report
 from pipeline.terminal import print_line
 
@@ -26,9 +26,9 @@ SHOWN_METRICS = {
 }
 
 
-def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> ExitCode:
-    """Prints the newest run's summary and returns how it ended."""
-    run = find_run(config.metadata_path, None)
+def print_summary(console: Console, config: PipelineConfig, run_id: str, log_path: Path) -> ExitCode:
+    """Prints a run's summary and returns how it ended."""
+    run = run_of_id(config.metadata_path, run_id)
     steps, undone = run.steps, run.undone
     console.print()
     if "ImageExampleGen" in steps and steps["ImageExampleGen"].done:

@@ -17,6 +17,7 @@ from components.common import files
 from components.common.errors import PushError
 from components.served_model.versions import pushed_models
 from pipeline.config.model import PipelineConfig
+from pipeline.history import contents
 from pipeline.history.metadata import open_store, run_contexts
 
 # The artifacts that take space; all others stay.
@@ -79,6 +80,7 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
             artifact.state = metadata_store_pb2.Artifact.DELETED
             store.put_artifacts([artifact])
         files.delete(entry.path)
+        contents.forget(entry.path)
 
 
 def _needed(

@@ -67,11 +67,11 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
         ConfigError: the images are not where the configuration says.
     """
     check_images_are_there(config)
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
     from tfx.orchestration.pipeline import RunOptions
 
     from pipeline.dag import create_pipeline
-    from pipeline.history.metadata import latest_run, mark_partial
+    from pipeline.execution.local_run import new_run_id, run_locally
+    from pipeline.history.metadata import mark_partial, run_of_id
 
     made = {}
     database = config.metadata_path
@@ -81,9 +81,10 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
             pipeline = create_pipeline(images_of(config, side))
             steps = [component.id for component in pipeline.components]
             with SizeDisplay(console, side, steps[: steps.index(LAST_STEP) + 1]):
-                LocalDagRunner().run(pipeline, RunOptions(to_nodes=[LAST_STEP]))
-            mark_partial(database)
-            done = latest_run(database, partial=True)
+                run_id = new_run_id()
+                run_locally(pipeline, run_id, RunOptions(to_nodes=[LAST_STEP]))
+            done = run_of_id(database, run_id).steps
+            mark_partial(database, run_id)
             examples = done[LAST_STEP].outputs["transformed_examples"].uri
             made[side] = Images(
                 train_files=f"{examples}/Split-train/*",
