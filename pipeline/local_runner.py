@@ -9,7 +9,6 @@ holds overrides, as in EFFNET_SET="train.epochs=3 model.variant=b2". `effnet run
 
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import config_from_environment, prepare
-from pipeline.execution.step_events import run_steps
 from pipeline.run_lock import only_run
 
 
@@ -20,10 +19,11 @@ def run(config: PipelineConfig) -> None:
       RunInProgress: another process runs this pipeline.
     """
     from pipeline.dag import create_pipeline
+    from pipeline.execution.local_run import new_run_id, run_locally
 
     with only_run(config.run_root):
         prepare(config)
-        run_steps(create_pipeline(config))
+        run_locally(create_pipeline(config), new_run_id())
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from components.common.json_types import Parsed
 from pipeline.config.load import ConfigSource
+from pipeline.terminal import make_console
 
 # The options of every command that reads a pipeline.yaml, by the name of the parameter that `configured` adds.
 CONFIG_OPTIONS: dict[str, tuple[object, object]] = {
@@ -88,4 +88,4 @@ def print_json(value: object) -> None:
 
 def at_work(doing: str) -> AbstractContextManager[object]:
     """Shows on a terminal what takes so long."""
-    return Console(stderr=True).status(doing)
+    return make_console(stderr=True).status(doing)

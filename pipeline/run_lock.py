@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fasteners import InterProcessLock
 
+from components.common import files
 from components.common.human_format import in_zone
 
 RUN = "run"
@@ -84,7 +85,7 @@ def hold(folder: Path, name: str, zone: tzinfo | None = None) -> Iterator[None]:
     try:
         # Another file, for to close the locked one a second time would end the lock (fcntl(2), advisory locking).
         written = f"{os.getpid()} {datetime.now(UTC).isoformat()}"
-        (folder / f"{name}.holder").write_text(written, encoding="utf-8")
+        files.write_text(str(folder / f"{name}.holder"), written)
         yield
     finally:
         lock.release()

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.common import files
 from components.common.model_info import EXPECTED_ANSWERS, write_model_info
 from trainer.input_data import STORED_FEATURES, stored_examples
 from trainer.preprocessing import central_image, decode_stored_image
@@ -124,6 +125,4 @@ def ask(classify: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: Sequence[
 def write_expected_answers(model_dir: str | Path, images: Sequence[bytes], probabilities: list[list[float]]) -> None:
     """Adds images and answers to the SavedModel in `model_dir`."""
     content = {"images": [base64.b64encode(image).decode() for image in images], "probabilities": probabilities}
-    path = Path(model_dir) / EXPECTED_ANSWERS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
+    files.write_text(files.join(str(model_dir), EXPECTED_ANSWERS), json.dumps(content))

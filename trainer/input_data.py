@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.common.files import expand
 from trainer.augment import Augmenter
 from trainer.preprocessing import central_image, decode_stored_image, image_key, store_image
 from trainer.recipes import Augment
@@ -103,9 +104,10 @@ class Split:
 
 def stored_examples(file_patterns: Sequence[str], share: ContentShare | None = None) -> tf.data.Dataset:
     """Serialised tf.Examples of Transform's gzipped TFRecords, in a fixed order; with `share` only its own."""
-    files = tf.data.Dataset.list_files(list(file_patterns), shuffle=False)
     # A number, since the order of several files' examples depends on it, and AUTOTUNE's is the machine's.
-    examples = tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=PARALLEL_READS)
+    examples = tf.data.TFRecordDataset(
+        expand(file_patterns), compression_type="GZIP", num_parallel_reads=PARALLEL_READS
+    )
     return examples.filter(share.holds) if share else examples
 
 

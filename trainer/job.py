@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import tensorflow as tf
 
+from components.common.files import expand
 from trainer.schema import class_names_of
 from trainer.settings import (
     Hyperparameters,
@@ -114,8 +115,7 @@ class TrainingJob:
 
         Of the files it takes names and sizes: TFX never changes an artifact, and gives a new one a new name.
         """
-        patterns = [*self.train_files, *self.val_files]
-        files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+        files = sorted(expand([*self.train_files, *self.val_files]))
         inputs = {
             "files": [(name, tf.io.gfile.stat(name).length) for name in files],
             "classes": self.class_names,

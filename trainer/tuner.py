@@ -142,7 +142,7 @@ class SearchElsewhere(TrialLoop):
         return lineage
 
     def _search(self) -> None:
-        deadline = time.time() + self.settings.minutes * 60 if self.settings.minutes else None
+        deadline = time.monotonic() + self.settings.minutes * 60 if self.settings.minutes else None
         if self.settings.parallel == 1:
             self._run_trials(deadline)
         else:

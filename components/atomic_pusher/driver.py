@@ -6,10 +6,9 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import path_utils, proto_utils
 
-from components.atomic_pusher.store import pushed_models
 from components.common.cache_key_driver import CacheKeyDriver
 from components.common.executor_types import Artifacts, Parameters
-from components.served_model.versions import fingerprint
+from components.served_model.versions import fingerprint, pushed_models
 
 OCCASION, SERVED = "occasion", "served"
 

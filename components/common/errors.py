@@ -17,6 +17,10 @@ class PushError(RuntimeError):
     """A model cannot be pushed or rolled back; what was served stays."""
 
 
+class DamagedRecord(PushError):
+    """What was noted of a pushed version cannot be read."""
+
+
 class Withdrawn(PushError):
     """The model was rolled back from: only a user's explicit choice serves it again."""
 

@@ -55,7 +55,7 @@ def count_stored(pipeline: beam.Pipeline, uris: Mapping[str, str], path: str) ->
     """Adds the counting of what lies in the folders `uris` (split -> folder); `read_counts` reads it from `path`."""
     _ = (
         pipeline
-        | "Folders" >> beam.Create([files.join(uri, "*") for uri in uris.values()])
+        | "Folders" >> beam.Create([files.all_in(uri) for uri in uris.values()])
         | SplitsOfStored(uris)
         | "Count" >> beam.combiners.Count.PerElement()
         | "AsJson" >> beam.Map(json.dumps)

@@ -38,6 +38,7 @@ class Executor(BaseExecutor):
 
         Raises:
             DataError: if the data is not fit to train on, or nobody can tell.
+            GateError: if what is served cannot be read.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         summary = read_summary(artifact_utils.get_single_uri(input_dict["report"]))

@@ -53,8 +53,8 @@ def forecast(
         counts: split -> examples.
         preprocessing: TFX's `preprocessing_fn` with its configuration.
     """
-    shards = next(tf.io.gfile.glob(files.join(folder, "*")) for folder in folders.values())
-    records = list(tf.data.TFRecordDataset(sorted(shards), compression_type="GZIP").take(SAMPLE))
+    shards = files.find(next(iter(folders.values())), "*")
+    records = list(tf.data.TFRecordDataset(shards, compression_type="GZIP").take(SAMPLE))
     stored = preprocessing(tf.io.parse_example(records, _INPUTS))["image"].numpy()
     each = len(zlib.compress(b"".join(stored))) / len(stored) + RECORD_BYTES
     return Forecast(sum(counts.values()), each)

@@ -1,7 +1,6 @@
 """Converts the pushed model for TFX."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -10,7 +9,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
-from tfx.utils import io_utils
 
 from components.common import files
 from components.common.executor_types import Artifacts, ExecProperties
@@ -79,14 +77,14 @@ def export(
         for pixels, _ in islice(read_batches(model, train_uri), -(-representative_images // BATCH))
         for image in pixels
     ][:representative_images]
-    size = sum(tf.io.gfile.stat(files.join(saved_model, name)).length for name in files.walk(saved_model))
+    size = sum(files.sizes(saved_model).values())
     converted = {name: convert(model, name, representative) for name in formats}
     agreements = compare(model, converted, eval_uri)
     exports = []
     for name, content in converted.items():
         problem = agreements[name].find_problem(max_accuracy_drop)
         if not problem:
-            write_bytes(files.join(destination, FILES[name]), content)
+            files.write_bytes(files.join(destination, FILES[name]), content)
         ratio = len(content) / size
         exports.append(Export(name, FILES[name], len(content) / 1e6, ratio, agreements[name], problem))
     return exports
@@ -106,15 +104,7 @@ def compare(model: ExportedModel, converted: dict[str, bytes], eval_uri: str) ->
 def read_batches(model: ExportedModel, split_uri: str) -> Iterator[tuple[Pixels, NDArray[np.int64]]]:
     """Yields what the network sees of a split that ImageExampleGen wrote: pixels and labels, (batch,) each."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
-    names = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(split_uri)))
+    names = files.find(split_uri, "*")
     for records in tf.data.TFRecordDataset(names, compression_type="GZIP").batch(BATCH):
         features = tf.io.parse_example(records, spec)
         yield model.pixels(features["image"]).numpy(), features["label"].numpy()
-
-
-def write_bytes(path: str, content: bytes) -> None:
-    """Writes a file to any storage."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        files.copy(file.name, path)

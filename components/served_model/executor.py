@@ -19,7 +19,11 @@ class Executor(BaseExecutor):
         output_dict: Artifacts,
         exec_properties: ExecProperties,
     ) -> None:
-        """Reads `push_path` and `candidate`, writes `model`."""
+        """Reads `push_path` and `candidate`, writes `model`.
+
+        Raises:
+            GateError: if what is served cannot be read.
+        """
         self._log_startup(input_dict, output_dict, exec_properties)
         push_path = exec_properties["push_path"]
         if VERSION in exec_properties:

@@ -7,7 +7,7 @@ from itertools import islice
 import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
-from tfx.utils import io_utils, path_utils
+from tfx.utils import path_utils
 
 from components.common import files
 from components.common.executor_types import Artifacts, ExecProperties
@@ -53,7 +53,7 @@ def is_blessed(uri: str) -> bool:
 
 def read_images(split_uri: str, count: int) -> list[bytes]:
     """Returns the encoded bytes of the first images of a split that ImageExampleGen wrote."""
-    names = tf.io.gfile.glob(io_utils.all_files_pattern(split_uri))
+    names = files.find(split_uri, "*")
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
-    records = tf.data.TFRecordDataset(sorted(names), compression_type="GZIP")
+    records = tf.data.TFRecordDataset(names, compression_type="GZIP")
     return [tf.io.parse_single_example(record, spec)["image"].numpy() for record in islice(records, count)]

@@ -1,10 +1,12 @@
 """Sets values in a pipeline.yaml and leaves all else, comments too, as it is."""
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from components.common import files
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError
 
@@ -20,10 +22,14 @@ def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:
     for name in sorted(values, key=lambda name: nodes[name].start_mark.index, reverse=True):
         node = nodes[name]
         text = f"{text[: node.start_mark.index]}{values[name]:g}{text[node.end_mark.index :]}"
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    load_config(new)
-    new.replace(path)
+    # Beside it, since relative paths in it start there.
+    new = path.with_name(f".{secrets.token_hex(8)}.yaml")
+    try:
+        files.write_text(str(new), text)
+        load_config(new)
+    finally:
+        new.unlink(missing_ok=True)
+    files.write_text(str(path), text)
 
 
 def check_can_set(path: Path, section: str, values: Mapping[str, float]) -> None:

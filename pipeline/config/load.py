@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from components.common.json_types import Parsed
 from pipeline.config.errors import explain, key_lines
 from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.plain_path import NoPlainPath, plain_path
 from trainer.settings import NO_FILE
 
 DEFAULT_PATH = Path(__file__).resolve().parents[2] / "pipeline.yaml"
@@ -22,6 +23,7 @@ OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet
 ALIAS_ERRORS = (yaml.scanner.ScannerError, yaml.composer.ComposerError)
 # Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
 PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
+PLAIN_PATH_KEYS = PATH_KEYS[1:]  # those of TensorFlow's and Beam's; of the images only this project's code reads
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,15 @@ def _absolute(path: str, base: Path) -> str:
     return path if "://" in path or path in NO_FILE else str((base / Path(path).expanduser()).resolve())
 
 
+def _place(key: str, path: str, base: Path) -> str:
+    """A value of `PATH_KEYS` as those need it who read and write there."""
+    path = _absolute(path, base)
+    try:
+        return plain_path(path) if key in PLAIN_PATH_KEYS else path
+    except NoPlainPath as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
 def _resolve_paths(document: dict[str, Parsed], base: Path) -> None:
     """Makes the path values of `document` absolute, in place."""
     for dotted in PATH_KEYS:
@@ -125,7 +136,7 @@ def _resolve_paths(document: dict[str, Parsed], base: Path) -> None:
         for name in sections:
             section = section.get(name) if isinstance(section, dict) else None
         if isinstance(section, dict) and isinstance(section.get(key), str):
-            section[key] = _absolute(section[key], base)
+            section[key] = _place(dotted, section[key], base)
 
 
 def _apply_override(document: dict[str, Parsed], override: str) -> None:
@@ -141,7 +152,7 @@ def _apply_override(document: dict[str, Parsed], override: str) -> None:
             f"""--set '{dotted}="{text}"'"""
         ) from error
     if dotted in PATH_KEYS and isinstance(value, str):
-        value = _absolute(value, Path.cwd())
+        value = _place(dotted, value, Path.cwd())
     *sections, key = dotted.split(".")
     section: Parsed = document
     for name in sections:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from components.common.events import Done, Listener, RunEvent, StepEnded, StepStarted, Warned, are_shown_elsewhere
 from components.common.events import Progress as Reported
+from pipeline.terminal import make_console
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
 SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a long one is told in some dozens of lines
@@ -47,7 +47,7 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
             root.addHandler(logging.StreamHandler(screen))
         root.setLevel(logging.INFO)
         try:
-            yield Console(file=screen, highlight=False)
+            yield make_console(file=screen)
         finally:
             root.handlers[:] = previous_handlers
             root.setLevel(previous_level)
@@ -93,11 +93,11 @@ class StepDisplay(Listener):
             case StepEnded(_, cached):
                 self._end_bar()
                 took = "from cache" if cached else f"{time.monotonic() - self.started:.0f} s"
-                self.console.print(escape(f"{self._title():<34} {took:>10}"))
+                self.console.print(f"{self._title():<34} {took:>10}")
             case Reported():
                 self._detail(event)
             case Warned(message):
-                self.console.print(f"        warning: {message}", markup=False, soft_wrap=True)
+                self.console.print(f"        warning: {message}", soft_wrap=True)
 
     def _title(self) -> str:
         number = self.steps.index(self.current) + 1 if self.current in self.steps else 0
@@ -132,7 +132,7 @@ class StepDisplay(Listener):
             self.bar.update(self.task, completed=reported.done or 0, total=reported.total, detail=reported.message)
         elif self._prints_progress and (reported.table or self._plain_line_is_due()):
             self.last_plain_line = time.monotonic()
-            self.console.print(f"        {reported.message}", markup=False, soft_wrap=True)
+            self.console.print(f"        {reported.message}", soft_wrap=True)
 
     def _plain_line_is_due(self) -> bool:
         now = time.monotonic()
@@ -156,7 +156,7 @@ class TrainingDisplay(StepDisplay):
         """Shows one event."""
         match event:
             case Done(message):
-                self.console.print(message, markup=False, soft_wrap=True)
+                self.console.print(message, soft_wrap=True)
             case Reported():
                 self._detail(event)
 
@@ -165,7 +165,7 @@ class TrainingDisplay(StepDisplay):
 
 
 def _as_table(rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(*map(escape, rows[0]))
+    table = Table(*rows[0])
     for row in rows[1:]:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table

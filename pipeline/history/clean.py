@@ -14,9 +14,11 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components.atomic_pusher.store import pushed_models
 from components.common import files
+from components.common.errors import PushError
+from components.served_model.versions import pushed_models
 from pipeline.config.model import PipelineConfig
+from pipeline.history import contents
 from pipeline.history.metadata import open_store, run_contexts
 from trainer.tuning import superseded
 
@@ -41,6 +43,9 @@ def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
     Args:
       config: of the pipeline.
       keep_runs: newest runs whose artifacts stay, 1 or more.
+
+    Raises:
+      PushError: a pushed version is damaged, so that nobody knows what it needs.
     """
     searches = (config.tuning_root / superseded.FOLDER).glob("*")
     folders = [*_unneeded_artifacts(config, keep_runs), *((str(path), "superseded search", None) for path in searches)]
@@ -84,6 +89,7 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
             artifact.state = metadata_store_pb2.Artifact.DELETED
             store.put_artifacts([artifact])
         files.delete(entry.path)
+        contents.forget(entry.path)
 
 
 def _needed(
@@ -93,7 +99,13 @@ def _needed(
     executions = {found.id for run in newest for found in store.get_executions_by_context(run.id)}
     events = store.get_events_by_execution_ids(list(executions)) if executions else []
     needed = {event.artifact_id for event in events}
-    pushed = {model.record.model_uri for model in pushed_models(config.push_path)}
+    models = pushed_models(config.push_path)
+    if damaged := [f"version {model.version}: {model.problem}" for model in models if model.record_is_lost]:
+        raise PushError(
+            f"nobody knows what the models in {config.push_path} were made from ({'; '.join(damaged)}), so nothing is "
+            "deleted: restore these versions from a backup, or delete them"
+        )
+    pushed = {model.record.model_uri for model in models}
     return frozenset(needed | _behind(store, {found.id for found in artifacts if found.uri in pushed}))
 
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
-from pipeline.terminal import print_table
+from pipeline.terminal import make_console, print_table, styled
 
 app = typer.Typer()
 
@@ -56,7 +54,7 @@ def runs(
             str(timedelta(seconds=line.seconds)),
             "-" if line.images is None else f"{line.images:,}",
             "-" if line.accuracy is None else f"{line.accuracy:.4f}",
-            f"[{COLOURS[line.result]}]{line.result}[/]{escape(why)}",
+            styled((line.result, COLOURS[line.result]), why),
             line.version,
         )
     print_table(table)
@@ -115,7 +113,7 @@ def compare(
         change = ""
         if isinstance(before, int | float) and isinstance(after, int | float):
             change = f"{after - before:+.4g}"
-        table.add_row(escape(difference.name), escape(_shown(before)), escape(_shown(after)), change)
+        table.add_row(difference.name, _shown(before), _shown(after), change)
     print_table(table)
 
 
@@ -133,16 +131,16 @@ def lineage(
     if as_json:
         print_json({"version": version, "steps": steps})
         return
-    console = Console()
+    console = make_console()
     console.print(f"version {version} was made by", style="bold")
     for step in steps:
-        console.print(f"\n[bold]{step.step}[/]  {step.at}")
+        console.print(styled("\n", (step.step, "bold"), f"  {step.at}"))
         for name, value in step.parameters.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             shown = text if len(text) <= LONGEST_PARAMETER else f"{text[: LONGEST_PARAMETER - 3]}..."
-            console.print(f"  {name}: {shown}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {name}: {shown}", soft_wrap=True)
         for uri in step.outputs:
-            console.print(f"  -> {uri}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  -> {uri}", soft_wrap=True)
 
 
 @app.command()
@@ -173,7 +171,7 @@ def clean(
     table = Table("MB", "kind", "folder")
     for entry in unneeded:
         folder = Path(os.path.relpath(entry.path, settings.run_root))
-        table.add_row(f"{entry.bytes / 1e6:.1f}", entry.kind, escape(str(folder)))
+        table.add_row(f"{entry.bytes / 1e6:.1f}", entry.kind, str(folder))
     print_table(table)
     done = "deleted" if yes else "would be deleted; `effnet clean --yes` does it"
     print(f"{len(unneeded)} artifacts, {total / 1e6:.1f} MB: {done}")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
 from pipeline.exit_codes import ExitCode
 from pipeline.options import DebugOption, JsonOption, print_json
+from pipeline.terminal import make_console, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def init(
         raise ConfigError(f"--weights {weights}: expected none or imagenet")
     path = str(folder.expanduser().resolve())
     settings = ReadingSettings(layout.value, image_column, label_column)
-    console = Console(stderr=as_json)
+    console = make_console(stderr=as_json)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking at the images", total=None)
         ambiguous: AmbiguousLayout | None = None
@@ -175,14 +175,14 @@ def _meaning(class_name: str, split: str, group: str) -> str:
 
 def _print(console: Console, found: "FolderSurvey", suggestions: "Sequence[Suggestion]") -> None:
     for name, value in _facts(found):
-        console.print(f"[bold]{name:<16}[/]{escape(value)}", soft_wrap=True)
+        console.print(styled((f"{name:<16}", "bold"), value), soft_wrap=True)
     for note in found.notes:
-        console.print(f"{'note':<16}{escape(note)}", soft_wrap=True)
+        console.print(f"{'note':<16}{note}", soft_wrap=True)
     for path, message in found.problems[:MOST_PROBLEMS]:
-        console.print(f"{'':<16}{escape(path)}: {escape(message)}", soft_wrap=True)
+        console.print(f"{'':<16}{path}: {message}", soft_wrap=True)
     table = Table("setting", "value", "because")
     for chosen in suggestions:
-        table.add_row(chosen.key, escape(str(chosen.value)), escape(chosen.reason))
+        table.add_row(chosen.key, str(chosen.value), chosen.reason)
     console.print(table)
 
 

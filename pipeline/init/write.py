@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from components.common import files
 from components.image_example_gen.sources.spans import PLACEHOLDER
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.init.suggestions import Scalar, Suggestion
@@ -89,4 +90,4 @@ def write_configuration(path: Path, text: str, force: bool) -> None:
     """
     if path.exists() and not force:
         raise AlreadyThere(f"{path} is there already; --force overwrites it, --output names another")
-    path.write_text(text, encoding="utf-8")
+    files.write_text(str(path), text)

@@ -10,6 +10,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from tfx import v1 as tfx
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
+from components.common import files
 from components.common.json_types import JsonObject, Parsed
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir
@@ -116,14 +117,13 @@ class KubeflowRunner(KubeflowV2DagRunner):
 
     def _write(self, job: dict[str, Parsed], platform: JsonObject | None) -> None:
         path = Path(self._output_dir) / self._output_filename
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":
             if platform:
                 raise KubeflowError(
                     "Vertex AI has no Kubernetes: empty secrets and volumes of runners.kubeflow, and node_selector and "
                     "tolerations of its resources"
                 )
-            path.write_text(json.dumps(job, sort_keys=True), encoding="utf-8")
+            files.write_text(str(path), json.dumps(job, sort_keys=True))
             return
         documents = [job["pipelineSpec"], *([platform] if platform else [])]
-        path.write_text(yaml.safe_dump_all(documents, sort_keys=True), encoding="utf-8")
+        files.write_text(str(path), yaml.safe_dump_all(documents, sort_keys=True))

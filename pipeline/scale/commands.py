@@ -9,7 +9,7 @@ import typer
 from pipeline.config.load import ConfigSource, load_config
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
-from pipeline.terminal import compact_table, print_line, print_table
+from pipeline.terminal import compact_table, print_line, print_table, styled
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
@@ -111,18 +111,17 @@ def search(
         if write:
             check_learned(winner)
             set_values(own, "model", asdict(best))
-            console.print(f"{own}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
+            console.print(f"{own}: model.alpha, beta and gamma are these now", soft_wrap=True)
             written = load_config(own).model
             if written.phi is None:
                 console.print(
                     f"model.phi is null there, so that a run still trains {written.variant} and does not read them; "
                     "for the network they make: effnet run --set model.phi=1, or phi: 1 in the file",
-                    highlight=False,
                     soft_wrap=True,
                 )
         else:
             chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
-            console.print(f"use it: effnet run --set model.phi=1 {chosen}", highlight=False, soft_wrap=True)
+            console.print(f"use it: effnet run --set model.phi=1 {chosen}", soft_wrap=True)
 
 
 @app.command()
@@ -249,7 +248,7 @@ def _print_networks(networks: list[tuple[Variant, Cost, float | None]], as_json:
     table = compact_table(*headers, *(["ms"] if timed else []))
     for number, ((variant, cost, milliseconds), entry) in enumerate(zip(networks, entries, strict=True)):
         table.add_row(
-            f"[bold]yours: {variant.name}[/]" if number == 0 else variant.name,
+            styled((f"yours: {variant.name}", "bold")) if number == 0 else variant.name,
             *(f"{entry[name]:.4g}" for name in ("resolution", "width_coefficient", "depth_coefficient")),
             f"{cost.parameters / 1e6:.2f}",
             f"{cost.macs / 1e9:.4f}",

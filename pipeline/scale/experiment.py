@@ -35,7 +35,7 @@ class Effort:
     @property
     def deadline(self) -> float | None:
         """From now on."""
-        return None if self.minutes is None else time.time() + self.minutes * 60
+        return None if self.minutes is None else time.monotonic() + self.minutes * 60
 
 
 class Network(Settings):

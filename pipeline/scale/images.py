@@ -10,7 +10,6 @@ from components.common.events import RunEvent, StepEnded
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay
-from pipeline.execution.step_events import run_steps
 from pipeline.run_lock import only_run
 from pipeline.scale.design import images_of
 
@@ -51,7 +50,7 @@ class SizeDisplay(StepDisplay):
         self.all_cached = self.all_cached and event.cached
         if self.current == self.steps[-1]:
             took = "from cache" if self.all_cached else f"{time.monotonic() - self.began:.0f} s"
-            self.console.print(f"{f'images of {self.side} pixels':<34} {took:>10}", highlight=False)
+            self.console.print(f"{f'images of {self.side} pixels':<34} {took:>10}")
 
 
 def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) -> dict[int, Images]:
@@ -71,7 +70,8 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
     from tfx.orchestration.pipeline import RunOptions
 
     from pipeline.dag import create_pipeline
-    from pipeline.history.metadata import latest_run, mark_partial
+    from pipeline.execution.local_run import new_run_id, run_locally
+    from pipeline.history.metadata import mark_partial, run_of_id
 
     made = {}
     database = config.metadata_path
@@ -81,9 +81,10 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
             pipeline = create_pipeline(images_of(config, side))
             steps = [component.id for component in pipeline.components]
             with SizeDisplay(console, side, steps[: steps.index(LAST_STEP) + 1]):
-                run_steps(pipeline, RunOptions(to_nodes=[LAST_STEP]))
-            mark_partial(database)
-            done = latest_run(database, partial=True)
+                run_id = new_run_id()
+                run_locally(pipeline, run_id, RunOptions(to_nodes=[LAST_STEP]))
+            done = run_of_id(database, run_id).steps
+            mark_partial(database, run_id)
             examples = done[LAST_STEP].outputs["transformed_examples"].uri
             made[side] = Images(
                 train_files=f"{examples}/Split-train/*",

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from components.common import files
 from components.common.human_format import clock
 from pipeline.scale.experiment import Experiment
 from pipeline.scale.figures import accuracy_figure
@@ -79,8 +80,8 @@ def write_results(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> 
     """
     if not rows:
         raise NothingTrained
-    (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
-    (folder / TRAININGS_FILE).write_text(csv_of_trainings(rows), encoding="utf-8")
+    files.write_text(str(folder / TABLE_FILE), csv_table(rows))
+    files.write_text(str(folder / TRAININGS_FILE), csv_of_trainings(rows))
     first = rows[0].outcomes[0]
     facts = {
         "recipe": experiment.recipe,
@@ -136,7 +137,7 @@ def write_page(folder: Path, page: Page) -> Path:
         sampling_error=max((row.sampling_error for row in page.rows), default=0.0),
     )
     path = folder / PAGE_FILE
-    path.write_text(text, encoding="utf-8")
+    files.write_text(str(path), text)
     return path
 
 

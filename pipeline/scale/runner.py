@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, TypeVarTuple
 
 from rich.console import Console
 
+from components.common import files
 from components.common.human_format import clock
 from components.common.json_types import Parsed
 from pipeline.config.model import PipelineConfig
@@ -146,6 +147,4 @@ def read_plan(folder: Path) -> Plan:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Replaces the plan."""
-    new = folder / f"{PLAN_FILE}.new"
-    new.write_text(json.dumps(plan, indent=1), encoding="utf-8")
-    new.replace(folder / PLAN_FILE)
+    files.write_text(str(folder / PLAN_FILE), json.dumps(plan, indent=1))

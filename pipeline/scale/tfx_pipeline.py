@@ -82,19 +82,21 @@ def run_here(config: PipelineConfig, effort: Effort, experiment: Experiment, con
     """
     from pipeline.execution.prepare import check_images_are_there, prepare
     from pipeline.execution.progress import StepDisplay
-    from pipeline.execution.step_events import run_steps
-    from pipeline.history.metadata import latest_run
+    from pipeline.history.metadata import run_of_id
     from pipeline.run_lock import only_run
 
     config = own_config(config, experiment.command)
     check_images_are_there(config)
     with only_run(config.run_root):
         with console.status("loading TFX"):
+            from pipeline.execution.local_run import new_run_id, run_locally
+
             prepare(config)
             pipeline = create_scale_pipeline(config, effort, experiment)
         with StepDisplay(console, [component.id for component in pipeline.components]):
-            run_steps(pipeline)
-        page = Path(latest_run(config.metadata_path)[LAST_STEP].outputs["report"].uri) / PAGE_FILE
+            run_id = new_run_id()
+            run_locally(pipeline, run_id)
+        page = Path(run_of_id(config.metadata_path, run_id).steps[LAST_STEP].outputs["report"].uri) / PAGE_FILE
     print_line(console, "page", str(page))
     return page
 

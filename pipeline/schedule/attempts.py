@@ -93,8 +93,8 @@ class Attempt:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
-        return (self.ended - self.started).total_seconds() if self.ended else None
+        """How long it took, 0 where the clock was set back meanwhile; None while it runs."""
+        return max((self.ended - self.started).total_seconds(), 0.0) if self.ended else None
 
     @property
     def alert_is_due(self) -> bool:

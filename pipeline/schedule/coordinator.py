@@ -161,10 +161,16 @@ class Coordinator:
         if self.store.get(PAUSED):
             self.store.keep(SINCE, now.astimezone(UTC).isoformat())
             return False
-        newest = self.store.newest_slot()
+        # What is further ahead was dealt with by a clock that ran fast, and must not hold the schedule up until then.
+        plausible = now + policy.CLOCK_AHEAD
+        newest = self.store.newest_slot(plausible)
         made = self.store.of_slot(newest, Kind.SCHEDULED) if newest else []
         unfinished = newest if made and not made[-1].settled else None
-        since = max(filter(None, [newest, datetime.fromisoformat(self.store.get(SINCE))]))
+        began = datetime.fromisoformat(self.store.get(SINCE))
+        if began > plausible:
+            began = now - policy.GRACE
+            self.store.keep(SINCE, began.astimezone(UTC).isoformat())
+        since = max(filter(None, [newest, began]))
         due = policy.due_times(config.schedule, since, now)
         queue = policy.line_up(config.schedule.catch_up, unfinished, due, now)
         missed = queue.missed

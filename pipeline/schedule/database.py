@@ -72,10 +72,11 @@ class AttemptDatabase:
             ).fetchall()
         return [_attempt(row) for row in rows]
 
-    def newest_slot(self) -> datetime | None:
-        """Returns the newest time that the schedule has dealt with, settled or not; None before the first."""
+    def newest_slot(self, until: datetime) -> datetime | None:
+        """Returns the newest time up to `until` that was dealt with, settled or not; None before the first."""
+        query = "SELECT max(slot) FROM attempts WHERE kind = ? AND slot <= ?"
         with self._open() as connection:
-            (slot,) = connection.execute("SELECT max(slot) FROM attempts WHERE kind = ?", (Kind.SCHEDULED,)).fetchone()
+            (slot,) = connection.execute(query, (Kind.SCHEDULED, _text(until))).fetchone()
         return datetime.fromisoformat(slot) if slot else None
 
     def why_stopped(self, run: int) -> str:

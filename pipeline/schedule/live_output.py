@@ -5,12 +5,12 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from components.common.events import Progress as Reported
 from components.common.events import RunEvent
+from pipeline.terminal import make_console
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Display:
 @contextlib.contextmanager
 def display() -> Iterator[Display]:
     """Plain lines; on a terminal with a moving one below that has the time and how far the present step is."""
-    console = Console(highlight=False)
+    console = make_console()
     if not console.is_terminal:
         say = functools.partial(print, flush=True)
         yield Display(say, say, None)
@@ -39,7 +39,7 @@ def display() -> Iterator[Display]:
     detail = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
     with Progress(SpinnerColumn(), TimeElapsedColumn(), detail, console=console, transient=True) as progress:
         task = progress.add_task("")
-        say = functools.partial(console.print, markup=False, soft_wrap=True)
+        say = functools.partial(console.print, soft_wrap=True)
 
         def follow(event: RunEvent) -> None:
             progress.update(task, description=event.message if isinstance(event, Reported) else "")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from components.common import files
-from components.common.errors import MissingData
+from components.common.errors import DamagedRecord, MissingData
 from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.integrity import ImageError
@@ -87,8 +87,12 @@ class NewImages:
         served = served_path(self.config.push_path)
         if not served:
             return None
-        pushed_at = read_record(served).pushed_at
-        # A model that another program pushed: its version is a Unix time, as with every pusher of TFX.
+        try:
+            pushed_at = read_record(served).pushed_at
+        except DamagedRecord:
+            pushed_at = ""
+        # A model that another program pushed, or whose record is damaged: its version is a Unix time, as with every
+        # pusher of TFX.
         version = posixpath.basename(served)
         return (
             datetime.datetime.fromisoformat(pushed_at)
@@ -174,7 +178,7 @@ def look_at(config: PipelineConfig, store: AttemptDatabase, day: datetime.date, 
     except MissingData as error:
         return NewImages(config, store, missing=str(error), span=newest)
     ids = [
-        FileId(_hash(f"{part.prefix}{entry.path}\0{entry.size}\0{entry.modified}".encode()), number, entry.path)
+        FileId(_hash(f"{part.prefix}{entry.identity}".encode()), number, entry.path)
         for number, part in enumerate(source.parts)
         for entry in part.listing.files
     ]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cronsim import CronSim
 
+from components.common import files
 from pipeline.config.model import PipelineConfig
 
 OFTEN = "*/5 * * * *"
@@ -149,9 +150,8 @@ def write_units(units: dict[str, str], name: str, config_path: Path) -> list[Pat
     service = folder / f"effnet-{name}.service"
     if service.exists() and _systemd_word(str(config_path)).strip('"') not in service.read_text(encoding="utf-8"):
         raise _taken(str(service), name)
-    folder.mkdir(parents=True, exist_ok=True)
     for file, text in units.items():
-        (folder / file).write_text(text, encoding="utf-8")
+        files.write_text(str(folder / file), text)
     return [folder / file for file in units]
 
 

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, at_work, configured, print_json
-from pipeline.terminal import print_table
+from pipeline.terminal import print_table, styled
 
 app = typer.Typer()
 
@@ -45,9 +44,7 @@ def predict(
         shown = Table("image", "class", "probability")
         for answer in answers:
             name = answer.class_name or answer.error or ""
-            shown.add_row(
-                escape(answer.path), escape(name), "" if answer.probability is None else f"{answer.probability:.1%}"
-            )
+            shown.add_row(answer.path, name, "" if answer.probability is None else f"{answer.probability:.1%}")
         print_table(shown)
     raise typer.Exit(1 if any(answer.error for answer in answers) else 0)
 
@@ -59,7 +56,7 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List the pushed versions, the served one first."""
-    from components.atomic_pusher.store import pushed_models
+    from components.served_model.versions import pushed_models, withdrawn
 
     pushed = pushed_models(settings.push_path)
     if as_json:
@@ -68,14 +65,17 @@ def models(
     if not pushed:
         print(f"no model is served from {settings.push_path}; `effnet run` pushes one")
         return
-    withdrawn = pushed[0].record.withdrawn
+    gone_back_from = withdrawn(pushed)
+    served = next((model.version for model in pushed if model.fingerprint), None)
     table = Table("version", "accuracy", "pushed (UTC)", "")
-    for position, model in enumerate(pushed):
-        notes = ["[green]served[/]"] if position == 0 else []
-        notes += [f"rollback to {model.record.rollback_of}"] if model.record.rollback_of else []
-        notes += ["withdrawn"] if model.fingerprint in withdrawn else []
+    for model in pushed:
+        notes = [styled(("served", "green"))] if model.version == served else []
+        notes += [styled(f"rollback to {model.record.rollback_of}")] if model.record.rollback_of else []
+        notes += [styled("withdrawn")] if model.fingerprint in gone_back_from else []
+        notes += [styled((model.problem, "red"))] if model.problem else []
         accuracy = "-" if model.record.accuracy is None else f"{model.record.accuracy:.4f}"
-        table.add_row(model.version, accuracy, (model.record.pushed_at or "-")[:16].replace("T", " "), ", ".join(notes))
+        pushed_at = (model.record.pushed_at or "-")[:16].replace("T", " ")
+        table.add_row(model.version, accuracy, pushed_at, styled(", ").join(notes))
     print_table(table)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from components.served_model.versions import fingerprint
@@ -18,6 +16,7 @@ from pipeline.serving.answer_table import AnswerTable
 from pipeline.serving.batches import ImageOnDisk, answer_all, find_images
 from pipeline.serving.classifier import Answer, Classifier
 from pipeline.serving.predict import make_prediction, served_model_path
+from pipeline.terminal import make_console, styled
 
 SECONDS_BETWEEN_PLAIN_LINES = 30.0
 Batch = list[tuple[str, Answer | str]]
@@ -71,7 +70,7 @@ def _answers(
     """Yields the answers in batches, and shows how far they are."""
     if not images:
         return
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("loading the model", total=before + len(images), completed=before)
@@ -92,7 +91,7 @@ def _answers(
 def _print(answers: Iterator[Batch], as_json: bool) -> int:
     """Prints answers as they come, so that none has to be kept."""
     answered = False
-    console = Console(highlight=False)
+    console = make_console()
     separator = "[\n"
     for batch in answers:
         for path, answer in batch:
@@ -101,9 +100,9 @@ def _print(answers: Iterator[Batch], as_json: bool) -> int:
                 print(separator + json.dumps(asdict(make_prediction(path, answer)), ensure_ascii=False), end="")
                 separator = ",\n"
             elif isinstance(answer, str):
-                console.print(f"{escape(path)}  [red]{escape(answer)}[/]", soft_wrap=True)
+                console.print(styled(f"{path}  ", (answer, "red")), soft_wrap=True)
             else:
-                console.print(f"{escape(path)}  {escape(answer.class_name)}  {answer.probability:.1%}", soft_wrap=True)
+                console.print(f"{path}  {answer.class_name}  {answer.probability:.1%}", soft_wrap=True)
     if as_json:
         print("\n]")
     return 0 if answered else 1

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from components.common import files
-from components.served_model.versions import pushed_versions
+from components.served_model.versions import served_path
 from pipeline.config.model import PipelineConfig
 from pipeline.serving.classifier import DIGITS, Answer, Classifier, read_for_model
 
@@ -30,10 +29,10 @@ def served_model_path(config: PipelineConfig) -> str:
     Raises:
       NothingServed: there is none.
     """
-    versions = pushed_versions(config.push_path)
-    if not versions:
+    served = served_path(config.push_path)
+    if not served:
         raise NothingServed(f"no model is served from {config.push_path}; run `effnet run` first")
-    return files.join(config.push_path, versions[0])
+    return served
 
 
 def predict(config: PipelineConfig, paths: Iterable[str]) -> list[Prediction]:

@@ -18,6 +18,7 @@ import click
 from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
+from components.common import files
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import ConfigError
 from pipeline.execution.prepare import config_from_environment
@@ -87,7 +88,7 @@ class AirflowHandler(base_handler.BaseHandler):
         if before and (before["cron"], before["timezone"]) == (settings["cron"], settings["timezone"]):
             settings["since"] = before["since"]  # or Airflow's catchup would leave out what it has not come to yet
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        files.write_text(str(folder / SETTINGS_FILE), json.dumps(settings, indent=2) + "\n")
         shutil.copyfile(runner, folder / DAG_FILE)
         click.echo(f'Pipeline "{config.name}" {done} successfully: {folder}')
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from PIL import Image
 
-from pipeline.history.metadata import latest_run
+from pipeline.history.metadata import find_run
 from tests.e2e.user_project import BIN, PROJECT, run_command
 
 pytestmark = pytest.mark.tfx
@@ -87,7 +87,7 @@ def test_the_stock_command_line_creates_and_runs_it_from_any_folder(project, fir
     run = [str(BIN / "tfx"), "run", "create", "--engine", "local", "--pipeline_name", "quickstart"]
     ran = run_command(run, cwd=tmp_path, **environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    steps = latest_run(project.folder / "build" / "quickstart" / "metadata.sqlite")
+    steps = find_run(project.folder / "build" / "quickstart" / "metadata.sqlite", None).steps
     assert steps["Pusher"].cached  # it ran the very pipeline that effnet ran
     assert len(project.served()) == 1
 

@@ -112,7 +112,7 @@ class HalvingOracle(SearchOracle):
         name, rung = proposal
         epochs = self.rungs[rung].epochs
         seconds = self.seconds(name, epochs)
-        if self.deadline is not None and time.time() + seconds > self.deadline:
+        if self.deadline is not None and time.monotonic() + seconds > self.deadline:
             report_done(f"the time is up: the next network would take about {clock(seconds)}")
             return {"status": "STOPPED"}
         if self.may_begin is not None:
@@ -226,7 +226,7 @@ def search_networks(
       timings: that the forecast rests on.
       directory: of this search alone.
       folder: where the outcomes of trainings are kept.
-      deadline: no trial begins that would probably end after this `time.time()`; None: no limit.
+      deadline: no trial begins that would probably end after this `time.monotonic()`; None: no limit.
 
     Returns:
       Whether the search is over.

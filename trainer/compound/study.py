@@ -46,7 +46,7 @@ def study_networks(
       seeds: of the trainings.
       timings: that the forecast rests on.
       folder: where the outcomes are kept.
-      deadline: no training begins that would probably end after this `time.time()`; None: no limit.
+      deadline: no training begins that would probably end after this `time.monotonic()`; None: no limit.
 
     Returns:
       Whether the study is over.
@@ -56,7 +56,7 @@ def study_networks(
     for number, candidate, job in left[:TRAININGS_PER_PROCESS]:
         forecast = candidate.seconds(timings, job.settings.epochs)
         expected = pace.corrected(forecast)
-        if deadline is not None and time.time() + expected > deadline:
+        if deadline is not None and time.monotonic() + expected > deadline:
             report_done(f"the time is up: the next training would take about {clock(expected)}")
             return True
         place = f"{number}/{total} {candidate.name}, seed {job.seed}"

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 import keras
 import tensorflow as tf
 
-from components.common.files import replace_text
+from components.common.files import write_text
 from trainer.compound.backbone_table import BACKBONES
 from trainer.compound.backbones import BackboneSetup, built_macs
 from trainer.compound.constant_prediction import constant_loss
@@ -49,7 +49,7 @@ def why_failed(job: TrainingJob, folder: str) -> str | None:
 
 def give_up(job: TrainingJob, folder: str, reason: str) -> None:
     """Notes why a training has no outcome, so that it is not tried again, and forgets its network."""
-    replace_text(f"{folder}/{job.key()}.failed", reason)
+    write_text(f"{folder}/{job.key()}.failed", reason)
     forget_networks()
 
 
@@ -91,7 +91,7 @@ def outcome_of(job: TrainingJob, folder: str) -> TrainingResult:
         constant_loss=constant_loss(counts, recipe_of(job.settings).label_smoothing),
         device=device_name(),
     )
-    replace_text(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
+    write_text(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
     training.finish()
     del training, model
     forget_networks()

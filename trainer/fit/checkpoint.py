@@ -8,7 +8,6 @@ early stopping has seen.
 
 import io
 import json
-import os
 import time
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.common import files
 from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, Logs, StoppingState
 from trainer.fit.ema import WeightAverage
@@ -80,7 +80,7 @@ class CheckpointStore:
         self.path = f"{self.folder}/{STATE_FILE}"
 
     def save(self, progress: TrainingProgress, state: State) -> None:
-        """Replaces the file in one go: a kill leaves either the old or the new one."""
+        """Replaces the file in one go: a kill or a power cut leaves either the old or the new one."""
         meta: SavedMeta = {"progress": asdict(progress)}
         arrays = {f"variable{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(state.variables)}
         if state.average:
@@ -90,11 +90,7 @@ class CheckpointStore:
             arrays |= {f"best{i}": value for i, value in enumerate(state.stopping.best_weights or [])}
         content = io.BytesIO()
         np.savez(content, meta=np.array(json.dumps(meta)), **arrays)
-        tf.io.gfile.makedirs(self.folder)
-        temporary = f"{self.path}.{os.getpid()}"
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(content.getvalue())
-        tf.io.gfile.rename(temporary, self.path, overwrite=True)
+        files.write_bytes(self.path, content.getvalue())
 
     def load(self) -> "Saved | None":
         """What was saved last, or None; a damaged file is none."""

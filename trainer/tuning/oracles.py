@@ -11,7 +11,7 @@ from typing import Literal, NotRequired, TypedDict
 import keras_tuner
 import numpy as np
 
-from components.common.files import replace_text
+from components.common.files import write_text
 from trainer.settings import TuneSettings
 
 INTERNAL_PREFIX = "tuner/"  # of Hyperband's own keys among a trial's values
@@ -103,7 +103,7 @@ class SearchOracle(keras_tuner.Oracle):
     """What Keras Tuner's oracles lack: a first trial with the default values, a time limit, files that survive.
 
     Attributes:
-      deadline: no trial begins that would probably end after this `time.time()`; None: no limit.
+      deadline: no trial begins that would probably end after this `time.monotonic()`; None: no limit.
     """
 
     deadline: float | None = None
@@ -117,7 +117,7 @@ class SearchOracle(keras_tuner.Oracle):
     def _time_is_up(self) -> bool:
         if self.deadline is None:
             return False
-        now = time.time()
+        now = time.monotonic()
         began, before = self._limited_from = self._limited_from or (now, len(self.end_order))
         finished = len(self.end_order) - before
         # Workers share what finishes in a time, but each of their trials takes longer.
@@ -132,10 +132,10 @@ class SearchOracle(keras_tuner.Oracle):
 
     def save(self) -> None:
         """Replaces the oracle's file in one go; Keras Tuner's own writing may be killed half-way."""
-        replace_text(self._get_oracle_fname(), json.dumps(self.get_state()))
+        write_text(self._get_oracle_fname(), json.dumps(self.get_state()))
 
     def _save_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        replace_text(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
+        write_text(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
 
     def reload(self) -> None:
         """Goes on from the files: unfinished trials are run again, finished ones never.

@@ -19,7 +19,7 @@ def search(job: TrainingJob, directory: str, deadline: float | None = None, memb
     Args:
       job: what to tune.
       directory: of this search.
-      deadline: no trial begins that would end after this `time.time()`.
+      deadline: no trial begins that would end after this `time.monotonic()`.
       member: this process's part in a parallel search.
     """
     if member is not None:

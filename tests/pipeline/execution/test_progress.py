@@ -19,11 +19,12 @@ from components.common.events import (
     report_progress,
 )
 from pipeline.execution.progress import StepDisplay, TrainingDisplay
+from pipeline.terminal import make_console
 
 
 def shown(*events: RunEvent) -> list[str]:
     screen = io.StringIO()
-    with StepDisplay(Console(file=screen, width=200), ["Trainer", "Pusher"]):
+    with StepDisplay(make_console(file=screen, width=200), ["Trainer", "Pusher"]):
         for event in events:
             emit(event)
     return screen.getvalue().splitlines()
@@ -68,13 +69,13 @@ def with_table(console: Console) -> None:
 
 def test_a_table_is_drawn_on_a_terminal():
     screen = io.StringIO()
-    with_table(Console(file=screen, width=100, force_terminal=True))
+    with_table(make_console(file=screen, width=100, force_terminal=True))
     assert all(text in screen.getvalue() for text in ("trial", "dropout", "[red]0.3", "trial 2 ended"))
 
 
 def test_elsewhere_each_message_with_a_table_is_a_line():
     screen = io.StringIO()
-    with_table(Console(file=screen, width=100))
+    with_table(make_console(file=screen, width=100))
     assert [line.strip() for line in screen.getvalue().splitlines()[:2]] == ["trial 1 ended", "trial 2 ended"]
 
 
@@ -100,7 +101,7 @@ def test_output_of_libraries_goes_to_the_log_and_only_the_console_shows(tmp_path
 
 def test_on_a_terminal_a_bar_follows_the_images_and_leaves_one_line():
     screen = io.StringIO()
-    console = Console(file=screen, width=200, force_terminal=True, highlight=False)
+    console = make_console(file=screen, width=200, force_terminal=True)
     with StepDisplay(console, ["Trainer"]) as display:
         emit(StepStarted("Trainer"))
         report_progress("39 images/s in trial 2/3", 5, 20)
@@ -128,7 +129,7 @@ def test_verbose_shows_what_is_logged_and_keeps_it_too(tmp_path):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_trainings_that_follow_one_another_are_a_line_each_when_they_are_done(terminal):
     screen = io.StringIO()
-    with TrainingDisplay(Console(file=screen, width=100, force_terminal=terminal, highlight=False), "training"):
+    with TrainingDisplay(make_console(file=screen, width=100, force_terminal=terminal), "training"):
         for number in (1, 2):
             report_progress(f"train: step {number}/9", number, 9)
             report_done(f"[{number}] done")
@@ -142,7 +143,7 @@ def test_a_night_of_training_is_told_in_less_than_sixty_plain_lines(monkeypatch)
     clock = iter(range(1000, 10**9, 2))  # seconds, two at every look
     monkeypatch.setattr("pipeline.execution.progress.time.monotonic", lambda: float(next(clock)))
     screen = io.StringIO()
-    with StepDisplay(Console(file=screen, width=200), ["Trainer"]):
+    with StepDisplay(make_console(file=screen, width=200), ["Trainer"]):
         emit(StepStarted("Trainer"))
         for step in range(6000):  # some eight hours
             report_progress(f"train: step {step}")
