@@ -36,7 +36,7 @@ def check_images_are_there(config: PipelineConfig) -> None:
 
 
 def prepare_process() -> None:
-    """Keeps this process off the GPU and the network.
+    """Keeps this process off the GPU and the network, and its children from importing what is in the current folder.
 
     No Beam step may take the GPU. The training process, a child, does not inherit this and has it to itself.
     """
@@ -44,6 +44,9 @@ def prepare_process() -> None:
     from apache_beam.options.pipeline_options import StandardOptions
 
     tf.config.set_visible_devices([], "GPU")
+    # Trainings and Beam's workers are started with `-c` and `-m`, before which Python puts the current folder on its
+    # path: a yaml.py or a package `components` there would run in the place of the real one.
+    os.environ["PYTHONSAFEPATH"] = "1"
     # Beam's own default first tries to download another runner, for every step anew (apache/beam, runners/direct);
     # a `--runner` among `runners.beam` still wins.
     StandardOptions.DEFAULT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"

@@ -47,7 +47,7 @@ class Coordinator:
     wait: Callable[[datetime], None] | None = None
     say: Callable[[str], None] = print
     show: Callable[[str], None] | None = None
-    command: Sequence[str] = (sys.executable, "-m", "pipeline.cli", "run")
+    command: Sequence[str] = (sys.executable, "-P", "-m", "pipeline.cli", "run")
     debug: bool = False
 
     def __post_init__(self) -> None:

@@ -67,7 +67,7 @@ class AirflowHandler(base_handler.BaseHandler):
             "catch_up": schedule.catch_up,
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "folder": str(Path.cwd()),  # where relative paths in EFFNET_SET start
-            "effnet": [sys.executable, "-m", "pipeline.cli"],
+            "effnet": [sys.executable, "-P", "-m", "pipeline.cli"],
             "options": ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))],
         }
         if there and (before := _read(folder)) and all(before[key] == settings[key] for key in ("cron", "timezone")):
