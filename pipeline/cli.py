@@ -5,21 +5,23 @@ import logging
 import os
 import sys
 import traceback
-import warnings
 from typing import Annotated
 
 import typer
 
-from components.common.errors import one_line
 from pipeline.config.load import ConfigSource
-from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.model import PipelineConfig
 from pipeline.doctor import command as doctor_command
+from pipeline.execution.failures import describe, exit_status
+from pipeline.execution.signals import exit_when_signalled
+from pipeline.execution.supervisor import supervised
 from pipeline.history import commands as history_commands
 from pipeline.init import command as init_command
 from pipeline.options import configured, print_json
 from pipeline.scale.commands import app as scale_app
 from pipeline.schedule.commands import app as schedule_app
 from pipeline.serving import commands as serving_commands
+from pipeline.start import forget_warning_options
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,6 +48,7 @@ def _options(
 
 @app.command()
 @configured
+@supervised
 def run(
     settings: PipelineConfig,
     debug: bool,
@@ -90,15 +93,16 @@ def main() -> None:
     """Entry point: runs the command; an error becomes one line, its traceback shown with --debug."""
     # Before TensorFlow is imported, or its C++ part and Python's warnings print anyway.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore")
+    forget_warning_options()
+    exit_when_signalled()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         app()
     except Exception as error:  # the outermost frame: all that is left to do is to tell the user
         if "--debug" in sys.argv:
             traceback.print_exc()
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        print(f"error: {describe(error)}", file=sys.stderr)
+        sys.exit(exit_status(error))
 
 
 if __name__ == "__main__":

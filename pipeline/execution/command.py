@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from components.common.errors import one_line
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
+from pipeline.execution.failures import describe
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
 from pipeline.exit_codes import ExitCode, exit_code_of
@@ -50,9 +50,10 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             if debug:
                 console.print(traceback.format_exc(), markup=False)
             console.print("[red]error:[/] ", end="")
-            console.print(one_line(error), markup=False, soft_wrap=True)
+            told = describe(error, config.run_root)
+            console.print(told, markup=False, soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
-            _report_stop(console, config, one_line(error))
+            _report_stop(console, config, told)
             code = exit_code_of(error)
             _note_time(config, started)
             console.print(f"exit status {code:d}: {code.meaning}")
