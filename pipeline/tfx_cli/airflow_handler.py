@@ -60,6 +60,13 @@ class AirflowHandler(base_handler.BaseHandler):
         config_path = Path(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH)).expanduser().resolve()
         overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
         schedule = config.schedule
+        effnet = [sys.executable, "-P", "-m", "pipeline.cli"]
+        options = ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))]
+        # Airflow fills in templates, also in the name of a folder; the options are marked as no template.
+        templates = [text for text in (str(Path.cwd()), *effnet) if any(mark in text for mark in ("{{", "{%", "{#"))]
+        templates += [text for text in options if "endraw" in text]
+        if templates:
+            raise click.ClickException(f"got {templates[0]}, in which Airflow finds a template; rename it")
         settings = {
             "name": config.name,
             "cron": schedule.cron,
@@ -67,8 +74,8 @@ class AirflowHandler(base_handler.BaseHandler):
             "catch_up": schedule.catch_up,
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "folder": str(Path.cwd()),  # where relative paths in EFFNET_SET start
-            "effnet": [sys.executable, "-P", "-m", "pipeline.cli"],
-            "options": ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))],
+            "effnet": effnet,
+            "options": options,
         }
         if there and (before := _read(folder)) and all(before[key] == settings[key] for key in ("cron", "timezone")):
             settings["since"] = before["since"]  # or Airflow's catchup would leave out what it has not come to yet
