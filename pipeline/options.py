@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -10,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from components.common.printable import printable_json
 from pipeline.config.load import ConfigSource
+from pipeline.terminal import SafeConsole
 
 # The options of every command that reads a pipeline.yaml, by the name of the parameter that `configured` adds.
 CONFIG_OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -82,9 +82,9 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
 
 def print_json(value: Any) -> None:
     """Prints what `--json` promises; dataclasses become objects."""
-    print(json.dumps(value, default=asdict, indent=2, ensure_ascii=False))
+    print(printable_json(value, default=asdict, indent=2))
 
 
 def at_work(doing: str) -> AbstractContextManager:
     """Shows on a terminal what takes so long."""
-    return Console(stderr=True).status(doing)
+    return SafeConsole(stderr=True).status(doing)

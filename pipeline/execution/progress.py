@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipeline.terminal import SafeConsole
 from trainer.fit.progress_log import TABLE
 
 # Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
@@ -53,7 +54,7 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
             root.addHandler(logging.StreamHandler(screen))
         root.setLevel(logging.INFO)
         try:
-            yield Console(file=screen, highlight=False)
+            yield SafeConsole(file=screen, highlight=False)
         finally:
             root.handlers[:] = previous_handlers
             root.setLevel(previous_level)

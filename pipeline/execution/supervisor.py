@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from pipeline.execution.failures import MEMORY_ADVICE, describe, exit_status, memory_limit
 from pipeline.execution.signals import STOPPED, Stopped, handling, heeded, raise_stopped
 from pipeline.exit_codes import ExitCode
-from pipeline.terminal import print_line
+from pipeline.terminal import SafeConsole, print_line
 
 TO_STOP = 6.0  # seconds that a child has between a signal and its end
 BEAT, SILENCE = 1.0, 30.0  # seconds between two signs of life; and without one, where memory is limited, until the end
@@ -117,7 +116,7 @@ class _Watched:
     def _say_stopped(self) -> int:
         if sys.stdout.isatty():
             sys.stdout.write("\x1b[?25h")  # the cursor, which a progress bar hides
-        print_line(Console(), "stopped", STOPPED)
+        print_line(SafeConsole(), "stopped", STOPPED)
         return 128 + self.signal
 
     def _say_killed(self, number: int) -> int:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
-from pipeline.terminal import print_table
+from pipeline.terminal import SafeConsole, print_table, say
 
 app = typer.Typer()
 
@@ -45,7 +44,7 @@ def runs(
         print_json(lines)
         return
     if not lines:
-        print(f"nothing ran yet in {settings.run_root}; `effnet run` does")
+        say(f"nothing ran yet in {settings.run_root}; `effnet run` does")
         return
     table = Table("run", "started", "took", "images", "accuracy", Column("result", overflow="fold"), "version")
     for line in reversed(lines):
@@ -84,7 +83,7 @@ def report(
     if as_json:
         print_json({"run": record.number, "report": str(path)})
     else:
-        print(path)
+        say(str(path))
     if open_it and not webbrowser.open(path.as_uri()):
         raise RuntimeError(f"no browser is to be found here; open {path} in one")
 
@@ -131,7 +130,7 @@ def lineage(
     if as_json:
         print_json({"version": version, "steps": steps})
         return
-    console = Console()
+    console = SafeConsole()
     console.print(f"version {version} was made by", style="bold")
     for step in steps:
         console.print(f"\n[bold]{step.step}[/]  {step.at}")
@@ -164,9 +163,7 @@ def clean(
         print_json({"deleted": yes, "bytes": total, "artifacts": unneeded})
         return
     if not unneeded:
-        print(
-            f"nothing to delete in {settings.run_root}: the newest {keep_runs} runs and the pushed models need it all"
-        )
+        say(f"nothing to delete in {settings.run_root}: the newest {keep_runs} runs and the pushed models need it all")
         return
     table = Table("MB", "kind", "folder")
     for entry in unneeded:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
 from pipeline.options import DebugOption, JsonOption, print_json
+from pipeline.terminal import SafeConsole, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def init(
     if weights not in (None, "none", "imagenet"):
         raise ConfigError(f"--weights {weights}: expected none or imagenet")
     path = str(folder.expanduser().resolve())
-    console = Console(stderr=as_json)
+    console = SafeConsole(stderr=as_json)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking at the images", total=None)
         found = survey(
@@ -73,10 +73,8 @@ def init(
     )
     print(f"a run will take: {forecast}")
     if found.days:
-        print(
-            f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force"
-        )
-    print(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
+        say(f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force")
+    say(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
 
 
 def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
@@ -103,7 +101,7 @@ def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
     ]
 
 
-def _print(console: Console, found: "FolderSurvey", suggestions: "Sequence[Suggestion]") -> None:
+def _print(console: SafeConsole, found: "FolderSurvey", suggestions: "Sequence[Suggestion]") -> None:
     for name, value in _facts(found):
         console.print(f"[bold]{name:<16}[/]{escape(value)}", soft_wrap=True)
     for path, message in found.problems[:MOST_PROBLEMS]:

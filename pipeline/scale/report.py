@@ -10,6 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from components.common.human_format import clock
+from components.common.printable import finalize
 from pipeline.scale.experiment import Experiment
 from pipeline.scale.figures import accuracy_figure
 from pipeline.scale.results import (
@@ -104,6 +105,7 @@ def write_page(folder: Path, page: Page) -> Path:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=finalize,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

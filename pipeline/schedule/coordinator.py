@@ -20,6 +20,7 @@ from pipeline.schedule.new_images import NewImages, look_at
 from pipeline.schedule.notes import local, note_of
 from pipeline.schedule.policy import Action, Decision
 from pipeline.schedule.recorder import Recorder
+from pipeline.terminal import say as print_lines
 
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
 
@@ -45,7 +46,7 @@ class Coordinator:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     stop: Event = field(default_factory=Event)
     wait: Callable[[datetime], None] | None = None
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = print_lines
     show: Callable[[str], None] | None = None
     command: Sequence[str] = (sys.executable, "-P", "-m", "pipeline.cli", "run")
     debug: bool = False

@@ -5,9 +5,11 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
+
+from pipeline.terminal import SafeConsole
+from pipeline.terminal import say as print_lines
 
 DETAIL = "        "  # how `progress.StepDisplay` begins a line on how far a step is
 
@@ -28,10 +30,9 @@ class Display:
 @contextlib.contextmanager
 def display() -> Iterator[Display]:
     """Plain lines; on a terminal with a moving one below that has the time and how far the present step is."""
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     if not console.is_terminal:
-        say = functools.partial(print, flush=True)
-        yield Display(say, say)
+        yield Display(print_lines, print_lines)
         return
     detail = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
     with Progress(SpinnerColumn(), TimeElapsedColumn(), detail, console=console, transient=True) as progress:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -16,7 +15,7 @@ from pipeline.config.load import ConfigSource
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
 from pipeline.schedule import kubeflow
-from pipeline.terminal import print_table
+from pipeline.terminal import SafeConsole, print_table, say
 
 if TYPE_CHECKING:
     from pipeline.schedule.attempts import Attempt
@@ -128,9 +127,9 @@ def history(
         print_json([attempt.as_json() for attempt in attempts])
         return
     if not attempts:
-        print(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
+        say(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
         return
-    console = Console()
+    console = SafeConsole()
     console.print(_table(attempts, settings.schedule.zone, "\n" if console.width < WIDE else " "))
 
 

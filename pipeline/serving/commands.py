@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, at_work, configured, print_json
-from pipeline.terminal import print_table
+from pipeline.terminal import print_table, say
 
 app = typer.Typer()
 
@@ -52,7 +52,7 @@ def models(
         print_json(pushed)
         return
     if not pushed:
-        print(f"no model is served from {settings.push_path}; `effnet run` pushes one")
+        say(f"no model is served from {settings.push_path}; `effnet run` pushes one")
         return
     withdrawn = pushed[0].record.withdrawn
     table = Table("version", "accuracy", "pushed (UTC)", "")
