@@ -135,6 +135,8 @@ def supervised(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         debug = "--debug" in sys.argv
+        if source := given.get("source"):
+            source.load()  # what is wrong with it is said at once
         raise typer.Exit(supervise(functools.partial(command, **given), debug))
 
     return run
