@@ -11,6 +11,7 @@ import typer
 
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import PipelineConfig
+from pipeline.config.secrets import hide_secrets, without_secrets
 from pipeline.doctor import command as doctor_command
 from pipeline.execution.failures import describe, exit_status
 from pipeline.execution.signals import exit_when_signalled
@@ -69,14 +70,16 @@ def show_config(
     source: ConfigSource,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of pipeline.yaml.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
+    secrets: Annotated[bool, typer.Option("--secrets", help="Show secrets as they are.")] = False,
 ) -> None:
-    """Print the resolved configuration, or its JSON schema for editors."""
+    """Print the resolved configuration, without secrets, or its JSON schema for editors."""
     import yaml
 
     if schema:
         print_json(PipelineConfig.model_json_schema())
         return
     values = source.load().model_dump(mode="json")
+    values = values if secrets else without_secrets(values)
     if as_json:
         print_json(values)
     else:
@@ -100,7 +103,7 @@ def main() -> None:
         app()
     except Exception as error:  # the outermost frame: all that is left to do is to tell the user
         if "--debug" in sys.argv:
-            traceback.print_exc()
+            print(hide_secrets(traceback.format_exc()), file=sys.stderr)
         print(f"error: {describe(error)}", file=sys.stderr)
         sys.exit(exit_status(error))
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.config.errors import explain, key_lines
 from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.secrets import remember_secrets
 from pipeline.config.yaml_text import compose, construct, parse, read_config_text
 from trainer.settings import NO_FILE
 
@@ -102,6 +103,7 @@ def load_config(
     _resolve_paths(document, folder or path.parent, path.name)
     for override in overrides:
         _apply_override(document, override)
+    remember_secrets(document)
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:

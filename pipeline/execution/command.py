@@ -1,5 +1,6 @@
 """`effnet run`: the local runner, with progress on the screen, everything else in a log file, and a summary."""
 
+import logging
 import traceback
 from datetime import UTC, datetime
 
@@ -7,12 +8,15 @@ from rich.console import Console
 
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
+from pipeline.config.secrets import hide_secrets
 from pipeline.execution.failures import describe
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.run_lock import only_run
 from pipeline.terminal import print_line
+
+LOG = logging.getLogger("effnet")
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
@@ -46,9 +50,9 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             with StepDisplay(console, [component.id for component in pipeline.components]):
                 LocalDagRunner().run(pipeline)
         except Exception as error:
-            traceback.print_exc()  # into the log
+            LOG.exception("the run failed")
             if debug:
-                console.print(traceback.format_exc(), markup=False)
+                console.print(hide_secrets(traceback.format_exc()), markup=False)
             console.print("[red]error:[/] ", end="")
             told = describe(error, config.run_root)
             console.print(told, markup=False, soft_wrap=True)
@@ -71,7 +75,7 @@ def _note_time(config: PipelineConfig, started: datetime) -> float:
     try:
         note_seconds(config.metadata_path, started, seconds)
     except Exception:
-        traceback.print_exc()  # into the log
+        LOG.exception("beside the run")
     return seconds
 
 
@@ -83,7 +87,7 @@ def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:
     try:
         path = report_of_stopped_run(config, find_run(config.metadata_path, None), error)
     except Exception:
-        traceback.print_exc()  # into the log
+        LOG.exception("beside the run")
         console.print("no report could be made of this run; the log says why")
     else:
         console.print(f"report of what it came to: {path}", markup=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from components.common.errors import one_line
 from pipeline.config.model import ConfigError
+from pipeline.config.secrets import hide_secrets
 from pipeline.exit_codes import ExitCode
 
 # TensorFlow's, glibc's loader's, Arrow's and Python's words for it.
@@ -29,7 +30,7 @@ def describe(error: BaseException, folder: Path | None = None) -> str:
         error: what a command ended with.
         folder: of what it wrote; None where that is not known.
     """
-    text = one_line(error)
+    text = hide_secrets(one_line(error))
     chain = list(_chain(error))
     if any(isinstance(one, MemoryError) or _NO_MEMORY.search(str(one)) for one in chain):
         return f"out of memory{_limits()}: {_shortened(text)}; {MEMORY_ADVICE}"

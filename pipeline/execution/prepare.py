@@ -9,6 +9,7 @@ from components.image_example_gen.sources.spans import PLACEHOLDER
 from data.quickstart import build_quickstart, is_quickstart
 from pipeline.config.load import DEFAULT_PATH, load_config
 from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.secrets import hide_secrets_in_logs
 
 
 def config_from_environment() -> PipelineConfig:
@@ -40,6 +41,7 @@ def prepare_process() -> None:
 
     No Beam step may take the GPU. The training process, a child, does not inherit this and has it to itself.
     """
+    hide_secrets_in_logs()
     import tensorflow as tf
     from apache_beam.options.pipeline_options import StandardOptions
 

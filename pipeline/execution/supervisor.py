@@ -21,6 +21,7 @@ from typing import Any
 
 import typer
 
+from pipeline.config.secrets import hide_secrets
 from pipeline.execution.failures import MEMORY_ADVICE, describe, exit_status, memory_limit
 from pipeline.execution.signals import STOPPED, Stopped, handling, heeded, raise_stopped
 from pipeline.exit_codes import ExitCode
@@ -160,7 +161,7 @@ def _be_child(work: Callable[[], None], debug: bool, parent: int, beat: int, mas
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
     except Exception as error:  # the outermost frame of this process: all that is left to do is to tell the user
         if debug:
-            traceback.print_exc()
+            print(hide_secrets(traceback.format_exc()), file=sys.stderr)
         print(f"error: {describe(error)}", file=sys.stderr)
         code = exit_status(error)
     finally:

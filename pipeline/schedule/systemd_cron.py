@@ -18,6 +18,7 @@ from pathlib import Path
 from cronsim import CronSim
 
 from pipeline.config.model import PipelineConfig
+from pipeline.config.secrets import hide_secrets
 
 # Vixie's cron makes one backslash of two, and takes that before a % away; others leave two as they are.
 _UNCLEAR_TO_CRON = re.compile(r"\\[\\%]")
@@ -67,6 +68,11 @@ def tick_command(config_path: Path, overrides: Sequence[str]) -> list[str]:
     command = [*effnet, *(part for override in overrides for part in ("--set", override))]
     for part in command:
         _need_one_line(part)
+        if hide_secrets(part) != part:
+            raise InstallError(
+                f"got a secret in {hide_secrets(part)}, which others could read in the entry; "
+                "put it into the environment of the runs, such as AWS_SECRET_ACCESS_KEY"
+            )
     return command
 
 

@@ -1,8 +1,5 @@
 """What the report is told of a run's configuration."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import yaml
 
 from components.common.source_hash import source_hash
@@ -10,11 +7,9 @@ from components.run_report.sources import ReportSettings
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import ATTEMPTS_FILE, FOLDER
+from pipeline.config.secrets import without_secrets
 
 PROJECT = DEFAULT_PATH.parent
-# Options of engines may hold what nobody else should read.
-SECRET_WORDS = ("key", "secret", "token", "password", "credential")
-HIDDEN = "(hidden)"
 
 
 def make_report_settings(config: PipelineConfig) -> ReportSettings:
@@ -31,21 +26,6 @@ def make_report_settings(config: PipelineConfig) -> ReportSettings:
         schedule=str(config.run_root / FOLDER / ATTEMPTS_FILE) if config.schedule.cron else "",
         code={**code, **({"requirements.lock": source_hash(lock)} if lock.is_file() else {})},
     )
-
-
-def without_secrets(value: Any) -> Any:
-    """The same values, but for those whose name, or whose option, looks like a secret's."""
-    if isinstance(value, Mapping):
-        return {key: HIDDEN if _is_secret(key) and item else without_secrets(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(item) for item in value]
-    if isinstance(value, str) and value.startswith("-") and _is_secret(value.partition("=")[0]):
-        return f"{value.partition('=')[0]}={HIDDEN}"
-    return value
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in SECRET_WORDS)
 
 
 def _limits(config: PipelineConfig) -> dict[str, str]:

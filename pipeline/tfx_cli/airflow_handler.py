@@ -20,6 +20,7 @@ from tfx.tools.cli.handler import base_handler
 
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import ConfigError
+from pipeline.config.secrets import hide_secrets
 from pipeline.execution.prepare import config_from_environment
 
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
@@ -67,6 +68,8 @@ class AirflowHandler(base_handler.BaseHandler):
         templates += [text for text in options if "endraw" in text]
         if templates:
             raise click.ClickException(f"got {templates[0]}, in which Airflow finds a template; rename it")
+        if secret := next((text for text in options if hide_secrets(text) != text), None):
+            raise click.ClickException(f"got a secret in {hide_secrets(secret)}; put it into Airflow's environment")
         settings = {
             "name": config.name,
             "cron": schedule.cron,

@@ -3,7 +3,7 @@
 import yaml
 
 from pipeline.config.load import load_config
-from pipeline.steps.report_settings import make_report_settings, without_secrets
+from pipeline.steps.report_settings import make_report_settings
 
 
 def test_options_that_look_like_secrets_are_hidden():
@@ -11,7 +11,6 @@ def test_options_that_look_like_secrets_are_hidden():
     shown = make_report_settings(config).configuration
     assert "abc" not in shown
     assert "--direct_num_workers=2" in shown
-    assert without_secrets({"api_token": "abc", "seed": 1}) == {"api_token": "(hidden)", "seed": 1}
 
 
 def test_the_configuration_in_the_report_is_one_that_a_run_takes(tmp_path):
