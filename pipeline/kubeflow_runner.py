@@ -6,6 +6,15 @@
 As in local_runner.py, EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET holds overrides.
 """
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Python, and TFX's command line, put a script's folder first on the path, where `schedule`, `config` or `kubeflow`
+    # would then be what is below pipeline/. The folder above it is where the packages are if they are not installed.
+    HERE = Path(__file__).resolve().parent
+    sys.path[:] = [*(folder for folder in sys.path if Path(folder).resolve() != HERE), str(HERE.parent)]
+
 from components.common.json_types import JsonObject
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import config_from_environment

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from components.common.json_types import Parsed
+from components.common.printable import printable_json
 from pipeline.config.load import ConfigSource
 from pipeline.terminal import make_console
 
@@ -83,7 +83,7 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
 
 def print_json(value: object) -> None:
     """Prints what `--json` promises; dataclasses become objects."""
-    print(json.dumps(value, default=asdict, indent=2, ensure_ascii=False))
+    print(printable_json(value, default=asdict, indent=2))
 
 
 def at_work(doing: str) -> AbstractContextManager[object]:

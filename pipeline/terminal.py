@@ -4,25 +4,43 @@ Names of files, folders and classes are the user's: `proj [v1]`, `[/red]` and `:
 a colour is a `Text`, made by `styled`; rich's markup in strings is used nowhere.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from components.common.printable import printable
 
 UNLIMITED = 10_000  # columns
 
 
-def make_console(**options: Any) -> Console:
+class SafeConsole(Console):
+    """A console on which nothing but rich itself steers the terminal: codes in names and messages are shown as text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Rich's way from anything to print to pieces of text with their style."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text, keep="\n"), style, control)
+
+
+def make_console(**options: Any) -> SafeConsole:
     """The one kind of console that commands print on; options as for rich's."""
-    return Console(markup=False, emoji=False, highlight=False, **options)
+    return SafeConsole(markup=False, emoji=False, highlight=False, **options)
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:
     """A text of which each part is as it is, or a pair of text and style, such as ("refused", "red")."""
     return Text.assemble(*parts)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Prints lines that may hold names of files and classes, or a library's words, as they are."""
+    print(printable(text, keep="\n"), end=end, flush=True)
 
 
 def compact_table(*headers: str) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from components.common.metrics import in_order
 from components.common.model_info import ModelInfo
+from components.common.printable import markdown
 from components.gated_evaluator.verdict import GateVerdict
 from components.serving_check.report import ServingReport
 
@@ -48,14 +49,14 @@ def make_card(info: ModelInfo, verdict: GateVerdict, serving: ServingReport | No
     if verdict.confused:
         sections.append("Taken for each other most often:")
         sections.append(_table(("class", "taken for", "images"), verdict.confused))
-    sections += [f"Note: {note}." for note in verdict.notes]
+    sections += [f"Note: {markdown(note)}." for note in verdict.notes]
     if serving and serving.measured:
         measured = serving.measured
         costs = [(f"{name} (ms)".replace("_", " "), f"{ms:.1f}") for name, ms in measured.latency_ms.items()]
         costs += [("size (MB)", f"{measured.size_mb:.1f}"), ("memory (MB)", f"{measured.memory_mb:.0f}")]
         sections += ["## Serving\n\nOn the CPU of the machine that pushed it:", _table(("cost", "value"), costs)]
     training = [(key, value) for key, value in info.items() if key not in TOLD_APART]
-    sections += ["## Training", _table(("setting", "value"), training), f"Artifact: `{model_uri}`"]
+    sections += ["## Training", _table(("setting", "value"), training), f"Artifact: {markdown(model_uri)}"]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -81,12 +82,12 @@ def _compared(verdict: GateVerdict) -> str:
 
 
 def _list(title: str, items: Iterable[str]) -> str:
-    names = ", ".join(f"`{item}`" for item in items)
+    names = ", ".join(map(markdown, items))
     return f"{title}: {names}." if names else ""
 
 
 def _table(head: tuple[str, ...], rows: Iterable[Iterable[object]]) -> str:
     lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    # A class may be called anything; a bar in its name would end the cell.
-    lines += [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
+    # A class may be called anything, such as what ends the cell or is HTML.
+    lines += [" | ".join(map(markdown, row)) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)

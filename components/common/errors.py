@@ -1,5 +1,7 @@
 """Errors that a user can act on: one line that says what was got, what was expected and what to do."""
 
+from components.common.printable import printable
+
 
 class DataError(ValueError):
     """The images cannot be used as they are."""
@@ -26,5 +28,5 @@ class Withdrawn(PushError):
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message without its line breaks; its type where there is no message."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error's message without its line breaks, safe to show; its type where there is no message."""
+    return printable(" ".join(str(error).split())) or type(error).__name__

@@ -96,7 +96,7 @@ def _quarantined(root: str, entry: dict[str, str]) -> Picture:
     """The file may be gone by now, be no image or be damaged: then there is no picture, which the report says."""
     path = files.join(root, entry["path"])
     source = ""
-    if not entry["path"].endswith("/") and entry["reason"] not in ("ignored", "too_many_pixels"):
+    if not entry["path"].endswith("/") and entry["reason"] not in ("ignored", "too_many_pixels", "too_many_scans"):
         try:
             source = thumbnail(files.read_bytes(path)) if files.is_remote(path) or _is_small_file(path) else ""
         except OSError:

@@ -21,6 +21,7 @@ from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from components.common.printable import printable
 from components.run_report.analysis import Bin
 
 if TYPE_CHECKING:
@@ -155,12 +156,12 @@ def confidences(title: str, right: NDArray[np.float32], wrong: NDArray[np.float3
 @contextmanager
 def _figure(title: str, width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
     # The salt makes the elements' ids: other ones in each figure of the page, the same ones in each run.
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": title}), warnings.catch_warnings():
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": printable(title)}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser's fonts have them
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
-        axes.set_title(title)
+        axes.set_title(printable(title))
         axes.set_axisbelow(True)
         yield figure, axes
 
@@ -178,12 +179,13 @@ def _svg(figure: Figure, title: str) -> Markup:
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     referenced = set(re.findall(r"#([\w.-]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", svg)
-    label = Markup.escape(title)
+    label = Markup.escape(printable(title))
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
 
 def _name_ticks(axes: Axes, axis: str, names: Iterable[str], every: bool = False) -> None:
     """Names the places 0, 1, ... of an axis; so many names as have room."""
+    names = [printable(name) for name in names]
     names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
     step = 1 if every else -(-len(names) // MOST_NAMED)
     places = range(0, len(names), step)

@@ -9,6 +9,7 @@ import yaml
 from components.common import files
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError
+from pipeline.config.yaml_text import compose, read_config_text
 
 
 def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:
@@ -17,7 +18,7 @@ def set_values(path: Path, section: str, values: Mapping[str, float]) -> None:
     Raises:
       ConfigError: the file lacks one of the keys, or is none that can be loaded afterwards.
     """
-    text = path.read_text(encoding="utf-8")
+    text = read_config_text(path)
     nodes = _nodes(path, text, section, values)
     for name in sorted(values, key=lambda name: nodes[name].start_mark.index, reverse=True):
         node = nodes[name]
@@ -43,12 +44,12 @@ def check_can_set(path: Path, section: str, values: Mapping[str, float]) -> None
     Raises:
       ConfigError: the file lacks one of the keys.
     """
-    _nodes(path, path.read_text(encoding="utf-8"), section, values)
+    _nodes(path, read_config_text(path), section, values)
 
 
 def _nodes(path: Path, text: str, section: str, values: Mapping[str, float]) -> dict[str, yaml.Node]:
     """Where the keys' values stand."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = compose(text, path.name)
     entries = {key.value: value for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
     found = entries.get(section)
     nodes = {key.value: value for key, value in found.value} if isinstance(found, yaml.MappingNode) else {}

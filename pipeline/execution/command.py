@@ -1,20 +1,24 @@
 """`effnet run`: the local runner, with progress on the screen, everything else in a log file, and a summary."""
 
+import logging
 import time
 import traceback
 
 from rich.console import Console
 
-from components.common.errors import one_line
 from components.common.events import RunEnded, emit
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
 from pipeline.config.plain_path import real_path
+from pipeline.config.secrets import hide_secrets
+from pipeline.execution.failures import describe
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.run_lock import only_run
 from pipeline.terminal import print_line, styled
+
+LOG = logging.getLogger("effnet")
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
@@ -49,14 +53,15 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             with StepDisplay(console, [component.id for component in pipeline.components]):
                 run_locally(pipeline, run_id)
         except Exception as error:
-            traceback.print_exc()  # into the log
+            LOG.exception("the run failed")
             if debug:
-                console.print(traceback.format_exc())
-            console.print(styled(("error:", "red"), f" {one_line(error)}"), soft_wrap=True)
+                console.print(hide_secrets(traceback.format_exc()))
+            told = describe(error, config.run_root)
+            console.print(styled(("error:", "red"), f" {told}"), soft_wrap=True)
             console.print(f"everything that was logged: {log_path}", soft_wrap=True)
-            _report_stop(console, config, run_id, one_line(error))
+            _report_stop(console, config, run_id, told)
             code = exit_code_of(error)
-            emit(RunEnded(code, one_line(error)))
+            emit(RunEnded(code, told))
             _note_time(config, run_id, started)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
@@ -76,7 +81,7 @@ def _note_time(config: PipelineConfig, run_id: str, started: float) -> float:
     try:
         note_seconds(config.metadata_path, run_id, seconds)
     except Exception:
-        traceback.print_exc()  # into the log
+        LOG.exception("beside the run")
     return seconds
 
 
@@ -88,7 +93,7 @@ def _report_stop(console: Console, config: PipelineConfig, run_id: str, error: s
     try:
         path = report_of_stopped_run(config, run_of_id(config.metadata_path, run_id), error)
     except Exception:
-        traceback.print_exc()  # into the log
+        LOG.exception("beside the run")
         console.print("no report could be made of this run; the log says why")
     else:
         console.print(f"report of what it came to: {path}", soft_wrap=True)

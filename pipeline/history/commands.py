@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
-from pipeline.terminal import make_console, print_table, styled
+from pipeline.terminal import make_console, print_table, say, styled
 
 app = typer.Typer()
 
@@ -43,7 +43,7 @@ def runs(
         print_json(lines)
         return
     if not lines:
-        print(f"nothing ran yet in {settings.run_root}; `effnet run` does")
+        say(f"nothing ran yet in {settings.run_root}; `effnet run` does")
         return
     table = Table("run", "started", "took", "images", "accuracy", Column("result", overflow="fold"), "version")
     for line in reversed(lines):
@@ -82,7 +82,7 @@ def report(
     if as_json:
         print_json({"run": record.number, "report": str(path)})
     else:
-        print(path)
+        say(str(path))
     if open_it and not webbrowser.open(path.as_uri()):
         raise RuntimeError(f"no browser is to be found here; open {path} in one")
 
@@ -164,9 +164,7 @@ def clean(
         print_json({"deleted": yes, "bytes": total, "artifacts": unneeded})
         return
     if not unneeded:
-        print(
-            f"nothing to delete in {settings.run_root}: the newest {keep_runs} runs and the pushed models need it all"
-        )
+        say(f"nothing to delete in {settings.run_root}: the newest {keep_runs} runs and the pushed models need it all")
         return
     table = Table("MB", "kind", "folder")
     for entry in unneeded:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pipeline.exit_codes import ExitCode
 from pipeline.options import DebugOption, JsonOption, print_json
-from pipeline.terminal import make_console, styled
+from pipeline.terminal import make_console, say, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,10 +109,8 @@ def init(
     )
     print(f"a run will take: {forecast}")
     if found.days:
-        print(
-            f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force"
-        )
-    print(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
+        say(f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force")
+    say(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
 
 
 def _asked_for(settings: "ReadingSettings") -> "list[Suggestion]":

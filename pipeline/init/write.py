@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from components.common import files
+from components.common.printable import printable
 from components.image_example_gen.sources.spans import PLACEHOLDER
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.init.suggestions import Scalar, Suggestion
@@ -42,8 +43,8 @@ def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggesti
     head = ["Written by `effnet init`. Found:", *(f"  {note}" for note in notes)]
     head += ["Chosen:", *(f"  {reason}" for reason in reasons)]
     text = with_values(DEFAULT_PATH.read_text(encoding="utf-8"), values)
-    # A name may hold a line's end, which would end the comment.
-    comments = "".join(f"# {' '.join(line.splitlines())}".rstrip() + "\n" for line in head)
+    # A name may hold a line's end, which would end the comment, and what YAML does not allow even there.
+    comments = "".join(f"# {printable(' '.join(line.splitlines()))}".rstrip() + "\n" for line in head)
     return f"{comments}\n{text}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.common import files
 from pipeline.config.model import PipelineConfig
+from pipeline.config.secrets import without_secrets
 from pipeline.kubeflow.errors import KubeflowError
 from trainer.settings import NO_FILE
 
@@ -46,6 +47,12 @@ def check_config(config: PipelineConfig) -> None:
             raise KubeflowError(
                 f"{key}: got {path}, which no container sees: expected s3://, gs:// or a folder on a volume of "
                 "runners.kubeflow.volumes"
+            )
+    for name, values in (("beam", config.runners.beam), ("kubeflow.env", config.runners.kubeflow.env)):
+        if without_secrets(values) != (list(values) if isinstance(values, tuple) else values):
+            raise KubeflowError(
+                f"runners.{name}: has a secret, which the compiled pipeline would hold; name a secret of the cluster "
+                "in runners.kubeflow.secrets, such as {name: s3, env: {secretkey: AWS_SECRET_ACCESS_KEY}}"
             )
     if beam_is_remote(config.runners.beam) and not (settings.pipeline_root or "").startswith("gs://"):
         raise KubeflowError(

@@ -18,7 +18,7 @@ from pipeline.kubeflow.checks import beam_is_remote, check_config, check_pipelin
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform_spec import platform_spec
 
-COMMAND = ["python", "-m", "pipeline.kubeflow.entrypoint"]
+COMMAND = ["python", "-P", "-m", "pipeline.kubeflow.entrypoint"]
 
 
 def in_cluster(config: PipelineConfig) -> PipelineConfig:

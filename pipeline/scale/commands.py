@@ -8,6 +8,7 @@ import typer
 
 from pipeline.config.load import ConfigSource, load_config
 from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.execution.supervisor import supervised
 from pipeline.options import JsonOption, configured, print_json
 from pipeline.terminal import compact_table, print_line, print_table, styled
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
@@ -69,6 +70,7 @@ def cost(
 
 @app.command()
 @configured
+@supervised
 def search(
     source: ConfigSource,
     step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
@@ -126,6 +128,7 @@ def search(
 
 @app.command()
 @configured
+@supervised
 def study(
     settings: PipelineConfig,
     levels: Annotated[
@@ -160,6 +163,7 @@ def study(
 
 @app.command()
 @configured
+@supervised
 def compare(
     settings: PipelineConfig,
     variants: Annotated[list[str] | None, typer.Option("--variant", help="Ours; may be repeated: b0, b1, b2.")] = None,

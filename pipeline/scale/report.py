@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from components.common import files
 from components.common.human_format import clock
+from components.common.printable import finalize
 from pipeline.scale.experiment import Experiment
 from pipeline.scale.figures import accuracy_figure
 from pipeline.scale.results import (
@@ -124,6 +125,7 @@ def write_page(folder: Path, page: Page) -> Path:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=finalize,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

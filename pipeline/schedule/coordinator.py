@@ -21,6 +21,7 @@ from pipeline.schedule.new_images import NewImages, look_at
 from pipeline.schedule.notes import local, note_of
 from pipeline.schedule.policy import Action, Decision
 from pipeline.schedule.recorder import Recorder
+from pipeline.terminal import say as print_lines
 
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
 
@@ -47,10 +48,10 @@ class Coordinator:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     stop: Event = field(default_factory=Event)
     wait: Callable[[datetime], None] | None = None
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = print_lines
     show: Callable[[str], None] | None = None
     follow: Callable[[RunEvent], None] | None = None
-    command: Sequence[str] = (sys.executable, "-m", "pipeline.cli", "run")
+    command: Sequence[str] = (sys.executable, "-P", "-m", "pipeline.cli", "run")
     debug: bool = False
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from rich.table import Column
 from components.common.events import Progress as Reported
 from components.common.events import RunEvent
 from pipeline.terminal import make_console
+from pipeline.terminal import say as print_lines
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ def display() -> Iterator[Display]:
     """Plain lines; on a terminal with a moving one below that has the time and how far the present step is."""
     console = make_console()
     if not console.is_terminal:
-        say = functools.partial(print, flush=True)
-        yield Display(say, say, None)
+        yield Display(print_lines, print_lines, None)
         return
     detail = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
     with Progress(SpinnerColumn(), TimeElapsedColumn(), detail, console=console, transient=True) as progress:

@@ -15,7 +15,7 @@ from pipeline.config.load import ConfigSource
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
 from pipeline.schedule import kubeflow
-from pipeline.terminal import make_console, print_table, styled
+from pipeline.terminal import make_console, print_table, say, styled
 
 if TYPE_CHECKING:
     from pipeline.schedule.attempts import Attempt
@@ -129,7 +129,7 @@ def history(
         print_json([attempt.as_json() for attempt in attempts])
         return
     if not attempts:
-        print(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
+        say(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
         return
     console = make_console()
     console.print(_table(attempts, settings.schedule.zone, "\n" if console.width < WIDE else " "))

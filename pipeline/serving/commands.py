@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, at_work, configured, print_json
-from pipeline.terminal import print_table, styled
+from pipeline.terminal import print_table, say, styled
 
 app = typer.Typer()
 
@@ -63,7 +63,7 @@ def models(
         print_json(pushed)
         return
     if not pushed:
-        print(f"no model is served from {settings.push_path}; `effnet run` pushes one")
+        say(f"no model is served from {settings.push_path}; `effnet run` pushes one")
         return
     gone_back_from = withdrawn(pushed)
     served = next((model.version for model in pushed if model.fingerprint), None)

@@ -5,17 +5,14 @@ from collections.abc import Mapping
 import yaml
 
 from components.common.files import sha256
-from components.common.json_types import Json
 from components.common.metrics import ACCURACY, METRICS
 from components.run_report.sources import ReportSettings
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import ATTEMPTS_FILE, FOLDER
+from pipeline.config.secrets import without_secrets
 
 PROJECT = DEFAULT_PATH.parent
-# Options of engines may hold what nobody else should read.
-SECRET_WORDS = ("key", "secret", "token", "password", "credential")
-HIDDEN = "(hidden)"
 
 
 def make_report_settings(config: PipelineConfig, code: Mapping[str, str]) -> ReportSettings:
@@ -36,21 +33,6 @@ def make_report_settings(config: PipelineConfig, code: Mapping[str, str]) -> Rep
         schedule=str(config.run_root / FOLDER / ATTEMPTS_FILE) if config.schedule.cron else "",
         code={**code, **({"requirements.lock": sha256(str(lock))} if lock.is_file() else {})},
     )
-
-
-def without_secrets(value: Json) -> Json:
-    """The same values, but for those whose name, or whose option, looks like a secret's."""
-    if isinstance(value, Mapping):
-        return {key: HIDDEN if _is_secret(key) and item else without_secrets(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(item) for item in value]
-    if isinstance(value, str) and value.startswith("-") and _is_secret(value.partition("=")[0]):
-        return f"{value.partition('=')[0]}={HIDDEN}"
-    return value
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in SECRET_WORDS)
 
 
 def _limits(config: PipelineConfig) -> dict[str, str]:

@@ -21,6 +21,7 @@ from tfx.tools.cli.handler import base_handler
 from components.common import files
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import ConfigError
+from pipeline.config.secrets import hide_secrets
 from pipeline.execution.prepare import config_from_environment
 
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
@@ -74,6 +75,15 @@ class AirflowHandler(base_handler.BaseHandler):
         config_path = Path(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH)).expanduser().resolve()
         overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
         schedule = config.schedule
+        effnet = [sys.executable, "-P", "-m", "pipeline.cli"]
+        options = ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))]
+        # Airflow fills in templates, also in the name of a folder; the options are marked as no template.
+        templates = [text for text in (str(Path.cwd()), *effnet) if any(mark in text for mark in ("{{", "{%", "{#"))]
+        templates += [text for text in options if "endraw" in text]
+        if templates:
+            raise click.ClickException(f"got {templates[0]}, in which Airflow finds a template; rename it")
+        if secret := next((text for text in options if hide_secrets(text) != text), None):
+            raise click.ClickException(f"got a secret in {hide_secrets(secret)}; put it into Airflow's environment")
         settings: DagSettings = {
             "name": config.name,
             "cron": schedule.cron,
@@ -81,8 +91,8 @@ class AirflowHandler(base_handler.BaseHandler):
             "catch_up": schedule.catch_up,
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "folder": str(Path.cwd()),  # where relative paths in EFFNET_SET start
-            "effnet": [sys.executable, "-m", "pipeline.cli"],
-            "options": ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))],
+            "effnet": effnet,
+            "options": options,
         }
         before = _read(folder) if there else None
         if before and (before["cron"], before["timezone"]) == (settings["cron"], settings["timezone"]):

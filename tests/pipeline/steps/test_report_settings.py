@@ -5,7 +5,7 @@ import hashlib
 import yaml
 
 from pipeline.config.load import DEFAULT_PATH, load_config
-from pipeline.steps.report_settings import make_report_settings, without_secrets
+from pipeline.steps.report_settings import make_report_settings
 
 
 def test_options_that_look_like_secrets_are_hidden():
@@ -13,7 +13,6 @@ def test_options_that_look_like_secrets_are_hidden():
     shown = make_report_settings(config, {}).configuration
     assert "abc" not in shown
     assert "--direct_num_workers=2" in shown
-    assert without_secrets({"api_token": "abc", "seed": 1}) == {"api_token": "(hidden)", "seed": 1}
 
 
 def test_the_configuration_in_the_report_is_one_that_a_run_takes(tmp_path):
