@@ -23,6 +23,7 @@ from pipeline.options import configured, print_json
 from pipeline.scale.commands import app as scale_app
 from pipeline.schedule.commands import app as schedule_app
 from pipeline.serving import commands as serving_commands
+from pipeline.serving.serve import app as serve_app
 from pipeline.start import forget_warning_options
 
 app = typer.Typer(
@@ -91,6 +92,7 @@ for commands in (init_command, history_commands, serving_commands, doctor_comman
     app.add_typer(commands.app)
 app.add_typer(scale_app, name="scale")
 app.add_typer(schedule_app, name="schedule")
+app.add_typer(serve_app, name="serve")
 
 
 def main() -> None:

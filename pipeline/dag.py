@@ -102,6 +102,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         examples=examples.outputs["examples"],
         budgets=make_budgets(config.serving),
         requests=config.serving.requests,
+        engine=config.serving.engine,
         infra_blessing=validating[0].outputs["blessing"] if validating else None,
     )
     pusher = AtomicPusher(

@@ -8,7 +8,7 @@ the export alike.
 
 import tensorflow as tf
 
-from trainer.crop import CROP_PADDING
+from components.common.geometry import CROP_PADDING
 from trainer.settings import StoreOptions, TransformConfig
 
 
@@ -87,7 +87,7 @@ def decode_stored_image(stored: tf.Tensor, side: int, image_format: str = "jpeg"
     """Decodes one image that `store_image` stored in `image_format`: scalar bytes to uint8 (side, side, 3)."""
     if image_format == "raw":
         return tf.ensure_shape(tf.io.parse_tensor(stored, tf.uint8), [side, side, 3])
-    # decode_image reads both other formats; INTEGER_ACCURATE is its default for JPEG, so every reader sees one result.
+    # decode_image reads both other formats. For JPEG it takes the fast inverse DCT, and so does the server's engine.
     pixels = tf.io.decode_image(stored, channels=3, expand_animations=False)
     return tf.ensure_shape(pixels, [side, side, 3])
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainer.crop import CROP_PADDING
+from components.common.geometry import CROP_PADDING
 from trainer.scaling import ALPHA, BASE_RESOLUTION, BETA, GAMMA, MIN_RESOLUTION, Variant, compound_variant, get_variant
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]

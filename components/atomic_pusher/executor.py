@@ -18,7 +18,7 @@ from components.common.origin import lasting_uri
 from components.gated_evaluator.verdict import read_verdict
 from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
-from components.serving_check.report import read_report
+from components.serving_check.report import ADDED_FILES, read_report
 
 EVALUATION_FILE = "assets.extra/evaluation.json"  # beside the card, for programs
 
@@ -45,16 +45,18 @@ class Executor(pusher_executor.Executor):
         push_path, saved_model = push_path_of(exec_properties), self.GetModelPath(input_dict)
         model_uri = lasting_uri(artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY]))
         verdict = read_verdict(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_BLESSING_KEY]))
-        serving = None
+        serving, added = None, ""
         if infra_blessing := input_dict.get(standard_component_specs.INFRA_BLESSING_KEY):
-            serving = read_report(artifact_utils.get_single_uri(infra_blessing))
+            blessing_uri = artifact_utils.get_single_uri(infra_blessing)
+            serving, added = read_report(blessing_uri), files.join(blessing_uri, ADDED_FILES)
         card = make_card(read_model_info(saved_model), verdict, serving, model_uri)
         evaluation = json.dumps(asdict(verdict), indent=2, ensure_ascii=False) + "\n"
         record = PushRecord(accuracy=verdict.accuracy, model_uri=model_uri)
         keep = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])["keep"]
         known = pushed_versions(push_path)
         try:
-            pushed = push(saved_model, push_path, record, keep, {CARD_FILE: card, EVALUATION_FILE: evaluation})
+            notes = {CARD_FILE: card, EVALUATION_FILE: evaluation}
+            pushed = push(saved_model, push_path, record, keep, notes, added)
         except Withdrawn as refusal:
             self._MarkNotPushed(pushed_model)
             pushed_model.set_string_custom_property(REFUSAL, str(refusal))

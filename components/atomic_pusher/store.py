@@ -34,7 +34,12 @@ LOCK_SECONDS = 300.0  # what writing a large model to a slow disk may take
 
 
 def push(
-    saved_model: str, push_path: str, record: PushRecord, keep: int, notes: Mapping[str, str] | None = None
+    saved_model: str,
+    push_path: str,
+    record: PushRecord,
+    keep: int,
+    notes: Mapping[str, str] | None = None,
+    added: str = "",
 ) -> Pushed:
     """Makes `saved_model` the served version; then deletes the oldest versions until `keep` are left.
 
@@ -46,6 +51,7 @@ def push(
         record: what is known of the model; when it is pushed, and what was withdrawn, is noted here.
         keep: versions that may stay.
         notes: texts to write beside the model, by file name.
+        added: folder whose files are added to the model's; "" or one that does not exist: none.
 
     Raises:
         Withdrawn: if the model was rolled back from.
@@ -67,6 +73,8 @@ def push(
             for name in files.walk(saved_model):
                 if name != SAVED_MODEL_FILE:
                     files.copy(files.join(saved_model, name), files.join(folder, name))
+            for name in files.walk(added) if added else ():
+                files.copy(files.join(added, name), files.join(folder, name))
             noted = replace(record, pushed_at=_now(), withdrawn=tuple(sorted(refused)))
             write_record(folder, noted)
             for name, text in (notes or {}).items():

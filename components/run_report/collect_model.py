@@ -27,6 +27,7 @@ from components.run_report.content import (
     TuningSection,
 )
 from components.serving_check.report import ServingReport as ServingReport
+from components.serving_check.report import engine_verdict
 
 HISTORY_FILE, PACE_FILE = "history.csv", "pace.csv"
 TRIALS_FILE, SEARCH_FILE = "trials.csv", "search.json"
@@ -155,6 +156,11 @@ def gather_serving(report: ServingReport) -> ServingSection:
         facts += [("SavedModel", f"{measured.size_mb:.1f} MB"), ("memory", f"{measured.memory_mb:.0f} MB")]
         if measured.difference is not None:
             facts.append(("largest difference from the trainer's answers", f"{measured.difference:.1g}"))
+    if engine := report.engine:
+        facts.append(("engine", engine_verdict(engine)))
+        facts += [
+            (f"{engine.engine}, {name.replace('_', ' ')}", f"{ms:.1f} ms") for name, ms in engine.latency_ms.items()
+        ]
     return ServingSection(facts, report.problems)
 
 

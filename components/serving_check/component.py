@@ -20,6 +20,7 @@ class ServingCheckSpec(TypedSpec):
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "budgets": ExecutionParameter(type=str),
         "requests": ExecutionParameter(type=int),
+        "engine": ExecutionParameter(type=str),
         "split": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
@@ -37,7 +38,8 @@ class ServingCheck(BaseComponent):
     trainer's and what they cost. Where InfraValidator runs as well, the blessing is that of both.
 
     Outputs:
-        blessing: `InfraBlessing` with serving_check.json, which `report.read_report` reads.
+        blessing: `InfraBlessing` with serving_check.json, which `report.read_report` reads, and with the files that
+            Pusher adds to the model.
     """
 
     SPEC_CLASS = ServingCheckSpec
@@ -49,6 +51,7 @@ class ServingCheck(BaseComponent):
         examples: BaseChannel[standard_artifacts.Examples],
         budgets: Budgets,
         requests: int,
+        engine: str = "auto",
         split: str = "eval",
         infra_blessing: BaseChannel[standard_artifacts.InfraBlessing] | None = None,
     ):
@@ -59,6 +62,7 @@ class ServingCheck(BaseComponent):
             examples: ImageExampleGen's `examples`.
             budgets: what serving may cost.
             requests: most for each batch size.
+            engine: auto: ONNX Runtime where it answers alike; tensorflow: the SavedModel alone.
             split: whose images are sent.
             infra_blessing: InfraValidator's `blessing`, which is to be obeyed as well; None: there is none.
         """
@@ -68,6 +72,7 @@ class ServingCheck(BaseComponent):
             infra_blessing=infra_blessing,
             budgets=json.dumps(asdict(budgets)),
             requests=requests,
+            engine=engine,
             split=split,
             blessing=Channel(type=standard_artifacts.InfraBlessing),
         )

@@ -133,6 +133,7 @@ class ServingSettings(Settings):
 
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
     requests: Annotated[int, Field(ge=3)] = 50
+    engine: Literal["auto", "tensorflow"] = "auto"
     max_latency_ms: LatencyBudgets = LatencyBudgets()
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     max_memory_mb: Annotated[float, Field(gt=0)] | None = None

@@ -10,7 +10,7 @@ from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, re
 from components.common.metrics import ACCURACY, EXAMPLES, in_order
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.model_exporter.report import read_report as read_exports
-from components.serving_check.report import ServingReport, read_report
+from components.serving_check.report import ServingReport, engine_verdict, read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.config.plain_path import real_path
 from pipeline.exit_codes import ExitCode
@@ -89,6 +89,9 @@ def _print_serving(console: Console, report: ServingReport) -> None:
         print_line(console, "serving", f"{latency}; {measured.size_mb:.1f} MB, in memory {measured.memory_mb:.0f} MB")
         if measured.difference is not None:
             print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
+    if report.engine:
+        latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in report.engine.latency_ms.items())
+        print_line(console, "engine", "; ".join(filter(None, (engine_verdict(report.engine), latency))))
     for problem in report.problems:
         print_line(console, "refused", (problem, "red"))
 

@@ -91,7 +91,7 @@ def systemd_units(config: PipelineConfig, config_path: Path, overrides: Sequence
     """
     _need_one_line(str(folder))
     times = "\n".join(f"OnCalendar={time}" for time in calendar_times(config))
-    program, *arguments = map(_systemd_word, tick_command(config_path, overrides))
+    program, *arguments = map(systemd_word, tick_command(config_path, overrides))
     command = " ".join([program.replace("$$", "$"), *arguments])  # of which alone no variable is filled in
     return {
         f"effnet-{config.name}.service": SERVICE.format(
@@ -168,7 +168,7 @@ def write_units(units: dict[str, str], name: str, config_path: Path) -> list[Pat
     """
     folder = UNITS.expanduser()
     service = folder / f"effnet-{name}.service"
-    if service.exists() and _systemd_word(str(config_path)).strip('"') not in service.read_text(encoding="utf-8"):
+    if service.exists() and systemd_word(str(config_path)).strip('"') not in service.read_text(encoding="utf-8"):
         raise _taken(str(service), name)
     for file, text in units.items():
         files.write_text(str(folder / file), text)
@@ -226,7 +226,7 @@ def _plain_days(parsed: CronSim) -> bool:
     return all(isinstance(day, int) for day in parsed.weekdays) and min(parsed.days) >= 1
 
 
-def _systemd_word(text: str) -> str:
+def systemd_word(text: str) -> str:
     """One argument of ExecStart=, see "Command lines" in systemd.service(5), which is not a shell's.
 
     systemd fills in variables and specifiers also between quotes, where a secret would end up on a command line.

@@ -1,13 +1,18 @@
-"""The pushed model in this process: bytes of images in, probabilities out, through its served signature."""
+"""The pushed model in this process: bytes of images in, probabilities out, by the engine that a server would take."""
 
+import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from components.common.model_info import read_model_info
-from components.image_example_gen.images.codec import normalise_image
+import numpy as np
+
+from components.common import files
+from components.image_example_gen.images.codec import open_image
 from components.image_example_gen.images.integrity import ImageError
+from components.serving_engine.engine import EngineName, load_engine, usable_cores
+from components.serving_engine.pixels import Pixels
 
 DIGITS = 4  # of a probability that is shown
 
@@ -32,43 +37,56 @@ class Answer:
 
 
 class Classifier:
-    """A SavedModel that has been loaded; loading TensorFlow takes seconds."""
+    """A pushed model that has been loaded.
 
-    def __init__(self, model_path: str):
-        import absl.logging
-        import tensorflow as tf
+    By ONNX Runtime where that was proven, else by TensorFlow, which takes seconds.
 
-        absl.logging.set_verbosity(absl.logging.ERROR)  # it warns of functions that no signature needs
-        self._model = tf.saved_model.load(model_path)  # which would be collected while its signature is used
-        self._classify = self._model.signatures["serving_default"]
-        self._classes: Sequence[str] = read_model_info(model_path)["classes"]
+    Args:
+      model_path: the folder of its version.
+      max_pixels: of an image.
+      engine: see `load_engine`.
+
+    Raises:
+      EngineError: no engine can answer for the model.
+    """
+
+    def __init__(self, model_path: str, max_pixels: int, engine: EngineName = "auto"):
+        with tempfile.TemporaryDirectory() as local:
+            if files.is_remote(model_path):
+                files.bring(model_path, local)
+                model_path = local
+            self._engine = load_engine(model_path, engine, max_pixels)
 
     def answer(self, images: Sequence[bytes]) -> list[Answer | str]:
-        """Returns what the model says of each image, or why it cannot read it.
+        """Returns what the model says of each image, or why it cannot be read.
 
         Args:
-          images: encoded, as `read_for_model` returns them.
+          images: encoded.
         """
-        import tensorflow as tf
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            decoded = list(pool.map(self._decode, images))
+        good = [pixels for pixels in decoded if not isinstance(pixels, str)]
+        rows = iter(self._engine.probabilities(np.stack(good)) if good else ())
+        return [pixels if isinstance(pixels, str) else self._name(next(rows).tolist()) for pixels in decoded]
 
+    def _decode(self, image: bytes) -> Pixels | str:
         try:
-            answers = self._classify(image=tf.constant(list(images)))
-        except tf.errors.InvalidArgumentError as error:
-            if len(images) == 1:  # one that cannot be decoded costs no other its answer
-                return [f"the model cannot read it: {error.message.splitlines()[0]}"]
-            return [answer for image in images for answer in self.answer([image])]
-        names, rows = answers["class_name"].numpy(), answers["probabilities"].numpy()
-        return [self._answer(name, row) for name, row in zip(names, rows, strict=True)]
+            return self._engine.pixels(image)
+        except ImageError as error:
+            return str(error)
 
-    def _answer(self, name: bytes, row: Any) -> Answer:
-        return Answer(name.decode(), {one: float(value) for one, value in zip(self._classes, row, strict=True)})
+    def _name(self, probabilities: list[float]) -> Answer:
+        most = probabilities.index(max(probabilities))
+        return Answer(self._engine.classes[most], dict(zip(self._engine.classes, probabilities, strict=True)))
 
 
 def read_for_model(path: str, max_pixels: int) -> bytes | str:
-    """Returns an image's bytes as a model takes them, or why there are none."""
+    """Returns a file's bytes, or why it is no image; only its header is looked at."""
     try:
-        return normalise_image(Path(path).read_bytes(), max_pixels).data
+        data = Path(path).read_bytes()
+        open_image(data, max_pixels)
     except OSError as error:
         return error.strerror or str(error)
     except ImageError as error:
         return str(error)
+    return data

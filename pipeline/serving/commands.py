@@ -90,15 +90,3 @@ def rollback(
 
     back = store.rollback(settings.push_path, version, settings.push.keep)
     print(f"version {back.version} is served now: the model of version {back.record.rollback_of}")
-
-
-@app.command()
-@configured
-def serve(
-    settings: PipelineConfig,
-    port: Annotated[int, typer.Option(help="Of the REST interface.", min=1, max=65535)] = 8501,
-) -> None:
-    """Serve the pushed model with TensorFlow Serving, or print the Docker command that does."""
-    from pipeline.serving.server import serve as start
-
-    start(settings, port)

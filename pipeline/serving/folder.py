@@ -74,7 +74,7 @@ def _answers(
     columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("loading the model", total=before + len(images), completed=before)
-        classifier = Classifier(model_path)
+        classifier = Classifier(model_path, config.data.max_pixels)
         started = told = time.monotonic()
         done = 0
         for batch in answer_all(classifier, images, config.data.max_pixels):

@@ -78,6 +78,7 @@ def job(tmp_path_factory, raw_images):
         config={
             "model": ModelSettings(image_size=SIZE).model_dump(),
             "train": TrainSettings(epochs=2, batch_size=20).model_dump(),
+            "transform": TransformSettings(resize="squash").model_dump(),
             "image_size": SIZE,
             "seed": 7,
         },
@@ -153,6 +154,90 @@ def test_a_process_without_this_project_gives_the_trainers_answers(job, trained,
     here = trained.signatures["serving_default"](image=tf.constant(images[:1]))["probabilities"]
     there = probe(job.model_dir, images[:1])["answers"]["probabilities"]
     np.testing.assert_allclose(here, there, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def proven(job, trained, raw_images, tmp_path_factory):
+    """The exported model with the ONNX file of its push, and the proof."""
+    from components.serving_check.engine_proof import prove_engine
+    from components.serving_check.warmup import write_warmup
+    from components.serving_engine.proof import write_proof
+
+    model = tmp_path_factory.mktemp("proven") / "model"
+    shutil.copytree(job.model_dir, model)
+    records = tf.data.Dataset.from_tensor_slices([image for image, _ in raw_images])
+    proof = prove_engine(str(model), records, 1e-5, 3, str(model))
+    write_proof(str(model), proof)
+    write_warmup(str(model), [raw_images[0][0]])
+    return model, proof
+
+
+@pytest.mark.tfx
+def test_the_server_engines_give_the_saved_models_pixels_and_answers(trained, proven, raw_images):
+    from components.serving_engine.engine import TensorFlowEngine, load_engine
+
+    model, proof = proven
+    assert (proof.problem, proof.images) == ("", len(raw_images))
+    assert proof.difference <= 1e-5
+    assert set(proof.latency_ms) == {"p50_batch_1", "p99_batch_1", "p50_batch_32", "p99_batch_32"}
+    images = [image for image, _ in raw_images]
+    wanted = trained.classify(tf.constant(images))["probabilities"].numpy()
+    pixels = trained.pixels(tf.constant(images)).numpy()
+    fast = load_engine(str(model), "auto", 10**6)
+    slow = load_engine(str(model), "tensorflow", 10**6)
+    assert (fast.name, fast.reason) == ("onnxruntime", "")
+    assert isinstance(slow, TensorFlowEngine)
+    for engine in (fast, slow):
+        assert engine.classes == tuple(CLASSES)
+        seen = np.stack([engine.pixels(image) for image in images])
+        np.testing.assert_array_equal(seen, pixels)
+        np.testing.assert_allclose(engine.probabilities(seen), wanted, atol=1e-5)
+
+
+@pytest.mark.tfx
+def test_a_model_that_cannot_be_converted_is_served_by_tensorflow_and_the_report_says_why(
+    proven, raw_images, tmp_path, monkeypatch
+):
+    from components.serving_check import engine_proof
+    from components.serving_engine.engine import load_engine
+    from components.serving_engine.proof import ONNX_FILE, write_proof
+
+    def refuse(*_):
+        raise ValueError("no such operation\nin opset 17")
+
+    model = tmp_path / "model"
+    shutil.copytree(proven[0], model)
+    (model / ONNX_FILE).unlink()
+    monkeypatch.setattr(engine_proof, "convert", refuse)
+    records = tf.data.Dataset.from_tensor_slices([image for image, _ in raw_images[:2]])
+    proof = engine_proof.prove_engine(str(model), records, 1e-5, 3, str(model))
+    assert "no such operation in opset 17" in proof.problem
+    assert not (model / ONNX_FILE).exists()
+    write_proof(str(model), proof)
+    assert load_engine(str(model), "auto", 10**6).reason == proof.problem
+
+
+@pytest.mark.tfx
+def test_an_engine_that_answers_otherwise_is_not_kept(proven, raw_images, tmp_path):
+    from components.serving_check.engine_proof import prove_engine
+
+    records = tf.data.Dataset.from_tensor_slices([image for image, _ in raw_images[:40]])
+    proof = prove_engine(str(proven[0]), records, 1e-12, 3, str(tmp_path))
+    assert "more than serving.tolerance 1e-12" in proof.problem
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.tfx
+def test_tensorflow_serving_finds_warm_up_requests_that_the_model_answers(trained, proven):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    path = proven[0] / "assets.extra" / "tf_serving_warmup_requests"
+    logs = [prediction_log_pb2.PredictionLog.FromString(r.numpy()) for r in tf.data.TFRecordDataset(str(path))]
+    for log, size in zip(logs, (1, 8), strict=True):
+        request = log.predict_log.request
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        answer = trained.signatures[request.model_spec.signature_name](**inputs)
+        assert answer["probabilities"].shape == (size, len(CLASSES))
 
 
 @pytest.mark.tfx

@@ -82,6 +82,21 @@ class NormalisedImage:
     changes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image, upright, opaque and of 8 bits a sample.
+
+    Attributes:
+        image: of mode 1, L, P, RGB or another that `convert("RGB")` takes.
+        format: the original format in lower case.
+        changes: see `NormalisedImage`.
+    """
+
+    image: Image.Image
+    format: str
+    changes: tuple[str, ...]
+
+
 def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     """Decodes `data` completely and returns it in a form that TensorFlow reads correctly.
 
@@ -97,12 +112,22 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     Raises:
         ImageError: if there is no complete image of a known format in `data`.
     """
-    if not data:
-        raise ImageError("empty_file", "the file has no bytes")
-    image = _open(data)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError("too_many_pixels", f"{width} x {height} = {width * height:,} pixels, limit {max_pixels:,}")
+    picture = read_picture(data, max_pixels)
+    gray = picture.image.convert("L")
+    return NormalisedImage(
+        data=_as_png(picture.image) if picture.changes else data,
+        format=picture.format,
+        width=picture.image.width,
+        height=picture.image.height,
+        brightness=float(np.asarray(gray).mean()) / 255,
+        perceptual_hash=perceptual_hash(gray),
+        changes=picture.changes,
+    )
+
+
+def read_picture(data: bytes, max_pixels: int) -> Picture:
+    """Decodes `data` completely, upright and opaque; `normalise_image` says what of it changes, and what is refused."""
+    image = open_image(data, max_pixels)
     original_format = KEPT_FORMATS.get(image.format or "", (image.format or "").lower())
     picture = _decode(image, data)
 
@@ -118,21 +143,32 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     if opaque is not picture:
         changes.append("transparency")
         picture = opaque
-    picture = _eight_bit(picture)
-    gray = picture.convert("L")
-    return NormalisedImage(
-        data=_as_png(picture) if changes else data,
-        format=original_format,
-        width=picture.width,
-        height=picture.height,
-        brightness=float(np.asarray(gray).mean()) / 255,
-        perceptual_hash=perceptual_hash(gray),
-        changes=tuple(changes),
+    return Picture(_eight_bit(picture), original_format, tuple(changes))
+
+
+def open_image(data: bytes, max_pixels: int) -> Image.Image:
+    """Reads the header only.
+
+    Raises:
+        ImageError: if it is of no known format, or too large to decode.
+    """
+    if not data:
+        raise ImageError("empty_file", "the file has no bytes")
+    image = _open(data)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError("too_many_pixels", f"{width} x {height} = {width * height:,} pixels, limit {max_pixels:,}")
+    return image
+
+
+def is_upright_jpeg(image: Image.Image) -> bool:
+    """Whether `normalise_image` keeps the bytes of this JPEG, if they are whole."""
+    return (
+        KEPT_FORMATS.get(image.format or "") == "jpeg" and image.mode != "CMYK" and _orientation(image) not in UPRIGHT
     )
 
 
 def _open(data: bytes) -> Image.Image:
-    """Reads the header only."""
     Image.init()
     known = [name for name in READABLE_FORMATS if name in Image.OPEN]
     try:

@@ -242,3 +242,14 @@ def test_a_damaged_model_is_not_served_again(save, push_path):
         store.rollback(push_path, damaged.version, keep=5)
     with pytest.raises(PushError, match="no model from before"):
         store.rollback(push_path, None, keep=5)
+
+
+def test_what_the_check_adds_is_pushed_with_the_model(save, push_path, tmp_path):
+    (tmp_path / "added" / "assets.extra").mkdir(parents=True)
+    (tmp_path / "added" / "assets.extra" / "model.onnx").write_bytes(b"onnx")
+    pushed = store.push(save("a"), push_path, PushRecord(), 5, added=str(tmp_path / "added"))
+    assert (Path(push_path) / pushed.version / "assets.extra" / "model.onnx").read_bytes() == b"onnx"
+    back = store.push(save("b"), push_path, PushRecord(), 5, added=str(tmp_path / "none"))
+    assert not (Path(push_path) / back.version / "assets.extra" / "model.onnx").exists()
+    returned = store.rollback(push_path, None, 5)
+    assert (Path(push_path) / returned.version / "assets.extra" / "model.onnx").read_bytes() == b"onnx"

@@ -10,7 +10,7 @@ from components.atomic_pusher.store import push
 from components.served_model.record import PushRecord
 from pipeline.cli import app
 from pipeline.config.load import load_config
-from pipeline.serving.server import serving_command
+from pipeline.serving.tensorflow_serving import serving_command
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_before_the_first_push_each_command_says_what_to_do(tmp_path):
 
 def test_serve_prints_a_docker_command_that_mounts_the_versions(project, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    shown = project("serve", "--port", "9000").stdout
+    shown = project("serve", "--engine", "tensorflow-serving", "--port", "9000").stdout
     (docker,) = [shlex.split(line) for line in shown.splitlines() if line.startswith("  docker")]
     assert "9000:8501" in docker
     assert any(part.endswith("/served:/models/quickstart:ro") for part in docker)

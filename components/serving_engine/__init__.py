@@ -1,0 +1,1 @@
+"""The engine that answers for a pushed model: its pixels and its network, without TensorFlow where that is proven."""

@@ -1,0 +1,130 @@
+"""The server's pixels are those that ingest, Transform graph and SavedModel make of the same file, bit by bit."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits, load_sample_images
+
+from components.image_example_gen.images.codec import normalise_image
+from components.image_example_gen.images.integrity import ImageError
+from components.serving_engine.pixels import PixelSpec, network_pixels
+
+MAX_PIXELS = 1_000_000
+SQUASH = PixelSpec(image_size=64, resize="squash", margin=0, stored_format="jpeg", jpeg_quality=95)
+TURNED = 6  # EXIF: a phone that was held upright
+
+
+def encoded(image: Image.Image, image_format: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, image_format, **options)
+    return stream.getvalue()
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+PHOTO = Image.fromarray(load_sample_images().images[0]).resize((317, 211))
+DIGIT = Image.fromarray((load_digits().images[7] * 255 / 16).astype(np.uint8))
+DEEP = Image.fromarray((np.asarray(PHOTO.convert("L")).astype(np.uint16) << 8) + 77)
+CASES = {
+    "jpeg_420": encoded(PHOTO, "JPEG", quality=80),
+    "jpeg_422": encoded(PHOTO, "JPEG", quality=90, subsampling=1),
+    "jpeg_444": encoded(PHOTO, "JPEG", quality=95, subsampling=0),
+    "jpeg_progressive": encoded(PHOTO, "JPEG", progressive=True),
+    "jpeg_gray": encoded(PHOTO.convert("L"), "JPEG"),
+    "jpeg_cmyk": encoded(PHOTO.convert("CMYK"), "JPEG"),
+    **{f"jpeg_orientation_{number}": encoded(PHOTO, "JPEG", exif=turned(number)) for number in (1, 3, TURNED, 8)},
+    "png_rgb": encoded(PHOTO, "PNG"),
+    "png_digit": encoded(DIGIT, "PNG"),
+    "png_palette": encoded(PHOTO.quantize(37), "PNG"),
+    "png_one_bit": encoded(PHOTO.convert("1"), "PNG"),
+    "png_16_bit": encoded(DEEP, "PNG"),
+    "png_opaque": encoded(PHOTO.convert("RGBA"), "PNG"),
+    "png_transparent": encoded(Image.merge("RGBA", [*PHOTO.split(), PHOTO.convert("L")]), "PNG"),
+    "png_turned": encoded(PHOTO, "PNG", exif=turned(TURNED)),
+    "webp": encoded(PHOTO, "WEBP"),
+    "tiff": encoded(PHOTO, "TIFF"),
+    "gif": encoded(PHOTO.quantize(64), "GIF"),
+    "bmp": encoded(PHOTO, "BMP"),
+    "thin": encoded(PHOTO.resize((300, 3)), "PNG"),
+    "one_pixel": encoded(PHOTO.resize((1, 1)), "PNG"),
+}
+
+
+def by_tensorflow(data: bytes, spec: PixelSpec) -> np.ndarray:
+    """What the trainer's own operations make of the bytes that the ingest keeps."""
+    from trainer.preprocessing import central_image, decode_stored_image, store_image
+
+    choices = {
+        "resize": spec.resize,
+        "margin": spec.margin,
+        "format": spec.stored_format,
+        "jpeg_quality": spec.jpeg_quality,
+    }
+    stored = store_image(normalise_image(data, MAX_PIXELS).data, spec.image_size, choices)
+    pixels = decode_stored_image(stored, spec.image_size + spec.margin, spec.stored_format)
+    return central_image(pixels, spec.image_size).numpy()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_file_gives_the_pixels_of_the_training(name):
+    np.testing.assert_array_equal(network_pixels(CASES[name], SQUASH, MAX_PIXELS), by_tensorflow(CASES[name], SQUASH))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *(
+            PixelSpec(64, resize, 0, stored, 90)
+            for resize, stored in itertools.product(("squash", "crop", "pad"), ("jpeg", "png", "raw"))
+        ),
+        PixelSpec(96, "crop", 32, "jpeg", 95),
+        PixelSpec(96, "crop", 7, "png", 95),
+        PixelSpec(300, "pad", 0, "jpeg", 95),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["jpeg_420", "png_digit"])
+def test_every_way_of_resizing_and_storing(name, spec):
+    np.testing.assert_array_equal(network_pixels(CASES[name], spec, MAX_PIXELS), by_tensorflow(CASES[name], spec))
+
+
+def test_resizing_is_tensorflows_at_any_size():
+    import tensorflow as tf
+
+    from components.serving_engine.bicubic import resize_bicubic
+
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        height, width, tall, wide = (int(size) for size in rng.integers(1, 200, 4))
+        pixels = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        wanted = tf.image.resize(pixels, [tall, wide], method="bicubic", antialias=True).numpy()
+        np.testing.assert_array_equal(resize_bicubic(pixels, tall, wide), wanted)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty_file"),
+        (b"no image", "not_an_image"),
+        (CASES["jpeg_420"][:3000], "truncated"),
+        (CASES["png_rgb"][:3000], "truncated"),
+        (encoded(Image.new("RGB", (1001, 1000)), "PNG"), "too_many_pixels"),
+        (encoded(Image.new("RGB", (1001, 1000)), "JPEG"), "too_many_pixels"),
+    ],
+)
+def test_what_ingest_refuses_the_server_refuses(data, reason):
+    with pytest.raises(ImageError) as refused:
+        network_pixels(data, SQUASH, MAX_PIXELS)
+    assert refused.value.reason == reason
+
+
+def test_a_model_that_does_not_say_how_its_images_were_made_is_refused():
+    with pytest.raises(ValueError, match=r"transform\.resize"):
+        PixelSpec.from_info({"image_size": 64})
