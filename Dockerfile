@@ -59,7 +59,7 @@ COPY --from=beam /opt/apache/beam /opt/apache/beam
 RUN useradd --uid 1000 --create-home effnet \
     && mkdir -p /minio /s3 /gcs \
     && chown 1000:1000 /minio /s3 /gcs
-ENV PATH=/opt/effnet/bin:${PATH} PYTHONUNBUFFERED=1
+ENV PATH=/opt/effnet/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1
 USER 1000
 WORKDIR /home/effnet
 # Kubeflow and Vertex AI name their own command; a Beam worker starts with this one.

@@ -20,8 +20,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.input_pipeline import BATCH_SIZE, find_images, store
+from components.common.events import send_to
 from trainer.fit.process import call_in_fresh_process
-from trainer.fit.progress_log import PROGRESS
 from trainer.settings import ModelSettings, TrainSettings
 
 RATES = {"dropout_rate": 0.2, "drop_connect_rate": 0.2}  # B0's own (arXiv 1905.11946, section 5.2)
@@ -87,8 +87,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--only", choices=sorted(CONTENDERS), help="one of the two")
     options = parser.parse_args()
-    PROGRESS.setLevel(logging.INFO)
-    PROGRESS.addHandler(logging.StreamHandler())
+    send_to(logging.StreamHandler())
 
     classes = sorted(entry.name for entry in (options.folder / "train").iterdir() if entry.is_dir())
     with tempfile.TemporaryDirectory() as temporary:

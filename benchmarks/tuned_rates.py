@@ -21,9 +21,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.input_pipeline import BATCH_SIZE, find_images, store
+from components.common.events import send_to
 from trainer.fit.loop import Training
 from trainer.fit.process import call_in_fresh_process
-from trainer.fit.progress_log import PROGRESS
 from trainer.job import TrainingJob
 from trainer.recipes import published_rates
 from trainer.settings import ModelSettings, TrainSettings, TuneSettings
@@ -86,8 +86,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings")
     parser.add_argument("--work", type=Path, help="a folder that keeps what is finished")
     options = parser.parse_args()
-    PROGRESS.setLevel(logging.INFO)
-    PROGRESS.addHandler(logging.StreamHandler())
+    send_to(logging.StreamHandler())
     if options.work is None:
         with tempfile.TemporaryDirectory() as temporary:
             compare(options, Path(temporary))

@@ -6,6 +6,7 @@ Nothing is downloaded. Takes about a second:
 """
 
 import argparse
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ def build_quickstart(destination: Path = DEFAULT_DESTINATION) -> Path:
     try:
         _write_scans(unfinished)
         unfinished.chmod(0o755)  # mkdtemp gives 0700, which would keep other users out
+        os.sync()  # or a power cut could leave the tree under its name with files that are empty
         unfinished.rename(destination)
     except OSError:
         # Another process may have finished first: then its tree is the one to use.

@@ -5,15 +5,18 @@ import logging
 import os
 import sys
 import traceback
-import warnings
 from typing import Annotated
 
 import typer
 
-from components.common.errors import one_line
+from components.common.events import RunEnded, emit, write_where_asked
 from pipeline.config.load import ConfigSource
-from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.model import PipelineConfig
+from pipeline.config.secrets import hide_secrets, without_secrets
 from pipeline.doctor import command as doctor_command
+from pipeline.execution.failures import describe, exit_status
+from pipeline.execution.signals import exit_when_signalled
+from pipeline.execution.supervisor import supervised
 from pipeline.history import commands as history_commands
 from pipeline.init import command as init_command
 from pipeline.options import configured, print_json
@@ -21,6 +24,7 @@ from pipeline.scale.commands import app as scale_app
 from pipeline.schedule.commands import app as schedule_app
 from pipeline.serving import commands as serving_commands
 from pipeline.serving.serve import app as serve_app
+from pipeline.start import forget_warning_options
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,6 +51,7 @@ def _options(
 
 @app.command()
 @configured
+@supervised
 def run(
     settings: PipelineConfig,
     debug: bool,
@@ -67,14 +72,16 @@ def show_config(
     source: ConfigSource,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of pipeline.yaml.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
+    secrets: Annotated[bool, typer.Option("--secrets", help="Show secrets as they are.")] = False,
 ) -> None:
-    """Print the resolved configuration, or its JSON schema for editors."""
+    """Print the resolved configuration, without secrets, or its JSON schema for editors."""
     import yaml
 
     if schema:
         print_json(PipelineConfig.model_json_schema())
         return
     values = source.load().model_dump(mode="json")
+    values = values if secrets else without_secrets(values)
     if as_json:
         print_json(values)
     else:
@@ -92,15 +99,19 @@ def main() -> None:
     """Entry point: runs the command; an error becomes one line, its traceback shown with --debug."""
     # Before TensorFlow is imported, or its C++ part and Python's warnings print anyway.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore")
+    forget_warning_options()
+    exit_when_signalled()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    write_where_asked()
     try:
         app()
     except Exception as error:  # the outermost frame: all that is left to do is to tell the user
         if "--debug" in sys.argv:
-            traceback.print_exc()
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+            print(hide_secrets(traceback.format_exc()), file=sys.stderr)
+        status, told = exit_status(error), describe(error)
+        emit(RunEnded(status, told))
+        print(f"error: {told}", file=sys.stderr)
+        sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.common.source_hash import source_hash
+from components.common.code_key import code_key
+from components.common.files import sha256
 from pipeline.config.beam import check_ready, complete
 from pipeline.config.model import PipelineConfig
-from pipeline.steps.data import PROJECT, data_steps, training_inputs, transform_step
+from pipeline.steps.code_keys import CODE_KEY, add_code_keys
+from pipeline.steps.data import data_steps, training_inputs, transform_step
 from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
@@ -58,26 +60,30 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         "transform": config.transform.model_dump(),
         "image_size": size,
         "seed": config.seed,
-        # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss the cache.
-        "source": source_hash(PROJECT / "trainer"),
     }
     if (weights := config.model.weights) not in NO_FILE:
-        choices["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else source_hash(weights)
+        choices["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else sha256(weights)
     told = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
     # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
     resumable = {**choices, **told, "checkpoint_root": str(config.run_root / "checkpoints")}
+    # With other code than `source` a training does not resume from a checkpoint, nor a search from its trials.
+    resumable["source"] = code_key("trainer.train")
     tuning = []
     if config.tune.enabled:
-        tuning_root = {"checkpoint_root": str(config.run_root / "tuning")}
+        searched = {"checkpoint_root": str(config.tuning_root), "source": code_key("trainer.tuning.search")}
         tuner = Tuner(
             tuner_fn="trainer.tuner.tuner_fn",
             report=examples.outputs["report"],
-            custom_config={**choices, **tuning_root, "tune": config.tune.model_dump()},
+            custom_config={**choices, **searched, "tune": config.tune.model_dump()},
             **training,
         )
-        training["hyperparameters"] = tuner.outputs["best_hyperparameters"]
         tuning.append(tuner)
-    trainer = tfx.components.Trainer(run_fn="trainer.train.run_fn", custom_config=resumable, **training)
+    trainer = tfx.components.Trainer(
+        run_fn="trainer.train.run_fn",
+        hyperparameters=tuning[0].outputs["best_hyperparameters"] if tuning else None,
+        custom_config=resumable,
+        **training,
+    )
     served_model = ServedModel(push_path=config.push_path, candidate=trainer.outputs["model"])
     evaluator = GatedEvaluator(
         examples=examples.outputs["examples"],
@@ -117,8 +123,10 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
                 **config.export.model_dump(),
             )
         )
+    told_of = [*data, transform, *tuning, trainer, served_model, *judging]
+    add_code_keys(told_of)
     report = RunReport(
-        settings=make_report_settings(config),
+        settings=make_report_settings(config, {step.id: step.exec_properties[CODE_KEY] for step in told_of}),
         explain_fn="trainer.grad_cam.explain",
         ingest_report=examples.outputs["report"],
         examples=examples.outputs["examples"],
@@ -132,14 +140,15 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         serving_check=serving_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
     )
-    return assemble(config, [*data, transform, *tuning, trainer, served_model, *judging, profile, *exporting, report])
+    return assemble(config, [*told_of, profile, *exporting, report])
 
 
 def assemble(config: PipelineConfig, components: "Sequence[BaseNode]") -> "tfx.dsl.Pipeline":
-    """The components as a pipeline; its outputs lie under `config.run_root`."""
+    """The components as a pipeline, their code in their cache keys; its outputs lie under `config.run_root`."""
     from tfx import v1 as tfx
 
     check_ready(config.runners.beam)
+    add_code_keys(components)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.run_root / "artifacts"),

@@ -6,11 +6,23 @@
 As in local_runner.py, EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET holds overrides.
 """
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Python, and TFX's command line, put a script's folder first on the path, where `schedule`, `config` or `kubeflow`
+    # would then be what is below pipeline/. The folder above it is where the packages are if they are not installed.
+    HERE = Path(__file__).resolve().parent
+    sys.path[:] = [*(folder for folder in sys.path if Path(folder).resolve() != HERE), str(HERE.parent)]
+
+from components.common.json_types import JsonObject
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import config_from_environment
 
 
-def compile_pipeline(config: PipelineConfig, output_dir: str | None = None, output_filename: str | None = None) -> dict:
+def compile_pipeline(
+    config: PipelineConfig, output_dir: str | None = None, output_filename: str | None = None
+) -> JsonObject:
     """Writes the pipeline for the cluster and returns it as a PipelineJob.
 
     Raises:

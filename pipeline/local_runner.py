@@ -7,6 +7,15 @@ That command line takes no options of a pipeline's own: EFFNET_CONFIG names anot
 holds overrides, as in EFFNET_SET="train.epochs=3 model.variant=b2". `effnet run` does the same with progress.
 """
 
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Python, and TFX's command line, put a script's folder first on the path, where `schedule`, `config` or `kubeflow`
+    # would then be what is below pipeline/. The folder above it is where the packages are if they are not installed.
+    HERE = Path(__file__).resolve().parent
+    sys.path[:] = [*(folder for folder in sys.path if Path(folder).resolve() != HERE), str(HERE.parent)]
+
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import config_from_environment, prepare
 from pipeline.run_lock import only_run
@@ -18,13 +27,12 @@ def run(config: PipelineConfig) -> None:
     Raises:
       RunInProgress: another process runs this pipeline.
     """
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
     from pipeline.dag import create_pipeline
+    from pipeline.execution.local_run import new_run_id, run_locally
 
     with only_run(config.run_root):
         prepare(config)
-        LocalDagRunner().run(create_pipeline(config))
+        run_locally(create_pipeline(config), new_run_id())
 
 
 if __name__ == "__main__":

@@ -2,20 +2,21 @@
 
 import functools
 import inspect
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from components.common.json_types import Parsed
+from components.common.printable import printable_json
 from pipeline.config.load import ConfigSource
+from pipeline.terminal import make_console
 
 # The options of every command that reads a pipeline.yaml, by the name of the parameter that `configured` adds.
-CONFIG_OPTIONS: dict[str, tuple[Any, Any]] = {
+CONFIG_OPTIONS: dict[str, tuple[object, object]] = {
     "config": (
         Annotated[
             Path | None,
@@ -41,8 +42,8 @@ CONFIG_OPTIONS: dict[str, tuple[Any, Any]] = {
         False,
     ),
 }
-DEBUG: tuple[Any, Any] = (Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")], False)
-DebugOption = DEBUG[0]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DEBUG: tuple[object, object] = (DebugOption, False)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -56,7 +57,7 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
     added = {**CONFIG_OPTIONS, "debug": DEBUG}
 
     @functools.wraps(command)
-    def run(**given: Any) -> None:
+    def run(**given: Parsed) -> None:
         debug = given.pop("debug")
         config, overrides, quick_start = (given.pop(name) for name in CONFIG_OPTIONS)
         source = ConfigSource(config, tuple(overrides or ()), quick_start)
@@ -80,11 +81,11 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Prints what `--json` promises; dataclasses become objects."""
-    print(json.dumps(value, default=asdict, indent=2, ensure_ascii=False))
+    print(printable_json(value, default=asdict, indent=2))
 
 
-def at_work(doing: str) -> AbstractContextManager:
+def at_work(doing: str) -> AbstractContextManager[object]:
     """Shows on a terminal what takes so long."""
-    return Console(stderr=True).status(doing)
+    return make_console(stderr=True).status(doing)

@@ -5,6 +5,7 @@ The schedule's locks are of the same kind.
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -12,9 +13,11 @@ from pathlib import Path
 
 from fasteners import InterProcessLock
 
+from components.common import files
 from components.common.human_format import in_zone
 
 RUN = "run"
+HOST = socket.gethostname() or "?"
 
 
 class RunInProgress(RuntimeError):
@@ -28,10 +31,17 @@ class Holder:
     Attributes:
       process: its id.
       since: when it took the lock, with a zone.
+      host: the machine's name.
     """
 
     process: int
     since: datetime
+    host: str = HOST
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine, so that its id means something."""
+        return self.host == HOST
 
 
 class Held(RuntimeError):
@@ -60,14 +70,21 @@ def is_held(folder: Path, name: str) -> bool:
 
 def holder_of(folder: Path, name: str) -> Holder | None:
     """Who holds the lock, or held it last; None if nobody did, or has not said yet who it is."""
-    path = folder / f"{name}.holder"
-    written = path.read_text(encoding="utf-8").split() if path.exists() else []
-    return Holder(int(written[0]), datetime.fromisoformat(written[1])) if written else None
+    try:
+        process, since, *host = (folder / f"{name}.holder").read_text(encoding="utf-8").split()
+        moment = datetime.fromisoformat(since)
+        # Of version 0.1.0, which knew no other machine, it is this one.
+        return Holder(int(process), moment if moment.tzinfo else moment.replace(tzinfo=UTC), *host[:1])
+    except (OSError, ValueError, OverflowError):  # cut short by a crash; the lock, and not this note, is what counts
+        return None
 
 
 def told(holder: Holder | None, zone: tzinfo | None = None) -> str:
     """Who that is and since when, for people; in that time zone, or else the machine's."""
-    return f"process {holder.process} since {in_zone(holder.since, zone)}" if holder else "that has just started"
+    if holder is None:
+        return "that has just started"
+    where = "" if holder.is_here else f" on {holder.host}"
+    return f"process {holder.process}{where} since {in_zone(holder.since, zone)}"
 
 
 @contextlib.contextmanager
@@ -83,8 +100,8 @@ def hold(folder: Path, name: str, zone: tzinfo | None = None) -> Iterator[None]:
         raise Held(holder_of(folder, name), zone)
     try:
         # Another file, for to close the locked one a second time would end the lock (fcntl(2), advisory locking).
-        written = f"{os.getpid()} {datetime.now(UTC).isoformat()}"
-        (folder / f"{name}.holder").write_text(written, encoding="utf-8")
+        written = f"{os.getpid()} {datetime.now(UTC).isoformat()} {HOST}"
+        files.write_text(str(folder / f"{name}.holder"), written)
         yield
     finally:
         lock.release()

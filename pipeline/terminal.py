@@ -1,11 +1,46 @@
-"""Tables that fit 80 columns, and that are printed whole where nobody's screen limits them; lines with a label."""
+"""What commands print: consoles that take no text for markup, lines with a label, tables that fit 80 columns.
+
+Names of files, folders and classes are the user's: `proj [v1]`, `[/red]` and `:cat:` are printed as they are. What has
+a colour is a `Text`, made by `styled`; rich's markup in strings is used nowhere.
+"""
+
+from collections.abc import Iterable
+from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from components.common.printable import printable
 
 UNLIMITED = 10_000  # columns
+
+
+class SafeConsole(Console):
+    """A console on which nothing but rich itself steers the terminal: codes in names and messages are shown as text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Rich's way from anything to print to pieces of text with their style."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text, keep="\n"), style, control)
+
+
+def make_console(**options: Any) -> SafeConsole:
+    """The one kind of console that commands print on; options as for rich's."""
+    return SafeConsole(markup=False, emoji=False, highlight=False, **options)
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """A text of which each part is as it is, or a pair of text and style, such as ("refused", "red")."""
+    return Text.assemble(*parts)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Prints lines that may hold names of files and classes, or a library's words, as they are."""
+    print(printable(text, keep="\n"), end=end, flush=True)
 
 
 def compact_table(*headers: str) -> Table:
@@ -18,13 +53,13 @@ def compact_table(*headers: str) -> Table:
 
 def print_table(table: Table, console: Console | None = None) -> None:
     """Prints it as wide as it is, unless on a terminal that is narrower."""
-    console = console or Console()
+    console = console or make_console()
     if not console.is_terminal:
         width = Measurement.get(console, console.options.update(width=UNLIMITED, max_width=UNLIMITED), table).maximum
-        console = Console(file=console.file, width=max(width, console.width), highlight=False)
+        console = make_console(file=console.file, width=max(width, console.width))
     console.print(table)
 
 
-def print_line(console: Console, label: str, text: str) -> None:
-    """Prints what stands under a label, on one line however long; rich's markup holds in both."""
-    console.print(f"[bold]{label:<14}[/]{text}", highlight=False, soft_wrap=True)
+def print_line(console: Console, label: str, *text: str | tuple[str, str]) -> None:
+    """Prints what stands under a label, on one line however long; parts as for `styled`."""
+    console.print(styled((f"{label:<14}", "bold"), *text), soft_wrap=True)

@@ -4,8 +4,6 @@ All of it is stateless: a seed that belongs to an image, or to a batch, decides 
 therefore run in any order, and a training that is resumed in mid-epoch sees what it would have seen.
 """
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -18,6 +16,8 @@ from trainer.recipes import Augment
 LEAST_ASPECT, GREATEST_ASPECT = 3 / 4, 4 / 3
 # Share of each side's square that is erased: 2 to 33 % of the area on average, as in arXiv 1708.04896.
 ERASED_SHARE = (0.02, 0.33)
+
+ImageLayer = keras.layers.RandomErasing | keras.layers.MixUp | keras.layers.CutMix
 
 
 class Augmenter:
@@ -71,12 +71,15 @@ class Augmenter:
             return images, labels
         choice_seed, mix_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
 
-        def mix(layer: keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
+        def mix(layer: ImageLayer) -> tuple[tf.Tensor, tf.Tensor]:
             mixed = _seeded(layer, {"images": images, "labels": labels}, mix_seed)
             return mixed["images"], mixed["labels"]
 
         choice = tf.random.stateless_uniform([], choice_seed, 0, len(self.mixing), tf.int32)
-        return tf.switch_case(choice, [lambda layer=layer: mix(layer) for layer in self.mixing])
+        mixed: tuple[tf.Tensor, tf.Tensor] = tf.switch_case(
+            choice, [lambda layer=layer: mix(layer) for layer in self.mixing]
+        )
+        return mixed
 
 
 def _crop_and_flip(image: tf.Tensor, augment: Augment, seed: tf.Tensor, size: int) -> tf.Tensor:
@@ -110,7 +113,7 @@ class _SeedStream(keras.random.SeedGenerator):
         return tf.random.experimental.stateless_fold_in(self.seed, self.drawn)
 
 
-def _seeded(layer: Any, data: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+def _seeded(layer: ImageLayer, data: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
     """Runs one of Keras' image layers on a batch with random numbers that follow from `seed`."""
     drawn = layer.get_random_transformation(data, training=True, seed=_SeedStream(seed))
     result = {"images": layer.transform_images(data["images"], drawn, training=True)}

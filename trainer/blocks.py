@@ -7,10 +7,10 @@ the two are equal, for even and odd sizes, and the padded copy is saved.
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
+from trainer.kernels import Tensor
 from trainer.layers import BatchNormalization, DepthwiseConv2D, GatedConv2D, StochasticDepth, swish
 from trainer.scaling import Block
 
@@ -36,7 +36,7 @@ def conv_initializer(seed: int) -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal", seed=seed)
 
 
-def conv(x: Any, filters: int, kernel_size: int, name: str, seed: int, **kwargs: Any) -> Any:
+def conv(x: Tensor, filters: int, kernel_size: int, name: str, seed: int, **kwargs: object) -> Tensor:
     """Convolve with "same" padding; the bias is off unless asked for, since batch norm follows."""
     kwargs = {"use_bias": False, **kwargs}
     initializer = conv_initializer(layer_seed(seed, name))
@@ -45,17 +45,17 @@ def conv(x: Any, filters: int, kernel_size: int, name: str, seed: int, **kwargs:
     )(x)
 
 
-def batch_norm(x: Any, name: str, momentum: float) -> Any:
+def batch_norm(x: Tensor, name: str, momentum: float) -> Tensor:
     """Normalise over the batch."""
     return BatchNormalization(momentum=momentum, epsilon=BATCH_NORM_EPSILON, name=name)(x)
 
 
-def activate(x: Any, name: str) -> Any:
+def activate(x: Tensor, name: str) -> Tensor:
     """Apply swish."""
     return keras.layers.Activation(swish, name=name)(x)
 
 
-def squeeze_excite(x: Any, name: str, bottleneck: int, seed: int) -> Any:
+def squeeze_excite(x: Tensor, name: str, bottleneck: int, seed: int) -> Tensor:
     """Compute a gate for each channel from the means of all channels.
 
     Args:
@@ -73,7 +73,7 @@ def squeeze_excite(x: Any, name: str, bottleneck: int, seed: int) -> Any:
     return keras.layers.Activation("sigmoid", name=f"{name}_se_excite")(gate)
 
 
-def mbconv(inputs: Any, block: Block, settings: BlockSettings) -> Any:
+def mbconv(inputs: Tensor, block: Block, settings: BlockSettings) -> Tensor:
     """Mobile inverted bottleneck: expand, convolve depthwise, squeeze and excite, project, and add the inputs.
 
     Args:

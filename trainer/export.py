@@ -6,7 +6,7 @@ serialised tf.Examples of the ingest step; both run the Transform graph, so serv
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.common import files
 from components.common.model_info import EXPECTED_ANSWERS, write_model_info
 from trainer.input_data import STORED_FEATURES, stored_examples
 from trainer.preprocessing import central_image, decode_stored_image
@@ -86,7 +87,7 @@ def export_model(
     class_names: Sequence[str],
     settings: TransformSettings,
     directory: str,
-    info: dict,
+    info: Mapping[str, object],
     images: Sequence[bytes],
 ) -> None:
     """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset.
@@ -117,12 +118,11 @@ def sample_images(file_patterns: Sequence[str], encoded: bool = True) -> list[by
 def ask(classify: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: Sequence[bytes]) -> list[list[float]]:
     """The probabilities of encoded images, (images, classes), in full precision on every device."""
     tf.config.experimental.enable_tensor_float_32_execution(False)  # it would cost three digits on a GPU
-    return classify(tf.constant(list(images)))["probabilities"].numpy().tolist()
+    probabilities: list[list[float]] = classify(tf.constant(list(images)))["probabilities"].numpy().tolist()
+    return probabilities
 
 
 def write_expected_answers(model_dir: str | Path, images: Sequence[bytes], probabilities: list[list[float]]) -> None:
     """Adds images and answers to the SavedModel in `model_dir`."""
     content = {"images": [base64.b64encode(image).decode() for image in images], "probabilities": probabilities}
-    path = Path(model_dir) / EXPECTED_ANSWERS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
+    files.write_text(files.join(str(model_dir), EXPECTED_ANSWERS), json.dumps(content))

@@ -15,6 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.common.model_info import read_model_info
 from trainer.efficientnet import build_efficientnet
@@ -36,8 +37,8 @@ class Explained:
       heat: float32 (images, size, size), 0 to 1 at the spot that spoke for the class most; all 0 if nothing did.
     """
 
-    pixels: np.ndarray
-    heat: np.ndarray
+    pixels: NDArray[np.uint8]
+    heat: NDArray[np.float32]
 
 
 def explain(saved_model: str, images: Sequence[bytes], labels: Sequence[int]) -> Explained:
@@ -70,8 +71,8 @@ def rebuild(saved_model: str | Path) -> keras.Model:
     info = read_model_info(str(saved_model))
     if not info:
         raise ValueError(f"{saved_model} has no note of its network: this project did not export it")
-    formula = {name: info[name] for name in FORMULA if name in info}
-    variant = ModelSettings(**formula).chosen_variant if formula else info["variant"]
+    formula = {name: value for name, value in info.items() if name in FORMULA}
+    variant = ModelSettings.model_validate(formula).chosen_variant if formula else info["variant"]
     network = build_efficientnet(variant, len(info["classes"]), image_size=info["image_size"], seed=0)
     stored = tf.train.load_checkpoint(str(Path(saved_model) / "variables" / "variables"))
     for number, variable in enumerate(network.variables):
@@ -82,7 +83,7 @@ def rebuild(saved_model: str | Path) -> keras.Model:
     return network
 
 
-def heat_maps(network: keras.Model, images: Tensor, labels: Sequence[int]) -> np.ndarray:
+def heat_maps(network: keras.Model, images: Tensor, labels: Sequence[int]) -> NDArray[np.float32]:
     """Grad-CAM of a batch.
 
     Args:
@@ -99,10 +100,11 @@ def heat_maps(network: keras.Model, images: Tensor, labels: Sequence[int]) -> np
         scores = tf.gather(logits, tf.constant(list(labels)), batch_dims=1)
     heat = tf.nn.relu(tf.reduce_sum(tape.gradient(scores, features) * features, axis=-1, keepdims=True))
     heat = tf.image.resize(heat, images.shape[1:3], method="bilinear")[..., 0]
-    return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True)).numpy()
+    scaled: NDArray[np.float32] = tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=(1, 2), keepdims=True)).numpy()
+    return scaled
 
 
 def _watched_layer(network: keras.Model) -> keras.Layer:
     """The last activation of the trunk whose map is fine enough."""
-    trunk = [layer for layer in network.layers if layer.name.endswith("_activation")]
+    trunk: list[keras.Layer] = [layer for layer in network.layers if layer.name.endswith("_activation")]
     return next((layer for layer in reversed(trunk) if layer.output.shape[1] >= LEAST_SIDE), trunk[0])

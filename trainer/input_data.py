@@ -1,16 +1,18 @@
 """From transformed TFRecords to batches: decode, keep in memory if that is cheap, shuffle, augment, batch, prefetch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from components.common.files import expand
 from trainer.augment import Augmenter
 from trainer.preprocessing import central_image, decode_stored_image, image_key, store_image
 from trainer.recipes import Augment
-from trainer.settings import TransformSettings
+from trainer.settings import StoreOptions, TransformSettings
 
 # Decoded images are cached as uint8 while a whole split stays below this; above it every epoch decodes again.
 CACHE_LIMIT_BYTES = 2 * 1024**3
@@ -20,6 +22,9 @@ HASH_BUCKETS = 2**40
 NO_KEY = -1  # of examples as the ingest left them, whose image still has the bytes that the key is made of
 UNCHANGED = Augment()
 DEFAULT_TRANSFORM = TransformSettings()
+
+Example: TypeAlias = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
+"""A serialised tf.Example; of a split that is kept in memory, its image and label."""
 
 STORED_FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
@@ -81,7 +86,7 @@ class Split:
         return sum(self.class_counts)
 
     @property
-    def class_weights(self) -> np.ndarray:
+    def class_weights(self) -> NDArray[np.float32]:
         """What makes every class weigh the same, float32 (classes,): images / (classes * images of the class)."""
         counts = np.maximum(self.class_counts, 1)
         return (self.num_examples / (self.num_classes * counts)).astype(np.float32)
@@ -99,9 +104,10 @@ class Split:
 
 def stored_examples(file_patterns: Sequence[str], share: ContentShare | None = None) -> tf.data.Dataset:
     """Serialised tf.Examples of Transform's gzipped TFRecords, in a fixed order; with `share` only its own."""
-    files = tf.data.Dataset.list_files(list(file_patterns), shuffle=False)
     # A number, since the order of several files' examples depends on it, and AUTOTUNE's is the machine's.
-    examples = tf.data.TFRecordDataset(files, compression_type="GZIP", num_parallel_reads=PARALLEL_READS)
+    examples = tf.data.TFRecordDataset(
+        expand(file_patterns), compression_type="GZIP", num_parallel_reads=PARALLEL_READS
+    )
     return examples.filter(share.holds) if share else examples
 
 
@@ -205,7 +211,7 @@ def train_batches(
         numbered = examples.enumerate().skip(tf.cast(done, tf.int64))
         return numbered.map(lambda number, example: (example, _fold(key, number)))
 
-    def augmented(example, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def augmented(example: Example, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         image, label = example if split.cached else read(example)
         return augmenter.image(image, key), label, key
 
@@ -226,9 +232,15 @@ def train_batches(
     )
 
 
-def _reader(split: Split):
+def _reader(split: Split) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """A function from a serialised example to its image, uint8 (side, side, 3) with the margin, and label."""
-    choices = split.transform.model_dump()
+    transform = split.transform
+    choices: StoreOptions = {
+        "resize": transform.resize,
+        "margin": transform.margin,
+        "format": transform.format,
+        "jpeg_quality": transform.jpeg_quality,
+    }
 
     def read(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         example = tf.io.parse_single_example(serialized, STORED_FEATURES)
@@ -245,7 +257,7 @@ def _evened(examples: tf.data.Dataset, split: Split, key: tf.Tensor) -> tf.data.
     """Repeats and drops examples at random so that all classes are expected equally often, in the same total."""
     weights = tf.constant(split.class_weights)
 
-    def copies(number: tf.Tensor, example) -> tf.data.Dataset:
+    def copies(number: tf.Tensor, example: Example) -> tf.data.Dataset:
         label = example[1] if split.cached else tf.io.parse_single_example(example, STORED_FEATURES)["label"]
         chance = tf.random.stateless_uniform([], _fold(key, number))
         return tf.data.Dataset.from_tensors(example).repeat(tf.cast(tf.floor(weights[label] + chance), tf.int64))

@@ -4,18 +4,37 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Final, Protocol
 
 import tensorflow as tf
 
+from components.common.files import expand
 from trainer.schema import class_names_of
-from trainer.settings import ModelSettings, TrainSettings, TransformSettings, TuneSettings
-
-if TYPE_CHECKING:
-    from tfx.components.trainer.fn_args_utils import FnArgs
+from trainer.settings import (
+    Hyperparameters,
+    ModelSettings,
+    TrainingConfig,
+    TrainSettings,
+    TransformSettings,
+    TuneSettings,
+)
 
 # Where the checkpoints lie says nothing about what is trained.
-NOT_AN_INPUT = "checkpoint_root"
+NOT_AN_INPUT: Final = "checkpoint_root"
+
+
+class FnArgs(Protocol):
+    """What TFX hands to `run_fn` and `tuner_fn`: what we take of its `fn_args_utils.FnArgs`, with our types."""
+
+    train_files: list[str]
+    eval_files: list[str]
+    schema_path: str
+    transform_graph_path: str
+    custom_config: TrainingConfig
+    hyperparameters: Hyperparameters | None
+    serving_model_dir: str | None
+    model_run_dir: str | None
+    working_dir: str
 
 
 @dataclass(frozen=True)
@@ -31,13 +50,13 @@ class TrainingJob:
     val_files: list[str]
     schema_path: str
     transform_graph_path: str
-    config: dict[str, Any]
-    hyperparameters: dict[str, Any] | None = None
+    config: TrainingConfig
+    hyperparameters: Hyperparameters | None = None
     model_dir: str = ""
     log_dir: str = ""
 
     @classmethod
-    def from_fn_args(cls, fn_args: "FnArgs") -> "TrainingJob":
+    def from_fn_args(cls, fn_args: FnArgs) -> "TrainingJob":
         """Takes over what TFX hands to `run_fn` and `tuner_fn`; its eval split is our val split."""
         return cls(
             train_files=list(fn_args.train_files),
@@ -96,8 +115,7 @@ class TrainingJob:
 
         Of the files it takes names and sizes: TFX never changes an artifact, and gives a new one a new name.
         """
-        patterns = [*self.train_files, *self.val_files]
-        files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+        files = sorted(expand([*self.train_files, *self.val_files]))
         inputs = {
             "files": [(name, tf.io.gfile.stat(name).length) for name in files],
             "classes": self.class_names,

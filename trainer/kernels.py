@@ -5,6 +5,7 @@ the layers call the functions below, which do in one kernel what Keras' backend-
 nothing here is called and plain `keras.ops` do the work.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +16,10 @@ if FUSED:
     import tensorflow as tf
 
 Tensor = Any
-"""A tensor of the running backend."""
+"""A tensor of the running backend, or a variable where one is taken for its value; none of them has types."""
+
+Gradient = Callable[..., Tensor | tuple[Tensor, ...]]
+"""From the gradient of an output to those of the inputs."""
 
 
 def batch_norm_train(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -54,7 +58,7 @@ def swish(x: Tensor) -> Tensor:
     """
 
     @tf.custom_gradient
-    def forward(x: Tensor) -> tuple[Tensor, Any]:
+    def forward(x: Tensor) -> tuple[Tensor, Gradient]:
         gate = tf.sigmoid(x)
         y = x * gate
         return y, lambda dy: dy * (gate + (y - y * gate))
@@ -62,7 +66,7 @@ def swish(x: Tensor) -> Tensor:
     return forward(x)
 
 
-def gated_conv(x: Tensor, gate: Tensor, kernel: Any) -> Tensor:
+def gated_conv(x: Tensor, gate: Tensor, kernel: Tensor) -> Tensor:
     """Convolve x * gate by a 1x1 kernel, without keeping the product for the gradient.
 
     The product is computed again instead, for one pass over x; it is a tenth of what a training step keeps.
@@ -77,7 +81,7 @@ def gated_conv(x: Tensor, gate: Tensor, kernel: Any) -> Tensor:
     """
 
     @tf.custom_gradient
-    def forward(x: Tensor, gate: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
+    def forward(x: Tensor, gate: Tensor, kernel: Tensor) -> tuple[Tensor, Gradient]:
         def gradient(dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             # After dy, lest the graph's optimiser take the forward product for the second one.
             with tf.control_dependencies([dy]):
@@ -95,7 +99,7 @@ def gated_conv(x: Tensor, gate: Tensor, kernel: Any) -> Tensor:
     return forward(x, gate, tf.convert_to_tensor(kernel))
 
 
-def small_depthwise_conv(x: Tensor, kernel: Any, strides: int) -> Tensor:
+def small_depthwise_conv(x: Tensor, kernel: Tensor, strides: int) -> Tensor:
     """Convolve depthwise with "same" padding where x is smaller than the kernel, for a CPU.
 
     For such shapes oneDNN computes the kernel's gradient by its reference code, ten times slower than TensorFlow's own
@@ -112,7 +116,7 @@ def small_depthwise_conv(x: Tensor, kernel: Any, strides: int) -> Tensor:
     window = {"strides": [1, strides, strides, 1], "padding": "SAME"}
 
     @tf.custom_gradient
-    def forward(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
+    def forward(x: Tensor, kernel: Tensor) -> tuple[Tensor, Gradient]:
         def gradient(dy: Tensor) -> tuple[Tensor, Tensor]:
             d_x = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
                 input_sizes=tf.shape(x), filter=kernel, out_backprop=dy, **window
@@ -127,7 +131,7 @@ def small_depthwise_conv(x: Tensor, kernel: Any, strides: int) -> Tensor:
     return forward(x, tf.convert_to_tensor(kernel))
 
 
-def uniform(shape: Any, seed: Tensor) -> Tensor:
+def uniform(shape: Sequence[int | Tensor], seed: Tensor) -> Tensor:
     """Draw float32 numbers in [0, 1), other ones on each replica, whose seed generators are in step.
 
     Args:
@@ -147,6 +151,6 @@ def on_cpu() -> bool:
     return not tf.config.list_physical_devices("GPU")
 
 
-def descend(variable: Any, share: Tensor, delta: Tensor) -> None:
+def descend(variable: Tensor, share: Tensor, delta: Tensor) -> None:
     """Subtract share * delta from a tf.Variable of delta's shape; share is a scalar."""
     tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=share, delta=delta)

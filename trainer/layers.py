@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +25,7 @@ class Normalization(keras.layers.Layer):
     0 to 1, and an unused count), so that parameter totals agree with theirs.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         # In float32 under every precision policy: bfloat16 would cost the pixels their last bits.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.mean_initializer = keras.initializers.Constant(np.array(IMAGENET_MEAN))
@@ -107,10 +106,10 @@ class GatedConv2D(keras.layers.Conv2D):
     squeeze-excitation and the projection in one, so that the gated channels need not be kept for the gradient.
     """
 
-    def __init__(self, filters: int, kernel_initializer: Any = "glorot_uniform", **kwargs: Any) -> None:
+    def __init__(self, filters: int, kernel_initializer: object = "glorot_uniform", **kwargs: object) -> None:
         super().__init__(filters, 1, use_bias=False, kernel_initializer=kernel_initializer, **kwargs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the arguments."""
         config = keras.layers.Layer.get_config(self)
         return {
@@ -131,7 +130,8 @@ class GatedConv2D(keras.layers.Conv2D):
 
     def compute_output_shape(self, inputs_shape: Shape, gate_shape: Shape | None = None) -> Shape:
         """Return the inputs' shape with as many channels as there are filters."""
-        return super().compute_output_shape(inputs_shape)
+        shape: Shape = super().compute_output_shape(inputs_shape)
+        return shape
 
 
 @keras.saving.register_keras_serializable("trainer")
@@ -159,7 +159,7 @@ class RandomDrop(keras.layers.Layer):
         seed: of the layer's random numbers.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -188,7 +188,7 @@ class RandomDrop(keras.layers.Layer):
         """All state: the seed generator's and the rate."""
         return [*super().variables, self._held.variable]
 
-    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+    def mask_shape(self, inputs: Tensor) -> tuple[int | Tensor, ...]:
         """Shape of the random mask, which is broadcast against the inputs."""
         raise NotImplementedError
 
@@ -209,7 +209,7 @@ class RandomDrop(keras.layers.Layer):
         """Return the input's shape."""
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the arguments, with the present rate."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
@@ -218,9 +218,10 @@ class RandomDrop(keras.layers.Layer):
 class Dropout(RandomDrop):
     """Drops single elements; inputs (batch, ...)."""
 
-    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+    def mask_shape(self, inputs: Tensor) -> tuple[int | Tensor, ...]:
         """Return the inputs' shape."""
-        return ops.shape(inputs)
+        shape: tuple[int | Tensor, ...] = ops.shape(inputs)
+        return shape
 
 
 @keras.saving.register_keras_serializable("trainer")
@@ -233,15 +234,15 @@ class StochasticDepth(RandomDrop):
             this share of the network's drop-connect rate.
     """
 
-    def __init__(self, rate: float, depth_fraction: float, **kwargs: Any) -> None:
-        super().__init__(rate, **kwargs)
+    def __init__(self, rate: float, depth_fraction: float, seed: int | None = None, **kwargs: object) -> None:
+        super().__init__(rate, seed, **kwargs)
         self.depth_fraction = depth_fraction
 
-    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+    def mask_shape(self, inputs: Tensor) -> tuple[int | Tensor, ...]:
         """Return one element a sample."""
         return (ops.shape(inputs)[0], 1, 1, 1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the arguments."""
         return {**super().get_config(), "depth_fraction": self.depth_fraction}
 

@@ -1,5 +1,7 @@
 """The learning rate over a training, and the batch-norm momentum that fits its length."""
 
+from typing import TypedDict
+
 import keras
 from keras import ops
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
@@ -35,6 +37,14 @@ def decay_epochs(recipe: Recipe, epochs: int) -> float:
     return recipe.decay_epochs or DECAY_EPOCHS * min(1.0, epochs / OFFICIAL_EPOCHS)
 
 
+class WarmUpConfig(TypedDict):
+    """The arguments of `LinearWarmUp`, as Keras saves them."""
+
+    schedule: dict[str, object]
+    peak: float
+    steps: int
+
+
 @keras.saving.register_keras_serializable("trainer")
 class LinearWarmUp(LearningRateSchedule):
     """Rises linearly from 0 to `peak` at `steps`, then follows `schedule`, which counts from step 0 too.
@@ -53,15 +63,16 @@ class LinearWarmUp(LearningRateSchedule):
         rising = self.peak * ops.cast(step, "float32") / self.steps
         return ops.where(step < self.steps, rising, self.schedule(step))
 
-    def get_config(self) -> dict:
+    def get_config(self) -> WarmUpConfig:
         """Return the arguments."""
         schedule = keras.saving.serialize_keras_object(self.schedule)
         return {"schedule": schedule, "peak": self.peak, "steps": self.steps}
 
     @classmethod
-    def from_config(cls, config: dict) -> "LinearWarmUp":
+    def from_config(cls, config: WarmUpConfig) -> "LinearWarmUp":
         """Build it from what `get_config` returned."""
-        return cls(**{**config, "schedule": keras.saving.deserialize_keras_object(config["schedule"])})
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(schedule, config["peak"], config["steps"])
 
 
 def learning_rate_schedule(

@@ -8,7 +8,7 @@ these add one, and two more each for weight decay and moving average.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import ops
@@ -39,7 +39,7 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
         raise NotImplementedError
 
     def apply_kernel(
-        self, gradient: Tensor, variable: Any, learning_rate: Tensor, constants: dict[str, Tensor]
+        self, gradient: Tensor, variable: Tensor, learning_rate: Tensor, constants: dict[str, Tensor]
     ) -> None:
         """Update a variable, and its accumulators, by one kernel."""
         raise NotImplementedError
@@ -50,7 +50,7 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
             if variable is not self._learning_rate:
                 variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
 
-    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor | _Scalars) -> None:
+    def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor | _Scalars) -> None:
         """Update one variable; with `_Scalars` for the learning rate by the kernel, otherwise as Keras does."""
         if not isinstance(learning_rate, _Scalars):
             super().update_step(gradient, variable, learning_rate)
@@ -66,7 +66,9 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
     # These override Keras' hooks for the whole step. They are private to Keras, but what this module exists
     # for has no public hook; test_optimizers.py fails where Keras changes them.
 
-    def _backend_update_step(self, grads: Sequence[Tensor], trainable_variables: Sequence[Any], learning_rate: Tensor):
+    def _backend_update_step(
+        self, grads: Sequence[Tensor], trainable_variables: Sequence[Tensor], learning_rate: Tensor
+    ) -> None:
         if FUSED and tf.distribute.has_strategy():
             self._reduce_and_update(grads, trainable_variables, learning_rate)
             return
@@ -84,7 +86,7 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
         return super()._clip_gradients(grads)
 
     def _reduce_and_update(
-        self, grads: Sequence[Tensor], trainable_variables: Sequence[Any], learning_rate: Tensor
+        self, grads: Sequence[Tensor], trainable_variables: Sequence[Tensor], learning_rate: Tensor
     ) -> None:
         """Keras' update under a strategy, with the clipping after the sum over the replicas.
 
@@ -100,11 +102,11 @@ class _FusedOptimizer(keras.optimizers.Optimizer):
             learning_rate,
         )
 
-    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+    def _apply_weight_decay(self, variables: Sequence[Tensor]) -> None:
         if not self._fused():  # update_step does it otherwise
             super()._apply_weight_decay(variables)
 
-    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Tensor]) -> None:
         if not (self._fused() and self.use_ema):
             super()._update_model_variables_moving_average(trainable_variables)
             return
@@ -129,17 +131,19 @@ class RMSprop(_FusedOptimizer, keras.optimizers.RMSprop):
 
     def __init__(
         self,
-        learning_rate: Any = 0.016,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.016,
         rho: float = 0.9,
         momentum: float = 0.9,
         epsilon: float = 1e-3,
         initial_velocity: float = 1.0,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(learning_rate, rho=rho, momentum=momentum, epsilon=epsilon, **kwargs)
         self.initial_velocity = initial_velocity
 
-    def add_optimizer_variables(self, trainable_variables: Sequence[Any], name: Any, initializer: Any = "zeros") -> Any:
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Tensor], name: str | list[str], initializer: object = "zeros"
+    ) -> Tensor:
         """Create accumulators, the mean squares with their initial value."""
         if name == "velocity":
             initializer = keras.initializers.Constant(self.initial_velocity)
@@ -164,7 +168,7 @@ class RMSprop(_FusedOptimizer, keras.optimizers.RMSprop):
         }
 
     def apply_kernel(
-        self, gradient: Tensor, variable: Any, learning_rate: Tensor, constants: dict[str, Tensor]
+        self, gradient: Tensor, variable: Tensor, learning_rate: Tensor, constants: dict[str, Tensor]
     ) -> None:
         """Update the mean square, the momentum and the variable."""
         index = self._get_variable_index(variable)
@@ -177,7 +181,7 @@ class RMSprop(_FusedOptimizer, keras.optimizers.RMSprop):
             **constants,
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the arguments."""
         return {**super().get_config(), "initial_velocity": self.initial_velocity}
 
@@ -203,7 +207,7 @@ class AdamW(_FusedOptimizer, keras.optimizers.AdamW):
         }
 
     def apply_kernel(
-        self, gradient: Tensor, variable: Any, learning_rate: Tensor, constants: dict[str, Tensor]
+        self, gradient: Tensor, variable: Tensor, learning_rate: Tensor, constants: dict[str, Tensor]
     ) -> None:
         """Update both moments and the variable."""
         index = self._get_variable_index(variable)

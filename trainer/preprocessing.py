@@ -6,14 +6,13 @@ stored bytes of the variant's resolution: stored images stay some 20 kB each whe
 the export alike.
 """
 
-from typing import Any
-
 import tensorflow as tf
 
 from components.common.geometry import CROP_PADDING
+from trainer.settings import StoreOptions, TransformConfig
 
 
-def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
+def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: TransformConfig) -> dict[str, tf.Tensor]:
     """Resizes a batch of images inside the Transform graph.
 
     Args:
@@ -41,7 +40,7 @@ def image_key(encoded: tf.Tensor) -> tf.Tensor:
     return tf.strings.to_hash_bucket_fast(encoded, tf.int64.max)
 
 
-def store_image(encoded: tf.Tensor, size: int, transform: dict[str, Any]) -> tf.Tensor:
+def store_image(encoded: tf.Tensor, size: int, transform: StoreOptions) -> tf.Tensor:
     """Turns the bytes of one image, as the ingest leaves them, into those that are stored for training.
 
     Args:

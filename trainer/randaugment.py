@@ -42,7 +42,7 @@ def randaugment(image: tf.Tensor, layers: int, magnitude: float, seed: tf.Tensor
     return image
 
 
-def _project(image: tf.Tensor, rows: list) -> tf.Tensor:
+def _project(image: tf.Tensor, rows: list[list[tf.Tensor | float]]) -> tf.Tensor:
     """Moves pixels: output (x, y) comes from ([a, b, c], [d, e, f]) x (x, y, 1), counted from the image's centre."""
     (a, b, c), (d, e, f) = rows
     centre = (image.shape[0] - 1) / 2

@@ -5,12 +5,11 @@ Sources: tensorflow/tpu models/official/efficientnet (main.py, utils.py, autoaug
 our own, for small images and a few hundred steps.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
 from trainer.scaling import Variant, get_variant
-from trainer.settings import ModelSettings, RecipeName, TrainSettings, tuned_values
+from trainer.settings import Hyperparameters, ModelSettings, RecipeName, TrainSettings, tuned_values
 
 # Stochastic depth of the last block when neither the user nor the tuner says otherwise (arXiv 1905.11946, section 5.2).
 DEFAULT_DROP_CONNECT_RATE = 0.2
@@ -147,7 +146,7 @@ def default_values(variant: str | Variant, recipe: Recipe, batch_size: int) -> d
 
 
 def choose_rates(
-    model_settings: ModelSettings, settings: TrainSettings, hyperparameters: Mapping[str, Any] | None
+    model_settings: ModelSettings, settings: TrainSettings, hyperparameters: Hyperparameters | None
 ) -> dict[str, float]:
     """`dropout_rate` and `drop_connect_rate`: the user's, else the tuner's, else the published ones."""
     tuned = tuned_values(hyperparameters)

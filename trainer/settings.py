@@ -6,7 +6,7 @@ Importing this module loads neither TensorFlow nor Keras.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -31,6 +31,57 @@ MAX_SIDE = 2048  # pixels
 
 # What `model.weights` can be besides the path of a file.
 NO_FILE = ("imagenet", "none")
+
+
+class Hyperparameters(TypedDict, total=False):
+    """What the tuner found, as `keras_tuner.HyperParameters.get_config` writes it."""
+
+    space: list[object]
+    values: dict[str, float]
+
+
+class StoreOptions(TypedDict):
+    """How one image is stored: fields of `TransformSettings`."""
+
+    resize: str
+    margin: int
+    format: str
+    jpeg_quality: int
+
+
+class TransformConfig(StoreOptions):
+    """What Transform hands to `preprocessing_fn`."""
+
+    image_size: int
+
+
+class ImageFacts(TypedDict, total=False):
+    """What the Tuner component says of the images: their profile, and their drift since each earlier search."""
+
+    profile: dict[str, dict[str, int]]
+    drift: dict[str, float]
+
+
+class TrainingConfig(TypedDict, total=False):
+    """What the pipeline hands to `run_fn` and `tuner_fn`: sections of pipeline.yaml, and what else decides a training.
+
+    The last three are of trainings that are compared (trainer/compound/).
+    """
+
+    model: dict[str, object]
+    train: dict[str, object]
+    transform: dict[str, object]
+    tune: dict[str, object]
+    image_size: int  # pixels a side
+    seed: int
+    source: str  # hash of the trainer's code
+    weights_source: str  # hash of the weights that it starts from, where these are a file
+    component_source: str  # hash of the Tuner component's code
+    checkpoint_root: str  # folder, if the training may be resumed
+    images: ImageFacts
+    backbone: str
+    data_fraction: float
+    latency: bool
 
 
 class Settings(BaseModel):
@@ -153,7 +204,7 @@ class TrainSettings(Settings):
     head_learning_rate: Annotated[float, Field(gt=0)] | None = None
     augment: AugmentSettings = AugmentSettings()
 
-    def with_tuned(self, hyperparameters: Mapping[str, Any] | None) -> "TrainSettings":
+    def with_tuned(self, hyperparameters: Hyperparameters | None) -> "TrainSettings":
         """The section with the tuner's learning rate, label smoothing and magnitude where the user left them open."""
         tuned = tuned_values(hyperparameters)
         filled = self._filled(tuned, "learning_rate", "label_smoothing")
@@ -234,7 +285,7 @@ class TuneSettings(Settings):
         return self
 
 
-def tuned_values(hyperparameters: Mapping[str, Any] | None) -> dict[str, float]:
+def tuned_values(hyperparameters: Hyperparameters | None) -> dict[str, float]:
     """The tuner's values by name; keys that are not ours, such as Hyperband's own `tuner/epochs`, are left out."""
     values = (hyperparameters or {}).get("values", {})
     return {name: float(values[name]) for name in TUNABLE if name in values}

@@ -1,23 +1,18 @@
 """The Trainer component's module: `run_fn` trains EfficientNet on transformed images and exports it."""
 
-from typing import TYPE_CHECKING
-
 import keras
 import tensorflow_transform as tft
 
+from components.common.events import report_progress
 from trainer.efficientnet import build_efficientnet
 from trainer.export import export_model, sample_images
 from trainer.fit.loop import Training
 from trainer.fit.process import call_in_fresh_process
-from trainer.fit.progress_log import PROGRESS
-from trainer.job import TrainingJob
+from trainer.job import FnArgs, TrainingJob
 from trainer.recipes import choose_rates
 
-if TYPE_CHECKING:
-    from tfx.components.trainer.fn_args_utils import FnArgs
 
-
-def run_fn(fn_args: "FnArgs") -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """TFX's entry point: trains in a process of its own, see `train`."""
     call_in_fresh_process(train, TrainingJob.from_fn_args(fn_args))
 
@@ -33,7 +28,7 @@ def train(job: TrainingJob) -> None:
     rates = choose_rates(job.model_settings, job.settings, job.hyperparameters)
     training = Training(job, rates)
     model = training.run()
-    PROGRESS.info("train: exporting the model")
+    report_progress("train: exporting the model")
     info = {
         "variant": job.model_settings.chosen_variant.name,
         **job.model_settings.formula,

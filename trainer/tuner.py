@@ -3,8 +3,9 @@
 A search runs in processes of its own. Its trials lie beside the pipeline's artifacts, in a folder that is named after
 all that decides their outcome: a search that was killed is gone on with, and another one never taken for it.
 
-    <root>/history.json                   see tuning_history.py
-    <root>/<key>/search/trial_0/...       see trial_records.py
+    <root>/history.json                   see tuning/reuse.py
+    <root>/<key>/search/trial_0/...       see tuning/records.py
+    <root>/superseded/...                 see tuning/superseded.py
 """
 
 import concurrent.futures
@@ -12,32 +13,30 @@ import dataclasses
 import datetime
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import keras_tuner
 import tensorflow as tf
 
+from components.common.events import report_progress
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
-from trainer.fit.progress_log import PROGRESS
-from trainer.job import TrainingJob
-from trainer.recipes import default_values, recipe_of
+from trainer.job import FnArgs, TrainingJob
 from trainer.tuning.figure import trials_figure
 from trainer.tuning.oracles import make_oracle
 from trainer.tuning.parallel import Member, members
 from trainer.tuning.records import TrialRecord, ranked, read_records
 from trainer.tuning.reuse import TunerRun, add_to_history, last_good, read_history, subject_of
-from trainer.tuning.shared_network import Study
+from trainer.tuning.search import nominal_defaults, propose_trials, search
+from trainer.tuning.superseded import set_aside
 from trainer.tuning.table import trials_csv
-from trainer.tuning.trials import TrialLoop, TrialRunner
+from trainer.tuning.trials import TrialLoop
 
 if TYPE_CHECKING:
-    from tfx.components.trainer.fn_args_utils import FnArgs
     from tfx.components.tuner.component import TunerFnResult
 
 # Say how much and where is searched, not what comes of a trial: with more of it, the finished trials still count.
 NOT_AN_INPUT = ("when", "trials", "minutes", "parallel")
-IMAGES = "images"  # in the configuration: the profile of the images, and their drift since earlier searches
-NOMINAL_BATCH_SIZE = 32  # for the learning rate's default where `auto` is not decided yet; the search itself knows
+IMAGES: Final = "images"  # in the configuration: the profile of the images, and their drift since earlier searches
 TABLE_FILE, FIGURE_FILE, SUMMARY_FILE = "trials.csv", "trials.svg", "search.json"
 
 
@@ -67,11 +66,11 @@ class SearchElsewhere(TrialLoop):
         """Searches, unless an earlier result is taken over.
 
         Raises:
-          NoTrialFinished: all have failed; the message says why the first one did.
+          NoTrialFinished: all have failed; the message says why the first one did, and where they are kept.
           TrainingProcessDied: a process was killed outside of a trial.
         """
         if self.result is not None:
-            PROGRESS.info("tune: taking over %s", self.result.source or "the published values: nothing was searched")
+            report_progress(f"tune: taking over {self.result.source or 'the published values: nothing was searched'}")
         else:
             self._search()
         # Hyperband's oracle leaves this at None, on which TFX's executor fails (tensorflow/tfx#7778). The line can go
@@ -143,7 +142,7 @@ class SearchElsewhere(TrialLoop):
         return lineage
 
     def _search(self) -> None:
-        deadline = time.time() + self.settings.minutes * 60 if self.settings.minutes else None
+        deadline = time.monotonic() + self.settings.minutes * 60 if self.settings.minutes else None
         if self.settings.parallel == 1:
             self._run_trials(deadline)
         else:
@@ -157,9 +156,10 @@ class SearchElsewhere(TrialLoop):
         self.reload()
         try:
             self.ranking()
-        except NoTrialFinished:
-            tf.io.gfile.rmtree(self.directory)  # or a run on a better machine would meet the same failures again
-            raise
+        except NoTrialFinished as error:
+            # Or a run on a better machine would meet the same failures again.
+            place = set_aside(self.root, search_key(self.job))
+            raise NoTrialFinished(f"{error}; the next run searches anew, these trials are kept in {place}") from None
 
     def _run_trials(self, deadline: float | None, member: Member | None = None) -> None:
         """Lets a process search until nothing is left; a new one takes over from one that was killed."""
@@ -173,57 +173,23 @@ class SearchElsewhere(TrialLoop):
                 before, begun = begun, self._trials_begun()
                 if begun == before:
                     raise
-                PROGRESS.info("tune: the process was killed; going on with the trials that are left")
+                report_progress("tune: the process was killed; going on with the trials that are left")
 
     def _trials_begun(self) -> int:
         return sum(record.attempts for record in self.records())
 
 
-def tuner_fn(fn_args: "FnArgs") -> "TunerFnResult":
+def tuner_fn(fn_args: FnArgs) -> "TunerFnResult":
     """TFX's entry point, see `SearchElsewhere`."""
     from tfx.components.tuner.component import TunerFnResult
 
     return TunerFnResult(tuner=SearchElsewhere(TrainingJob.from_fn_args(fn_args), fn_args.working_dir), fit_kwargs={})
 
 
-def search(job: TrainingJob, directory: str, deadline: float | None = None, member: Member | None = None) -> None:
-    """Runs the trials that are left, in this process.
-
-    Args:
-      job: what to tune.
-      directory: of this search.
-      deadline: no trial begins that would end after this `time.time()`.
-      member: this process's part in a parallel search.
-    """
-    if member is not None:
-        member.join()
-    study = Study(job, job.tune_settings)
-    oracle = make_oracle(job.tune_settings, job.seed, study.defaults)
-    oracle.deadline = deadline
-    TrialRunner(oracle, directory, study, announces=member is None or member.number == 0).search()
-
-
-def propose_trials(
-    job: TrainingJob, directory: str, deadline: float | None, chief: Member, workers: list[Member]
-) -> None:
-    """Answers the workers of a parallel search; arguments as for `search`."""
-    chief.join()
-    oracle = make_oracle(job.tune_settings, job.seed, nominal_defaults(job))
-    oracle.deadline = deadline
-    # Known from the start, or the chief might leave before a slow one has asked, which would then wait for an hour.
-    oracle.tuner_ids.update(worker.name for worker in workers)
-    TrialLoop(oracle, directory).search()
-
-
-def nominal_defaults(job: TrainingJob) -> dict[str, float]:
-    """The default values, before a batch size of `auto` is decided."""
-    batch_size = NOMINAL_BATCH_SIZE if job.settings.batch_size == "auto" else job.settings.batch_size
-    return default_values(job.model_settings.chosen_variant, recipe_of(job.settings), batch_size)
-
-
 def search_key(job: TrainingJob) -> str:
     """A hash of what decides the outcome of trials: data, space, recipe, seed and code."""
-    config = {name: value for name, value in job.config.items() if name != IMAGES}
+    config = job.config.copy()
+    config.pop(IMAGES, None)
     tune = {name: value for name, value in job.config["tune"].items() if name not in NOT_AN_INPUT}
     return dataclasses.replace(job, config={**config, "tune": tune}).key()
 

@@ -6,12 +6,14 @@ version. A file may come from this network or from keras.applications. Only the 
 then keeps its initial weights, and the result says so.
 """
 
+import contextlib
 import io
 import logging
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import h5py
 import keras
 import numpy as np
 from keras.src.applications.efficientnet import BASE_WEIGHTS_PATH, WEIGHTS_HASHES
+from numpy.typing import NDArray
 
 from trainer.layers import IMAGENET_STDDEV
 
@@ -26,7 +29,25 @@ CLASSIFIER = "predictions"
 _VARIABLE = "model_variables/{}/.ATTRIBUTES/VARIABLE_VALUE"  # of a SavedModel, as `trainer.export` names them
 NORMALIZATION = "normalization"
 
-Arrays = Mapping[str, list[np.ndarray]]
+# What a file may hold beside the weights, over their size: an optimiser's moments and averages, and a classifier of
+# many classes. A .keras archive of 6 MB can unpack to 11 GB.
+MOST_TIMES, MOST_BESIDE = 8, 256 * 1024 * 1024  # bytes
+# What the readers raise over files that are none, or were made to harm.
+_DAMAGE = (
+    OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, EOFError, MemoryError,
+    OverflowError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoredWeight:
+    """A weight that was not read yet: a file of a few bytes can claim terabytes."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], NDArray[np.generic]]
+
+
+Stored = Mapping[str, list[StoredWeight]]
 """Weights by layer name, in the layer's own order."""
 
 logger = logging.getLogger(__name__)
@@ -60,13 +81,12 @@ def load_weights(model: keras.Model, weights: str | Path, variant: str | None = 
     if str(weights) == "none":
         return LoadedWeights("none")
     path = published_file(variant) if str(weights) == "imagenet" else Path(weights).expanduser()
-    if path.is_dir():
-        arrays = _read_saved_model(model, path)
-    elif path.is_file():
-        arrays = _read(path)
-    else:
+    if not path.exists():
         raise FileNotFoundError(f"There is no weight file {path}: expected imagenet, none, or the path of a file.")
-    layers, skipped = _assign(model, arrays, path)
+    with contextlib.ExitStack() as opened:
+        with _named(path):
+            stored = _list_saved_model(model, path) if path.is_dir() else _list(path, model, opened)
+        layers, skipped = _assign(model, stored, path)
     if skipped:
         logger.warning("%s", skipped)
     return LoadedWeights(str(path), layers, skipped)
@@ -103,61 +123,101 @@ def published_file(variant: str | None, *, include_top: bool = False) -> Path:
         ) from error
 
 
-def _read(path: Path) -> Arrays:
-    """Read a weight file of any of the three layouts; layers without weights are left out."""
+class _Unfit(ValueError):
+    """A file that is sound, and not of this network."""
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Has what a reader says of a file say which."""
+    damage: tuple[type[BaseException], ...] = _DAMAGE
+    what = "weight file of Keras (.h5, .weights.h5, .keras)"
+    if path.is_dir():
+        import tensorflow as tf
+
+        damage, what = (*_DAMAGE, tf.errors.OpError), "SavedModel: expected a pushed version"
     try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-                return _read_keras3(file)
-        with h5py.File(path) as file:
-            group = file.get("model_weights", file)
-            return _read_legacy(group) if "layer_names" in group.attrs else _read_keras3(file)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a weight file of Keras (.h5, .weights.h5, .keras): {error}") from error
+        yield
+    except _Unfit:
+        raise
+    except damage as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} is not a {what}, or is damaged: {reason}") from error
 
 
-def _read_saved_model(model: keras.Model, path: Path) -> Arrays:
-    """Read what `export_model` wrote: the variables in the order of the network's, and of no other's."""
+def _list(path: Path, model: keras.Model, opened: contextlib.ExitStack) -> Stored:
+    """List what a weight file of any of the three layouts holds, layers without weights left out."""
+    source: Path | io.BytesIO = path
+    if path.suffix == ".keras":
+        archive = opened.enter_context(zipfile.ZipFile(path))
+        entry = archive.getinfo("model.weights.h5")
+        most = MOST_TIMES * sum(np.prod(weight.shape) * 4 for weight in model.weights) + MOST_BESIDE
+        if entry.file_size > most:
+            raise _Unfit(
+                f"{path} does not fit {model.name}: its weights unpack to {entry.file_size:,} bytes, for this network "
+                f"{int(most):,} would be many."
+            )
+        source = io.BytesIO(archive.read(entry))
+    file = opened.enter_context(h5py.File(source))
+    if path.suffix == ".keras":
+        return _list_keras3(file)
+    group = file.get("model_weights", file)
+    return _list_legacy(group) if "layer_names" in group.attrs else _list_keras3(file)
+
+
+def _list_saved_model(model: keras.Model, path: Path) -> Stored:
+    """List what `export_model` wrote: the variables in the order of the network's, and of no other's."""
     import tensorflow as tf  # a SavedModel is TensorFlow's, whatever Keras' backend
 
     variables = path / "variables" / "variables"
     if not variables.with_suffix(".index").is_file():
-        raise ValueError(f"{path} is no SavedModel: expected a pushed version, or the path of a weight file.")
+        raise _Unfit(f"{path} is no SavedModel: expected a pushed version, or the path of a weight file.")
     stored = tf.train.load_checkpoint(str(variables))
+    shapes = stored.get_variable_to_shape_map()
     names = {id(variable): _VARIABLE.format(number) for number, variable in enumerate(model.variables)}
-    exported = sum(name.startswith(_VARIABLE.partition("{")[0]) for name in stored.get_variable_to_shape_map())
+    exported = sum(name.startswith(_VARIABLE.partition("{")[0]) for name in shapes)
     if exported != len(names):
-        raise ValueError(f"{path} does not fit {model.name}: it has {exported} variables, the model {len(names)}.")
-    return {
-        layer.name: [stored.get_tensor(names[id(weight)]) for weight in layer.weights]
-        for layer in model.layers
-        if layer.weights
-    }
+        raise _Unfit(f"{path} does not fit {model.name}: it has {exported} variables, the model {len(names)}.")
+
+    def weight_of(variable: keras.Variable) -> StoredWeight:
+        name = names[id(variable)]
+        return StoredWeight(tuple(shapes[name]), lambda: stored.get_tensor(name))
+
+    return {layer.name: [weight_of(weight) for weight in layer.weights] for layer in model.layers if layer.weights}
 
 
-def _read_legacy(group: h5py.Group) -> Arrays:
+def _list_legacy(group: h5py.Group) -> Stored:
     layers = {}
     for name in _strings(group.attrs["layer_names"]):
-        weights = [np.asarray(group[name][weight]) for weight in _strings(group[name].attrs["weight_names"])]
+        weights = [_weight(group, f"{name}/{weight}") for weight in _strings(group[name].attrs["weight_names"])]
         if weights:
             layers[_own_name(name)] = weights
     return layers
 
 
-def _read_keras3(file: h5py.File) -> Arrays:
+def _list_keras3(file: h5py.File) -> Stored:
     layers = {}
 
     def visit(path: str, item: h5py.Group | h5py.Dataset) -> None:
         # The groups are numbered by class, but each records the name of its layer.
         if path.endswith("vars") and len(item) and "name" in item.attrs:
-            weights = [np.asarray(item[str(index)]) for index in range(len(item))]
-            layers[_own_name(item.attrs["name"])] = weights
+            layers[_own_name(item.attrs["name"])] = [_weight(item, str(index)) for index in range(len(item))]
 
     file["layers"].visititems(visit)
     return layers
 
 
-def _strings(values: np.ndarray) -> list[str]:
+def _weight(group: h5py.Group, name: str) -> StoredWeight:
+    dataset = group[name]
+    # HDF5 can take a dataset's bytes from any other file that this user may read.
+    if dataset.file.filename != group.file.filename or dataset.external or dataset.is_virtual:
+        raise ValueError(f"{name} is in another file")
+    if dataset.dtype.kind not in "fiu":
+        raise ValueError(f"{name} has values of type {dataset.dtype}, no numbers")
+    return StoredWeight(dataset.shape, lambda: np.asarray(dataset))
+
+
+def _strings(values: Iterable[bytes | str]) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
@@ -166,22 +226,22 @@ def _own_name(name: str) -> str:
     return re.sub(rf"^{NORMALIZATION}_\d+$", NORMALIZATION, name)
 
 
-def _assign(model: keras.Model, arrays: Arrays, path: Path) -> tuple[int, str | None]:
-    """Check that all layers but the classifier agree, then assign them; return their number and what was skipped."""
+def _assign(model: keras.Model, stored: Stored, path: Path) -> tuple[int, str | None]:
+    """Check that all layers but the classifier agree, then read and assign; return how many, and what was skipped."""
     own = {layer.name: layer for layer in model.layers if layer.weights}
-    strange = (own.keys() ^ arrays.keys()) - {CLASSIFIER}
+    strange = (own.keys() ^ stored.keys()) - {CLASSIFIER}
     if strange:
         raise ValueError(
             f"{path} does not fit {model.name}: layers in only one of the two are {', '.join(sorted(strange)[:3])}"
             f"{' and others' if len(strange) > 3 else ''}; it is probably of another variant."
         )
-    chosen = {}
+    chosen = []
     skipped = None
-    for name in own.keys() | arrays.keys():
-        found = [array.shape for array in arrays.get(name, [])]
+    for name in own.keys() | stored.keys():
+        found = [weight.shape for weight in stored.get(name, [])]
         expected = [tuple(weight.shape) for weight in own[name].weights] if name in own else []
         if found == expected:
-            chosen[name] = arrays[name]
+            chosen.append(name)
         elif name == CLASSIFIER:
             skipped = (
                 f"The classifier in {path} was not loaded: its weights have shapes {found or 'none'}, "
@@ -189,12 +249,14 @@ def _assign(model: keras.Model, arrays: Arrays, path: Path) -> tuple[int, str | 
             )
         else:
             raise ValueError(f"{path} does not fit {model.name}: layer {name} has {found} instead of {expected}.")
-    for name, weights in chosen.items():
+    with _named(path):
+        arrays = {name: [weight.read() for weight in stored[name]] for name in chosen}
+    for name, weights in arrays.items():
         own[name].set_weights(_true_variance(weights) if name == NORMALIZATION else weights)
     return len(chosen), skipped
 
 
-def _true_variance(weights: list[np.ndarray]) -> list[np.ndarray]:
+def _true_variance(weights: list[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
     """Square the variance where it is the standard deviation, as in the published files (tensorflow#49930)."""
     mean, variance, count = weights
     return [mean, np.square(variance) if np.allclose(variance, IMAGENET_STDDEV) else variance, count]

@@ -1,15 +1,12 @@
 """AtomicPusher as a TFX component."""
 
-from pathlib import Path
-
 from tfx.components import Pusher
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.proto import pusher_pb2
-from tfx.types import BaseChannel
+from tfx.types import BaseChannel, standard_artifacts
 
 from components.atomic_pusher.driver import Driver
 from components.atomic_pusher.executor import Executor
-from components.common.source_hash import source_hash
 
 
 class AtomicPusher(Pusher):
@@ -24,11 +21,11 @@ class AtomicPusher(Pusher):
 
     def __init__(
         self,
-        model: BaseChannel,
-        model_blessing: BaseChannel,
+        model: BaseChannel[standard_artifacts.Model],
+        model_blessing: BaseChannel[standard_artifacts.ModelBlessing],
         push_path: str,
         keep: int,
-        infra_blessing: BaseChannel | None = None,
+        infra_blessing: BaseChannel[standard_artifacts.InfraBlessing] | None = None,
     ):
         """Describes a push.
 
@@ -46,5 +43,5 @@ class AtomicPusher(Pusher):
             push_destination=pusher_pb2.PushDestination(
                 filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=push_path)
             ),
-            custom_config={"keep": keep, "source_hash": source_hash(Path(__file__).parent)},
+            custom_config={"keep": keep},
         )

@@ -2,16 +2,17 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 from tfx.components.pusher import executor as pusher_executor
-from tfx.types import Artifact, artifact_utils, standard_component_specs
+from tfx.types import artifact_utils, standard_component_specs
 
 from components.atomic_pusher.driver import push_path_of
 from components.atomic_pusher.model_card import CARD_FILE, make_card
+from components.atomic_pusher.properties import ALREADY_SERVED, REFUSAL
 from components.atomic_pusher.store import push
 from components.common import files
 from components.common.errors import Withdrawn
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.model_info import read_model_info
 from components.common.origin import lasting_uri
 from components.gated_evaluator.verdict import read_verdict
@@ -20,7 +21,6 @@ from components.served_model.versions import pushed_versions
 from components.serving_check.report import ADDED_FILES, read_report
 
 EVALUATION_FILE = "assets.extra/evaluation.json"  # beside the card, for programs
-REFUSAL, ALREADY_SERVED = "refusal", "already_served"
 
 
 class Executor(pusher_executor.Executor):
@@ -28,9 +28,9 @@ class Executor(pusher_executor.Executor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `model`, `model_blessing` and, if it is given, `infra_blessing`; writes `pushed_model`.
 

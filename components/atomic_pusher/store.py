@@ -6,38 +6,31 @@ nobody takes a folder for a model, is written last.
 """
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fasteners import InterProcessLock
 
-from components.common import files
+from components.common import durable, files
 from components.common.errors import PushError, Withdrawn
-from components.served_model.record import RECORD_FILE, PushRecord, read_record, write_record
-from components.served_model.versions import SAVED_MODEL_FILE, fingerprint, pushed_versions
+from components.served_model.record import RECORD_FILE, PushRecord, write_record
+from components.served_model.versions import (
+    LARGEST_VERSION,
+    SAVED_MODEL_FILE,
+    Pushed,
+    fingerprint,
+    pushed_models,
+    pushed_versions,
+    version_folders,
+    withdrawn,
+)
 
 LOCK_FILE = ".lock"
 INCOMING, OUTGOING = ".incoming-", ".outgoing-"
 LOCK_SECONDS = 300.0  # what writing a large model to a slow disk may take
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """A version below a push path, what is noted of it, and the fingerprint of its model."""
-
-    version: str
-    record: PushRecord
-    fingerprint: str
-
-
-def pushed_models(push_path: str) -> list[Pushed]:
-    """Returns every whole version, the newest first; the first is what is served."""
-    folders = {version: files.join(push_path, version) for version in pushed_versions(push_path)}
-    return [Pushed(version, read_record(folder), fingerprint(folder)) for version, folder in folders.items()]
 
 
 def push(
@@ -67,10 +60,10 @@ def push(
     with _alone(push_path):
         models = pushed_models(push_path)
         identity = fingerprint(saved_model)
-        withdrawn = models[0].record.withdrawn if models else ()
+        refused = withdrawn(models)
         if models and models[0].fingerprint == identity:
             return models[0]
-        if identity in withdrawn:
+        if identity in refused:
             raise Withdrawn(
                 f"got a model that was rolled back from {push_path}; it is not served again by itself: "
                 "`effnet models` lists the versions, `effnet rollback VERSION` serves one"
@@ -82,14 +75,14 @@ def push(
                     files.copy(files.join(saved_model, name), files.join(folder, name))
             for name in files.walk(added) if added else ():
                 files.copy(files.join(added, name), files.join(folder, name))
-            noted = replace(record, pushed_at=_now(), withdrawn=withdrawn)
+            noted = replace(record, pushed_at=_now(), withdrawn=tuple(sorted(refused)))
             write_record(folder, noted)
             for name, text in (notes or {}).items():
                 files.write_text(files.join(folder, name), text)
             files.copy(files.join(saved_model, SAVED_MODEL_FILE), files.join(folder, SAVED_MODEL_FILE))
             return noted
 
-        version, noted = _add_version(push_path, models, fill)
+        version, noted = _add_version(push_path, fill)
         _prune(push_path, keep)
         return Pushed(version, noted, identity)
 
@@ -116,7 +109,7 @@ def rollback(push_path: str, version: str | None, keep: int) -> Pushed:
             target.record,
             pushed_at=_now(),
             rollback_of=target.record.rollback_of or target.version,
-            withdrawn=tuple(sorted({*served.record.withdrawn, served.fingerprint} - {target.fingerprint})),
+            withdrawn=tuple(sorted({*withdrawn(models), served.fingerprint} - {target.fingerprint, ""})),
         )
 
         def fill(folder: str) -> PushRecord:
@@ -126,7 +119,7 @@ def rollback(push_path: str, version: str | None, keep: int) -> Pushed:
             files.bring(source, folder, leave_out=[name for name in files.walk(source) if name != SAVED_MODEL_FILE])
             return record
 
-        new_version, _ = _add_version(push_path, models, fill)
+        new_version, _ = _add_version(push_path, fill)
         _prune(push_path, keep)
         return Pushed(new_version, record, target.fingerprint)
 
@@ -139,6 +132,8 @@ def _choose(models: list[Pushed], version: str | None) -> Pushed:
         chosen = [model for model in models if model.version == version]
         if not chosen:
             raise PushError(f"got version {version}, expected one of: {names}")
+        if not chosen[0].fingerprint:
+            raise PushError(f"version {version} cannot be served: {chosen[0].problem}")
         if chosen[0].fingerprint == served.fingerprint:
             raise PushError(f"version {version} is the model that is served already, as version {served.version}")
         return chosen[0]
@@ -146,26 +141,24 @@ def _choose(models: list[Pushed], version: str | None) -> Pushed:
     older = [
         model
         for model in models
-        if int(model.version) < origin and model.fingerprint not in (served.fingerprint, *served.record.withdrawn)
+        if int(model.version) < origin and model.fingerprint not in (served.fingerprint, "", *withdrawn(models))
     ]
     if not older:
         raise PushError(f"no model from before version {origin} is kept; name the version to serve, one of: {names}")
     return older[0]
 
 
-def _add_version(push_path: str, models: list[Pushed], fill: Callable[[str], PushRecord]) -> tuple[str, PushRecord]:
-    """Lets `fill` write a model to a folder, and makes it the largest version."""
-    newest = int(models[0].version) if models else 0
+def _add_version(push_path: str, fill: Callable[[str], PushRecord]) -> tuple[str, PushRecord]:
+    """Lets `fill` write a model to a folder, and makes it the largest version, whatever the clock says."""
+    newest = int(next(iter(version_folders(push_path)), 0))
+    if newest == LARGEST_VERSION:
+        raise PushError(f"{push_path} has version {newest}, and there can be no larger one: delete or rename it")
     version = str(max(int(time.time()), newest + 1))
     if files.is_remote(push_path):
         return version, fill(files.join(push_path, version))
     staged = Path(push_path) / f"{INCOMING}{version}"
     record = fill(str(staged))
-    # Without these a power cut could leave a renamed folder whose files are empty.
-    for folder in (*(path for path in staged.rglob("*") if path.is_dir()), staged):
-        _sync(folder)
-    staged.rename(Path(push_path) / version)
-    _sync(Path(push_path))
+    durable.rename_folder(staged, Path(push_path) / version)
     return version, record
 
 
@@ -211,14 +204,6 @@ def _alone(push_path: str) -> Iterator[None]:
 def _clear_leftovers(push_path: Path) -> None:
     for leftover in (*push_path.glob(f"{INCOMING}*"), *push_path.glob(f"{OUTGOING}*")):
         files.delete(str(leftover))
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> str:

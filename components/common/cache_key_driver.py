@@ -1,8 +1,7 @@
 """The driver of nodes whose cache key must hold more than their inputs and settings, such as what is served now."""
 
 import abc
-from collections.abc import Mapping
-from typing import Any
+import uuid
 
 from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration import data_types, data_types_utils, metadata
@@ -11,7 +10,10 @@ from tfx.orchestration.portable import data_types as portable_data_types
 from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import Artifact, BaseChannel
 
-Artifacts = Mapping[str, list[Artifact]]
+from components.common.errors import GateError
+from components.common.executor_types import Artifacts, ExecProperties, Parameters
+
+UNKNOWN = "unknown"  # a parameter that never has the same value twice, so that nothing comes from the cache
 
 
 class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
@@ -20,7 +22,7 @@ class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
     TFX has two kinds of drivers, one for the local and Beam orchestrators (`run`), one for Airflow
     (`resolve_input_artifacts`), and asks a custom driver to be both. On Kubeflow `run` is a task of its own, see
     pipeline/kubeflow/ir.py. TFX notes the failure of an executor, but leaves a node whose driver fails as running for
-    ever: `parameters` should leave errors to the executor.
+    ever: where `parameters` cannot tell, the step runs and its executor meets the error.
     """
 
     def __init__(self, metadata_handle: metadata.Metadata):
@@ -28,25 +30,31 @@ class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 
     @abc.abstractmethod
-    def parameters(self, inputs: Artifacts, exec_properties: Mapping[str, Any]) -> dict[str, str]:
+    def parameters(self, inputs: Artifacts, exec_properties: Parameters) -> dict[str, str]:
         """Returns the further parameters, by the names in the component's specification."""
 
     def resolve_input_artifacts(
         self,
-        input_dict: dict[str, BaseChannel],
-        exec_properties: dict[str, Any],
+        input_dict: dict[str, BaseChannel[Artifact]],
+        exec_properties: ExecProperties,
         driver_args: data_types.DriverArgs,
         pipeline_info: data_types.PipelineInfo,
-    ) -> dict[str, list[Artifact]]:
+    ) -> Artifacts:
         """Resolves the inputs and, now that they are known, adds the parameters to `exec_properties`."""
         artifacts = super().resolve_input_artifacts(input_dict, exec_properties, driver_args, pipeline_info)
-        exec_properties.update(self.parameters(artifacts, exec_properties))
+        exec_properties.update(self._found(artifacts, exec_properties))
         return artifacts
 
     def run(self, execution_info: portable_data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Returns the parameters."""
         output = driver_output_pb2.DriverOutput()
-        found = self.parameters(execution_info.input_dict, execution_info.exec_properties)
+        found = self._found(execution_info.input_dict, execution_info.exec_properties)
         for name, value in found.items():
             data_types_utils.set_metadata_value(output.exec_properties[name], value)
         return output
+
+    def _found(self, inputs: Artifacts, exec_properties: Parameters) -> dict[str, str]:
+        try:
+            return self.parameters(inputs, exec_properties)
+        except (GateError, OSError):
+            return {UNKNOWN: uuid.uuid4().hex}

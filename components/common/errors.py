@@ -1,5 +1,7 @@
 """Errors that a user can act on: one line that says what was got, what was expected and what to do."""
 
+from components.common.printable import printable
+
 
 class DataError(ValueError):
     """The images cannot be used as they are."""
@@ -17,10 +19,14 @@ class PushError(RuntimeError):
     """A model cannot be pushed or rolled back; what was served stays."""
 
 
+class DamagedRecord(PushError):
+    """What was noted of a pushed version cannot be read."""
+
+
 class Withdrawn(PushError):
     """The model was rolled back from: only a user's explicit choice serves it again."""
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message without its line breaks; its type where there is no message."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error's message without its line breaks, safe to show; its type where there is no message."""
+    return printable(" ".join(str(error).split())) or type(error).__name__

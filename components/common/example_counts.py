@@ -8,6 +8,7 @@ import apache_beam as beam
 from tfx.types import Artifact
 
 from components.common import files
+from components.common.beam_types import Elements, Transform
 
 # A text, because Kubeflow's numbers are floats.
 _PROPERTY = "example_counts"
@@ -30,7 +31,7 @@ def noted_counts(examples: Artifact, splits: Collection[str]) -> dict[str, int]:
     return {split: noted[split] for split in splits}
 
 
-class SplitsOfStored(beam.PTransform):
+class SplitsOfStored(Transform):
     """Shards to one element for each record in them, the name of its split.
 
     Counted from the shards rather than on the way to them: what a runner loses is missed here.
@@ -40,20 +41,21 @@ class SplitsOfStored(beam.PTransform):
         super().__init__()
         self._split_of = {uri.rstrip("/"): split for split, uri in uris.items()}
 
-    def expand(self, shards):
+    def expand(self, shards: Elements) -> Elements:
         """Wires the steps."""
-        return (
+        splits: Elements = (
             shards
             | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
             | "SplitOf" >> beam.MapTuple(lambda shard, _: self._split_of[posixpath.dirname(shard)])
         )
+        return splits
 
 
 def count_stored(pipeline: beam.Pipeline, uris: Mapping[str, str], path: str) -> None:
     """Adds the counting of what lies in the folders `uris` (split -> folder); `read_counts` reads it from `path`."""
     _ = (
         pipeline
-        | "Folders" >> beam.Create([files.join(uri, "*") for uri in uris.values()])
+        | "Folders" >> beam.Create([files.all_in(uri) for uri in uris.values()])
         | SplitsOfStored(uris)
         | "Count" >> beam.combiners.Count.PerElement()
         | "AsJson" >> beam.Map(json.dumps)

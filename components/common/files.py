@@ -1,18 +1,29 @@
 """Small files, local or on any storage that Beam knows (gs://, s3://, hdfs://).
 
 Local paths are read directly, so that local work needs no import of Beam, which takes seconds.
+
+This is also the one place where a path becomes a pattern. A folder may be called `proj [v1]` or `what?`, which Python's
+glob, Beam and TensorFlow take for one: here a folder's name stands for itself, and only what the caller adds is a
+pattern. `make lint` bans the libraries' own functions elsewhere.
 """
 
 import contextlib
-import glob
+import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from components.common import durable
+
+if TYPE_CHECKING:
+    from apache_beam.io.filesystem import FileMetadata
+    from apache_beam.io.filesystems import FileSystems
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_MAGIC = re.compile(r"[*?[]")
 COPY_BYTES = 1 << 20
 
 
@@ -26,7 +37,7 @@ def join(folder: str, *parts: str) -> str:
     return "/".join([folder.rstrip("/"), *parts])
 
 
-def storages() -> Any:
+def storages() -> "type[FileSystems]":
     """Beam's file systems, ready: S3's fails as long as nobody has set options, which otherwise a pipeline does."""
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -51,6 +62,16 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def sha256(path: str) -> str:
+    """Returns a hash (64 hex digits) of a local file's content, as `sha256sum` prints it.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_range(path: str, offset: int, size: int) -> bytes:
     """Returns a piece of a file's content.
 
@@ -66,35 +87,26 @@ def read_range(path: str, offset: int, size: int) -> bytes:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a UTF-8 file, and the folders above it.
+    """Writes a UTF-8 file, as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Writes a file, or replaces one, so that a kill or a power cut leaves it whole; makes the folders above it.
+
+    It is on the disk when this returns. Object stores put a file whole or not at all.
 
     Raises:
         OSError: if it cannot be written.
     """
     if not is_remote(path):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text, encoding="utf-8")
+        with durable.replaced(Path(path)) as local:
+            local.write(content)
         return
     from apache_beam.io.filesystem import CompressionTypes
 
     with storages().create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        file.write(text.encode())
-
-
-def replace_text(path: str, text: str) -> None:
-    """Replaces a UTF-8 file so that a kill leaves it whole: as it was, or as it was to be; makes the folders above it.
-
-    Object stores put a file whole or not at all.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    if is_remote(path):
-        write_text(path, text)
-        return
-    new = f"{path}.new"
-    write_text(new, text)
-    Path(new).replace(path)
+        file.write(content)
 
 
 def copy(source: str, destination: str) -> None:
@@ -104,11 +116,8 @@ def copy(source: str, destination: str) -> None:
         OSError: if it cannot be read or written.
     """
     if not is_remote(destination):
-        Path(destination).parent.mkdir(parents=True, exist_ok=True)
-        with open_binary(source) as reader, Path(destination).open("wb") as writer:
+        with open_binary(source) as reader, durable.replaced(Path(destination)) as writer:
             shutil.copyfileobj(reader, writer, COPY_BYTES)
-            writer.flush()
-            os.fsync(writer.fileno())
         return
     from apache_beam.io.filesystem import CompressionTypes
 
@@ -156,16 +165,29 @@ def open_binary(path: str) -> BinaryIO:
 
 
 def walk(folder: str) -> list[str]:
-    """Returns the files anywhere below a folder, relative to it, sorted; none if there is no such folder."""
+    """Returns the files anywhere below a folder, relative to it, sorted; none if there is no such folder.
+
+    Raises:
+        OSError: if a folder cannot be listed: what is in it would be missing without a word.
+    """
     if not is_remote(folder):
-        return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
-    found = storages().match([join(folder, "**")])[0].metadata_list
-    return sorted(match.path.removeprefix(join(folder, "")) for match in found)
+        found = os.walk(folder, onerror=_raise_unless_missing)
+        paths = (Path(parent, name) for parent, _, names in found for name in names)
+        return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
+    return sorted(match.path.removeprefix(join(folder, "")) for match in matches(folder, "**"))
 
 
-def size(folder: str) -> int:
-    """Returns the bytes of all files below a local folder."""
-    return sum((Path(folder) / name).stat().st_size for name in walk(folder))
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def sizes(folder: str) -> dict[str, int]:
+    """Returns the bytes of each file below a folder, by its path from there; as `walk`."""
+    if is_remote(folder):
+        found = matches(folder, "**")
+        return {match.path.removeprefix(join(folder, "")): match.size_in_bytes for match in found}
+    return {name: (Path(folder) / name).stat().st_size for name in walk(folder)}
 
 
 def delete(path: str) -> None:
@@ -183,15 +205,65 @@ def delete(path: str) -> None:
         Path(path).unlink()
 
 
-def find(pattern: str) -> list[str]:
-    """Returns the files that match a glob pattern, sorted; none if there is no such folder."""
-    if not is_remote(pattern):
-        return sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern is absolute, which Path.glob does not take
-    return sorted(match.path for match in storages().match([pattern])[0].metadata_list)
+def escape(path: str) -> str:
+    """Returns a pattern that matches `path` alone, for Python, Beam and TensorFlow.
+
+    In brackets, since Beam knows no other way. A backslash is TensorFlow's own escape and stays as it is.
+    """
+    return _MAGIC.sub(lambda found: f"[{found[0]}]", path)
+
+
+def all_in(folder: str) -> str:
+    """Returns the pattern of all that lies in `folder`, for libraries that take no list of files."""
+    return join(escape(folder), "*")
+
+
+def find(folder: str, pattern: str) -> list[str]:
+    """Returns the paths below `folder` that match `pattern`, sorted; none if there is no such folder.
+
+    Args:
+        folder: taken as it is, local or remote.
+        pattern: with *, ? and [...].
+
+    Raises:
+        OSError: if the folder cannot be listed; that nothing is there would be another answer.
+    """
+    if is_remote(folder):
+        return sorted(match.path for match in matches(folder, pattern))
+    with contextlib.suppress(FileNotFoundError):
+        os.scandir(folder).close()  # Path.glob passes over what cannot be listed
+        return sorted(str(path) for path in Path(folder).glob(pattern))
+    return []
+
+
+def expand(patterns: Iterable[str]) -> list[str]:
+    """Returns the files that libraries' patterns such as `all_in`'s stand for; only their last parts are patterns.
+
+    Raises:
+        FileNotFoundError: if a pattern matches nothing.
+        OSError: if a folder cannot be listed.
+    """
+    found = []
+    for pattern in patterns:
+        folder, _, names = pattern.rpartition("/")
+        if not (matching := find(folder, names)):
+            raise FileNotFoundError(f"nothing matches {pattern}: the step that should have written there gave nothing")
+        found += matching
+    return found
+
+
+def matches(folder: str, pattern: str) -> "list[FileMetadata]":
+    """Returns what Beam knows of the files of a remote folder: path, size_in_bytes, last_updated_in_seconds.
+
+    Raises:
+        OSError: if it cannot be listed.
+    """
+    found: list[FileMetadata] = storages().match([join(escape(folder), pattern)])[0].metadata_list
+    return found
 
 
 def exists(path: str) -> bool:
     """Tells whether a file or a folder is there."""
     if not is_remote(path):
         return Path(path).exists()
-    return storages().exists(path)
+    return bool(storages().exists(path))

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 
 from components.common import files
 from components.common.errors import DataError
+from components.common.json_types import Parsed
 
 CLASSES_FILE = "classes.json"
 QUARANTINE_FILE = "quarantine.jsonl"
 SUMMARY_FILE = "summary.json"
-# The reason of hidden files and of what operating systems leave behind: named, but no fault of the data.
-IGNORED = "ignored"
+# The reasons of hidden files and of what operating systems leave behind, and of images that nobody has labelled: named,
+# but no fault of the data.
+IGNORED, UNLABELLED = NO_FAULT = ("ignored", "unlabelled")
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class IngestSummary:
 
     @property
     def faulty(self) -> int:
-        """How many files were quarantined for a fault; ignored ones have none."""
-        return sum(count for reason, count in self.quarantined.items() if reason != IGNORED)
+        """How many files were quarantined for a fault; ignored and unlabelled ones have none."""
+        return sum(count for reason, count in self.quarantined.items() if reason not in NO_FAULT)
 
 
 def write_report(uri: str, classes: list[str], quarantine: Iterable[dict[str, str]], summary: IngestSummary) -> None:
@@ -112,7 +114,7 @@ def read_quarantine(uri: str) -> list[dict[str, str]]:
         raise DataError(f"cannot read {path} ({error}): run the ingest again") from error
 
 
-def _read_json(path: str):
+def _read_json(path: str) -> Parsed:
     try:
         return json.loads(files.read_bytes(path))
     except (OSError, ValueError) as error:

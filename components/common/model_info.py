@@ -1,7 +1,8 @@
 """What the trainer notes with a model that it exports: classes in label order, variant, image size, rates, seed."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict
 
 from components.common import files
 
@@ -10,12 +11,22 @@ MODEL_INFO = "assets.extra/model.json"
 EXPECTED_ANSWERS = "assets.extra/expected_answers.json"  # the trainer's own, see serving_check
 
 
-def write_model_info(saved_model: str, info: dict[str, Any]) -> None:
+class ModelInfo(TypedDict, total=False):
+    """The parts of the note that are read by name; the others are for people."""
+
+    classes: list[str]  # in label order
+    variant: str
+    image_size: int  # pixels a side
+    seed: int
+
+
+def write_model_info(saved_model: str, info: Mapping[str, object]) -> None:
     """Adds `info` to a SavedModel in a local or remote folder."""
     files.write_text(files.join(saved_model, MODEL_INFO), json.dumps(info, indent=2, ensure_ascii=False))
 
 
-def read_model_info(saved_model: str) -> dict[str, Any]:
+def read_model_info(saved_model: str) -> ModelInfo:
     """Returns the note, `classes` in label order among it; an empty one if another program exported the model."""
     path = files.join(saved_model, MODEL_INFO)
-    return json.loads(files.read_bytes(path)) if files.exists(path) else {}
+    info: ModelInfo = json.loads(files.read_bytes(path)) if files.exists(path) else {}
+    return info

@@ -11,4 +11,4 @@ ORIGIN = "origin_uri"
 
 def lasting_uri(artifact: "Artifact") -> str:
     """The artifact's address, also where a step was given a copy of it."""
-    return artifact.get_string_custom_property(ORIGIN) or artifact.uri
+    return str(artifact.get_string_custom_property(ORIGIN) or artifact.uri)

@@ -6,22 +6,21 @@ from pathlib import Path
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
+from components.common.component_spec import TypedSpec
 from components.common.errors import DataError
-from components.common.source_hash import source_hash
 from components.curated_schema.executor import Executor
 from components.curated_schema.schema import parse_schema
 
 
-class CuratedSchemaSpec(ComponentSpec):
+class CuratedSchemaSpec(TypedSpec):
     """What goes in and out of CuratedSchema."""
 
     # The text and not its path: it is then in the cache key, and a container needs no copy of the file.
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "schema_text": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.IngestReport)}
     OUTPUTS: Mapping[str, ChannelParameter] = {"schema": ChannelParameter(type=standard_artifacts.Schema)}
@@ -37,7 +36,7 @@ class CuratedSchema(BaseComponent):
     SPEC_CLASS = CuratedSchemaSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, schema_path: str, report: BaseChannel):
+    def __init__(self, schema_path: str, report: BaseChannel[artifacts.IngestReport]):
         """Reads the curated schema, so that a mistake in it shows before a run.
 
         Args:
@@ -54,7 +53,6 @@ class CuratedSchema(BaseComponent):
         parse_schema(schema_text)
         spec = CuratedSchemaSpec(
             schema_text=schema_text,
-            source_hash=source_hash(Path(__file__).parent),
             report=report,
             schema=Channel(type=standard_artifacts.Schema),
         )

@@ -1,11 +1,10 @@
 """Writes the filled schema for TFX."""
 
-from typing import Any
-
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 
 from components.common import files
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import read_classes
 from components.curated_schema.schema import fill_classes
 
@@ -17,9 +16,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `report` and `schema_text`, writes `schema`.
 

@@ -25,7 +25,7 @@ def fill_classes(schema_text: str, classes: Sequence[str]) -> str:
     features["class_name"].string_domain.value[:] = list(classes)
     label = features["label"].int_domain
     label.min, label.max, label.is_categorical = 0, len(classes) - 1, True
-    return text_format.MessageToString(schema, as_utf8=True)
+    return str(text_format.MessageToString(schema, as_utf8=True))
 
 
 def parse_schema(schema_text: str) -> schema_pb2.Schema:

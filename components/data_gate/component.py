@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.common import artifacts, profile
-from components.common.source_hash import source_hash
+from components.common import artifacts
+from components.common.component_spec import TypedSpec
 from components.data_gate.driver import Driver
 from components.data_gate.executor import Executor
 
 
-class DataGateSpec(ComponentSpec):
+class DataGateSpec(TypedSpec):
     """What goes in and out of DataGate."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -24,7 +23,7 @@ class DataGateSpec(ComponentSpec):
         "max_class_imbalance": ExecutionParameter(type=float),
         "drift": ExecutionParameter(type=str),
         "push_path": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
+        "refuse_other_classes": ExecutionParameter(type=int),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
@@ -50,14 +49,15 @@ class DataGate(BaseComponent):
 
     def __init__(
         self,
-        anomalies: BaseChannel,
-        report: BaseChannel,
+        anomalies: BaseChannel[standard_artifacts.ExampleAnomalies],
+        report: BaseChannel[artifacts.IngestReport],
         max_bad_fraction: float,
         min_images_per_class: int,
-        statistics: BaseChannel | None = None,
+        statistics: BaseChannel[standard_artifacts.ExampleStatistics] | None = None,
         drift: Mapping[str, float] | None = None,
         push_path: str = "",
         max_class_imbalance: float = 100.0,
+        refuse_other_classes: bool = False,
     ):
         """Describes a gate.
 
@@ -72,6 +72,8 @@ class DataGate(BaseComponent):
                 0 to 1; None or empty compares nothing.
             push_path: folder of the pushed models; "" compares nothing.
             max_class_imbalance: how many times as many training images as the smallest class the largest may have.
+            refuse_other_classes: stops where the classes are not the served model's, which the gate behind training
+                would refuse; otherwise they are named.
         """
         spec = DataGateSpec(
             anomalies=anomalies,
@@ -81,8 +83,8 @@ class DataGate(BaseComponent):
             min_images_per_class=min_images_per_class,
             max_class_imbalance=float(max_class_imbalance),
             drift=json.dumps(drift or {}, sort_keys=True),
-            push_path=push_path if drift else "",
-            source_hash=source_hash(Path(__file__).parent, profile),
+            push_path=push_path,
+            refuse_other_classes=int(refuse_other_classes),
             verdict=Channel(type=artifacts.DataVerdict),
         )
         super().__init__(spec=spec)

@@ -1,9 +1,7 @@
 """Puts the served model into DataGate's cache key."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from components.common.cache_key_driver import Artifacts, CacheKeyDriver
+from components.common.cache_key_driver import CacheKeyDriver
+from components.common.executor_types import Artifacts, Parameters
 from components.served_model.versions import served_path
 
 SERVED = "served_path"
@@ -12,6 +10,6 @@ SERVED = "served_path"
 class Driver(CacheKeyDriver):
     """Judges again when another model is served."""
 
-    def parameters(self, inputs: Artifacts, exec_properties: Mapping[str, Any]) -> dict[str, str]:
+    def parameters(self, inputs: Artifacts, exec_properties: Parameters) -> dict[str, str]:
         """Returns where the served model lies."""
         return {SERVED: served_path(exec_properties["push_path"])}

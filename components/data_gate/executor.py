@@ -1,17 +1,20 @@
 """Asks for the verdict on the data for TFX."""
 
 import json
-from typing import Any
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 
 from components.common import files
+from components.common.events import report_warning
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import read_summary
+from components.common.model_info import read_model_info
 from components.common.profile import find_drift, read_profile
 from components.data_gate.driver import SERVED
 from components.data_gate.verdict import (
     check,
+    describe_other_classes,
     find_problems,
     find_statistics_problems,
     read_anomalies,
@@ -27,14 +30,15 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `anomalies`, `report` and, if they are given, `statistics`; writes `verdict`.
 
         Raises:
             DataError: if the data is not fit to train on, or nobody can tell.
+            GateError: if what is served cannot be read.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         summary = read_summary(artifact_utils.get_single_uri(input_dict["report"]))
@@ -48,8 +52,18 @@ class Executor(BaseExecutor):
             problems += find_statistics_problems(summary, statistics)
         # Where no driver ran, as on Vertex AI, the parameter is absent.
         served = exec_properties[SERVED] if SERVED in exec_properties else served_path(exec_properties["push_path"])
-        if served:
-            problems += find_drift(summary.profile, read_profile(served), json.loads(exec_properties["drift"]))
+        drift = json.loads(exec_properties["drift"])
+        if served and drift:
+            problems += find_drift(summary.profile, read_profile(served), drift)
+        others = (
+            describe_other_classes(list(summary.written["train"]), read_model_info(served).get("classes"))
+            if served
+            else ""
+        )
+        if others and int(exec_properties["refuse_other_classes"]):
+            problems.append(f"{others}: with evaluate.other_classes=floors such a model may be pushed")
+        elif others:
+            report_warning(f"{others}: its floors alone will decide")
         check(problems)
         verdict = {
             "passed": True,
@@ -57,6 +71,7 @@ class Executor(BaseExecutor):
             "faulty_files": summary.faulty,
             "limits": limits,
             "compared_with": served,
+            "other_classes": others,
         }
         path = files.join(artifact_utils.get_single_uri(output_dict["verdict"]), VERDICT_FILE)
         files.write_text(path, json.dumps(verdict, indent=2) + "\n")

@@ -7,7 +7,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from components.common import files
 from components.common.errors import DataError
-from components.common.ingest_report import IngestSummary
+from components.common.ingest_report import NO_FAULT, IngestSummary
 from components.image_example_gen.split import SPLITS
 
 ANOMALIES_FILE = "SchemaDiff.pb"
@@ -73,6 +73,16 @@ def find_anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[str
         if found.HasField("dataset_anomaly_info"):
             problems.append(f"{split}: {found.dataset_anomaly_info.description}")
     return problems
+
+
+def describe_other_classes(classes: list[str], served: list[str] | None) -> str:
+    """Says how the classes differ from the served model's; "" if they do not, or nobody knows that model's."""
+    if served is None or set(classes) == set(served):
+        return ""
+    new = [name for name in classes if name not in served]
+    gone = [name for name in served if name not in classes]
+    told = [f"does not know {', '.join(new)}"] * bool(new) + [f"knows also {', '.join(gone)}"] * bool(gone)
+    return f"the served model {' and '.join(told)}"
 
 
 def check(problems: list[str]) -> None:
@@ -149,7 +159,7 @@ def _faulty_files(summary: IngestSummary, max_bad_fraction: float) -> list[str]:
     if not candidates or summary.faulty <= max_bad_fraction * candidates:
         return []
     share = summary.faulty / candidates
-    reasons = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined.items() if reason != "ignored")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in summary.quarantined.items() if reason not in NO_FAULT)
     return [
         f"{summary.faulty} of {candidates} files ({share:.1%}) were quarantined ({reasons}), at most "
         f"{max_bad_fraction:.1%} may be: see quarantine.jsonl, or raise data.max_bad_fraction"

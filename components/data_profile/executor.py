@@ -1,10 +1,9 @@
 """Keeps the profile for TFX."""
 
-from typing import Any
-
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import read_summary
 from components.common.profile import write_profile
 
@@ -14,9 +13,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `report` and writes beside the model that `pushed_model` names; nothing if none was pushed."""
         self._log_startup(input_dict, output_dict, exec_properties)

@@ -5,13 +5,16 @@ from collections.abc import Iterable
 
 import apache_beam as beam
 import numpy as np
+from numpy.typing import NDArray
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
 NAME = "expected_calibration_error"
 BINS = 15  # as in Guo et al., arXiv 1706.04599
 
+Bins = NDArray[np.float64]
 
-def expected_calibration_error(bins: np.ndarray) -> float:
+
+def expected_calibration_error(bins: Bins) -> float:
     """Returns the mean gap between confidence and accuracy, 0 to 1; not a number without examples.
 
     Args:
@@ -46,10 +49,10 @@ class _Combine(beam.CombineFn):
     def __init__(self, key: metric_types.MetricKey):
         self._key = key
 
-    def create_accumulator(self) -> np.ndarray:
+    def create_accumulator(self) -> Bins:
         return np.zeros((BINS, 3))
 
-    def add_input(self, bins: np.ndarray, element: metric_types.StandardMetricInputs) -> np.ndarray:
+    def add_input(self, bins: Bins, element: metric_types.StandardMetricInputs) -> Bins:
         inputs = metric_util.to_label_prediction_example_weight(
             element, model_name=self._key.model_name, output_name=self._key.output_name, flatten=False
         )
@@ -59,8 +62,8 @@ class _Combine(beam.CombineFn):
             bins[min(int(confidence * BINS), BINS - 1)] += (1, confidence, right)
         return bins
 
-    def merge_accumulators(self, accumulators: Iterable[np.ndarray]) -> np.ndarray:
+    def merge_accumulators(self, accumulators: Iterable[Bins]) -> Bins:
         return functools.reduce(np.add, accumulators)
 
-    def extract_output(self, bins: np.ndarray) -> dict[metric_types.MetricKey, float]:
+    def extract_output(self, bins: Bins) -> dict[metric_types.MetricKey, float]:
         return {self._key: expected_calibration_error(bins)}

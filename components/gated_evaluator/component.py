@@ -3,14 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.components import Evaluator
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
-from tfx.types import BaseChannel, standard_component_specs
+from tfx.types import BaseChannel, standard_artifacts, standard_component_specs
 
-from components.common.source_hash import source_hash
 from components.gated_evaluator import extractors
 from components.gated_evaluator.executor import RULES, Executor
 from components.gated_evaluator.rules import Rules
@@ -31,12 +29,12 @@ class GatedEvaluator(Evaluator):
 
     def __init__(
         self,
-        examples: BaseChannel,
-        model: BaseChannel,
-        baseline_model: BaseChannel,
+        examples: BaseChannel[standard_artifacts.Examples],
+        model: BaseChannel[standard_artifacts.Model],
+        baseline_model: BaseChannel[standard_artifacts.Model],
         eval_config: config_pb2.EvalConfig,
         example_splits: Sequence[str] = ("eval",),
-        schema: BaseChannel | None = None,
+        schema: BaseChannel[standard_artifacts.Schema] | None = None,
         rules: Rules | None = None,
     ):
         """Describes an evaluation.
@@ -64,4 +62,3 @@ class GatedEvaluator(Evaluator):
         )
         require_absolute_threshold(self.exec_properties[standard_component_specs.EVAL_CONFIG_KEY])
         self.exec_properties[RULES] = json.dumps(asdict(rules or Rules()))
-        self.exec_properties["source_hash"] = source_hash(Path(__file__).parent)

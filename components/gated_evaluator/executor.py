@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from typing import Any
 
 from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as evaluator_executor
@@ -13,12 +12,12 @@ from tfx.utils import path_utils
 from components.common import files
 from components.common.errors import GateError
 from components.common.example_counts import noted_counts
+from components.common.executor_types import Artifacts, ExecProperties
+from components.common.metrics import ACCURACY, EXAMPLES
 from components.common.model_info import read_model_info
 from components.gated_evaluator.results import (
-    ACCURACY,
     BASELINE,
     CANDIDATE,
-    EXAMPLES,
     read_confusions,
     read_evaluation,
     read_failures,
@@ -46,9 +45,9 @@ class Executor(evaluator_executor.Executor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Evaluates the candidate; inputs, outputs and parameters are Evaluator's, and `rules`.
 
@@ -76,13 +75,13 @@ class Executor(evaluator_executor.Executor):
         if evaluated != expected:
             raise RuntimeError(f"examples were lost: {evaluated} of {expected} were evaluated")
         baseline = read_evaluation(uri, BASELINE) if served else None
-        by_class = judge_classes(measured.classes, rules)
+        names = read_classes(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY]))
+        by_class = judge_classes(measured.classes, rules, names or ())
         by_slice = judge_slices(measured.slices, rules)
         problems = [*read_failures(uri), *before.problems, *by_class.problems, *by_slice.problems]
         if baseline:
             problems += judge_change(measured.change, rules)
         confusions = read_confusions(uri, CANDIDATE)
-        names = read_classes(artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY]))
         verdict = GateVerdict(
             blessed=not problems,
             accuracy=measured.metrics[ACCURACY],
@@ -104,7 +103,7 @@ class Executor(evaluator_executor.Executor):
             withdraw(blessing)
 
 
-def find_baseline(input_dict: dict[str, list[Artifact]], rules: Rules) -> tuple[str, Judgement]:
+def find_baseline(input_dict: Artifacts, rules: Rules) -> tuple[str, Judgement]:
     """Returns the served version to compare with, "" for none, and what is to be said of it."""
     baseline = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY)
     uri = artifact_utils.get_single_uri(baseline) if baseline else ""

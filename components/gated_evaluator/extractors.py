@@ -1,7 +1,5 @@
 """Names the kinds of images that the evaluation is sliced by; TFX's Evaluator finds `custom_extractors` here."""
 
-from typing import Any
-
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
@@ -12,7 +10,9 @@ from components.gated_evaluator.slices import BRIGHTNESS_FEATURE, SIZE_FEATURE, 
 
 
 def custom_extractors(
-    eval_shared_model: Any, eval_config: config_pb2.EvalConfig, tensor_adapter_config: Any
+    eval_shared_model: object,
+    eval_config: config_pb2.EvalConfig,
+    tensor_adapter_config: object,
 ) -> list[tfma.extractors.Extractor]:
     """TFMA's own extractors, and before its slices are cut the features that it cannot cut by a range of."""
     extractors = tfma.default_extractors(

@@ -1,17 +1,35 @@
 """What TensorFlow Model Analysis measured and what it refused, as plain values."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto.validation_result_pb2 import ValidationFailure
 
-from components.common.metrics import ACCURACY, EXAMPLES, METRIC_NAMES
+from components.common.metrics import ACCURACY, AUC, EXAMPLES, metric_of
 from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, ClassResult
 from components.gated_evaluator.slices import Slice
 
 CANDIDATE, BASELINE = "candidate", "baseline"
-AUC = "auc"  # of each class against the others, the pairs of all classes pooled
 CLASS_FEATURE = "class_name"
+
+
+class BoundedValue(TypedDict):
+    """A value with its 95 % interval, as protobuf writes it in JSON."""
+
+    value: float
+    lowerBound: float
+    upperBound: float
+
+
+class MetricValue(TypedDict, total=False):
+    """A metric of TFMA: one of the two."""
+
+    doubleValue: float
+    boundedValue: BoundedValue
+
+
+MetricValues = dict[str, MetricValue]
 
 
 @dataclass(frozen=True)
@@ -92,18 +110,18 @@ def _load(uri: str, model_name: str) -> tfma.EvalResult:
     return tfma.load_eval_result(uri, model_name="") if alone and model_name == CANDIDATE else found
 
 
-def _plain_names(metrics: dict[str, Any]) -> dict[str, Any]:
+def _plain_names(metrics: MetricValues) -> MetricValues:
     """Drops the way of averaging that TFMA writes before a metric's name, as in "micro_average: true _auc"."""
     return {AUC if name.endswith(f"_{AUC}") else name: value for name, value in metrics.items()}
 
 
-def _value(metric: dict[str, Any]) -> float:
+def _value(metric: MetricValue) -> float:
     return float(metric["boundedValue"]["value"] if "boundedValue" in metric else metric["doubleValue"])
 
 
-def _explain(failure: Any) -> str:
+def _explain(failure: ValidationFailure) -> str:
     threshold, value = failure.metric_threshold, failure.metric_value.double_value.value
-    name = METRIC_NAMES.get(failure.metric_key.name, failure.metric_key.name)
+    name = metric_of(failure.metric_key.name).label
     if failure.message.strip():
         return f"{name}: {' '.join(failure.message.split())}"
     if threshold.HasField("change_threshold"):

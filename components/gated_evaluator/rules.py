@@ -1,6 +1,6 @@
 """What a candidate must fulfil beyond TFMA's thresholds, and whether it does."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from components.gated_evaluator.slices import Slice
@@ -48,14 +48,28 @@ class Judgement:
     notes: list[str]
 
 
-def judge_classes(classes: dict[str, ClassResult], rules: Rules) -> Judgement:
+def judge_classes(classes: dict[str, ClassResult], rules: Rules, known: Collection[str] = ()) -> Judgement:
     """Holds each class's recall against its floor.
 
-    A class with a floor of its own that has too few images is a problem: its floor could not say no.
+    A class with a floor that has no images, or one of its own and too few, is a problem: its floor could not say no.
+
+    Args:
+        classes: by name, those with eval images.
+        rules: the floors.
+        known: all classes of the candidate, as far as they are known.
     """
     problems, notes = [], []
     for name in sorted(rules.class_recall.keys() - classes.keys()):
         problems.append(f"class {name} has a floor, but no eval images; the classes are {', '.join(sorted(classes))}")
+    without = [name for name in known if name not in classes]
+    if without:
+        notes.append(f"no eval images, so that nothing judges them: {', '.join(without)}")
+    if rules.min_recall is not None:
+        problems += [
+            f"class {name} has no eval images, so that it cannot meet the floor of {rules.min_recall:g} for its recall"
+            for name in without
+            if name not in rules.class_recall
+        ]
     unjudged = []
     for name, result in sorted(classes.items()):
         floor = rules.class_recall.get(name, rules.min_recall)

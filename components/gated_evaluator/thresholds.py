@@ -1,9 +1,9 @@
 """Whether an evaluation can say no."""
 
 import json
-from typing import Any
 
 from components.common.errors import GateError
+from components.common.json_types import Json
 
 _VALUE_THRESHOLD = frozenset({"value_threshold", "valueThreshold"})  # as protobuf writes it, and its JSON
 _BOUNDS = frozenset({"lower_bound", "upper_bound", "lowerBound", "upperBound"})
@@ -28,11 +28,12 @@ def require_absolute_threshold(eval_config_json: str) -> None:
         )
 
 
-def _has_bound(node: Any) -> bool:
+def _has_bound(node: Json) -> bool:
     if isinstance(node, list):
         return any(map(_has_bound, node))
     if not isinstance(node, dict):
         return False
     return any(
-        (key in _VALUE_THRESHOLD and not _BOUNDS.isdisjoint(value)) or _has_bound(value) for key, value in node.items()
+        (key in _VALUE_THRESHOLD and isinstance(value, dict) and not _BOUNDS.isdisjoint(value)) or _has_bound(value)
+        for key, value in node.items()
     )

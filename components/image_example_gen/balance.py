@@ -2,12 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from components.common.errors import DataError
 from components.common.ingest_report import IngestSummary
 from components.common.profile import FEATURES
-from components.image_example_gen.sources.folders import IngestPlan
+from components.image_example_gen.class_notes import note_similar_names, note_without_eval
+from components.image_example_gen.sources.plan import IngestPlan
 from components.image_example_gen.split import SPLITS
 
 SHOWN = 5  # names in a warning; the quarantine file has all
@@ -62,7 +63,12 @@ def summarise(root: str, fingerprint: str, plan: IngestPlan, counts: Counts) -> 
         identical_files=counts.get((IDENTICAL,), 0),
         near_duplicates=counts.get((NEAR,), 0),
         profile={feature: _counted(counts, feature) for feature in FEATURES},
-        warnings=[*_warnings(plan, quarantined), *_uneven(written, plan.given_splits)],
+        warnings=[
+            *_warnings(plan, quarantined),
+            *note_similar_names(plan.classes),
+            *note_without_eval(written["eval"]),
+            *_uneven(written, plan.given_splits),
+        ],
     )
     _check_nothing_lost(plan, summary, counts)
     _check_readable(plan, summary)
@@ -111,6 +117,8 @@ def _warnings(plan: IngestPlan, quarantined: Counter[str]) -> list[str]:
     warnings = []
     if plan.empty_classes:
         warnings.append(f"class folders without a file, left out: {_some(plan.empty_classes)}")
+    if several := quarantined["multi_label"]:
+        warnings.append(f"{several} images with several labels (multi_label), left out: one for each is expected")
     if between := quarantined["two_classes"]:
         warnings.append(f"{between} files hold images that lie in more than one class, left out")
     if between := quarantined["in_two_splits"]:
@@ -138,7 +146,7 @@ def _uneven(written: Mapping[str, Mapping[str, int]], given_splits: Collection[s
     return [f"uneven splits (near copies and groups stay together; another `seed` cuts anew): {_some(found)}"]
 
 
-def _some(names) -> str:
+def _some(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     return ", ".join(listed[:SHOWN]) + more

@@ -13,20 +13,22 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 import tensorflow as tf
 from apache_beam.io.filesystem import BeamIOError
 
 from components.common import files
+from components.common.beam_types import Emitted
 from components.common.example_counts import SplitsOfStored
 from components.common.profile import kinds
 from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
-from components.image_example_gen.first_pass import Survey, Surveyed, count, read_image, reject
+from components.image_example_gen.first_pass import Survey, Surveyed, count, reject
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
-from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.plan import ImageFile
 from components.image_example_gen.split import SPLITS
 
 
@@ -41,7 +43,7 @@ class WriteExample(beam.DoFn):
         self._classes = classes
         self._max_pixels = max_pixels
 
-    def process(self, assigned: tuple[str, Surveyed]) -> Iterator[Any]:
+    def process(self, assigned: tuple[str, Surveyed]) -> Iterator[Emitted]:
         """Yields the outputs for one image."""
         split, surveyed = assigned
         file, image = surveyed.file, surveyed.image
@@ -80,7 +82,9 @@ def encode_example(file: ImageFile, class_name: str, sha256: str, image: Normali
         "brightness": tf.train.Feature(float_list=tf.train.FloatList(value=[image.brightness])),
     }
     # Deterministic: the same images give the same shard, byte by byte.
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    serialized: bytes = example.SerializeToString(deterministic=True)
+    return serialized
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -2,22 +2,23 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import asdict
 
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
-from components.common.source_hash import source_hash
+from components.common.component_spec import TypedSpec
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
+from components.image_example_gen.sources.settings import ReadingSettings
 from components.image_example_gen.sources.spans import SpanRule
 from components.image_example_gen.split import SplitRule
 
 
-class ImageExampleGenSpec(ComponentSpec):
+class ImageExampleGenSpec(TypedSpec):
     """What goes in and out of ImageExampleGen."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -29,10 +30,10 @@ class ImageExampleGenSpec(ComponentSpec):
         "max_pixels": ExecutionParameter(type=int),
         "near_duplicates": ExecutionParameter(type=int),
         "features": ExecutionParameter(type=str),
+        "reading": ExecutionParameter(type=str),
         "span_last": ExecutionParameter(type=str),
         "span_window": ExecutionParameter(type=int),
         "span_allow_missing": ExecutionParameter(type=int),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {}
     OUTPUTS: Mapping[str, ChannelParameter] = {
@@ -65,13 +66,14 @@ class ImageExampleGen(BaseBeamComponent):
         near_duplicates: bool = True,
         features: Mapping[str, str | None] | None = None,
         spans: SpanRule | None = None,
+        reading: ReadingSettings | None = None,
     ):
         """Describes an ingest.
 
         Args:
-            path: folder of `<class>/**/*`, of `{train,val,eval}/<class>/**/*` or of shards (TFRecords of tf.Example,
-                webdataset's tar files), or a manifest (.csv, .jsonl); local or on a storage of Beam's. {SPAN} in it
-                stands for a number or a date.
+            path: folder of `<class>/**/*`, of `<split>/<class>/**/*`, of images with label files, or of shards
+                (TFRecords of tf.Example, webdataset's tar files, Parquet); a label file, a zip archive or a shard;
+                local or on a storage of Beam's. {SPAN} in it stands for a number or a date.
             classes: class names in the order of their labels; empty takes what is found, sorted by name.
             val_fraction: share of the images for validation, 0 to 1, if there is no val folder.
             eval_fraction: share of the images for evaluation, 0 to 1, if there is no eval folder.
@@ -82,6 +84,7 @@ class ImageExampleGen(BaseBeamComponent):
             features: "image", "label", "split", "group" -> name of the feature of tf.Examples that holds it, where it
                 is none of the usual ones in `shards.FEATURES`.
             spans: which folders stand for {SPAN} in `path`; None takes the latest.
+            reading: how the folder is to be understood; None leaves it to what is there.
 
         Raises:
             ValueError: if the fractions leave nothing to train on.
@@ -97,10 +100,10 @@ class ImageExampleGen(BaseBeamComponent):
             max_pixels=max_pixels,
             near_duplicates=int(near_duplicates),
             features=json.dumps({part: name for part, name in (features or {}).items() if name}, sort_keys=True),
+            reading=json.dumps(asdict(reading or ReadingSettings()), ensure_ascii=False, sort_keys=True),
             span_last=spans.last,
             span_window=spans.window,
             span_allow_missing=int(spans.allow_missing),
-            source_hash=source_hash(Path(__file__).parent),
             examples=Channel(type=standard_artifacts.Examples),
             report=Channel(type=artifacts.IngestReport),
         )

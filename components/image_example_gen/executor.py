@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import logging
 import time
 from dataclasses import astuple
-from typing import Any
 
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -13,20 +11,21 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 
 from components.common import files
+from components.common.events import report_warning
 from components.common.example_counts import note_counts
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import write_report
+from components.common.json_types import Parsed
 from components.image_example_gen.balance import Counts, summarise
 from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
-from components.image_example_gen.first_pass import Survey
+from components.image_example_gen.first_pass import Survey, report_ingest
 from components.image_example_gen.grouping import AssignSplits
-from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 from components.image_example_gen.sources.shard_index import IndexShard, build_index, read_index
 from components.image_example_gen.sources.shards import Found
 from components.image_example_gen.sources.source import Source, source_of
 from components.image_example_gen.split import SPLITS, SplitRule
-
-_progress = logging.getLogger("effnet.progress")
 
 
 class Executor(BaseBeamExecutor):
@@ -34,9 +33,9 @@ class Executor(BaseBeamExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `path` and fills the artifacts `examples` and `report`; the parameters are ImageExampleGen's.
 
@@ -55,7 +54,8 @@ class Executor(BaseBeamExecutor):
         started = time.monotonic()
         source = source_of(exec_properties)
         root, input_fingerprint = source.root, source.fingerprint()
-        found = self._index(source, json.loads(exec_properties["features"])) if source.shards else []
+        features = json.loads(exec_properties["features"]) | source.settings.columns
+        found = self._index(source, features) if source.shards else []
         plan = source.plan(json.loads(exec_properties["classes"]), found)
         rule = SplitRule(exec_properties["val_fraction"], exec_properties["eval_fraction"], seed)
         max_pixels = int(exec_properties["max_pixels"])
@@ -75,9 +75,9 @@ class Executor(BaseBeamExecutor):
             artifact.set_string_custom_property("input_fingerprint", input_fingerprint)
 
         rate = len(plan.images) / (time.monotonic() - started)
-        _progress.info("ingest: %d/%d images, %s images/s", len(plan.images), len(plan.images), f"{rate:,.0f}")
+        report_ingest(len(plan.images), len(plan.images), rate)
         for warning in summary.warnings:
-            logging.getLogger(__name__).warning("%s: %s", root, warning)
+            report_warning(warning)
 
     def _index(self, source: Source, features: dict[str, str]) -> list[Found | Rejected]:
         """Returns what lies in the shards."""
@@ -86,14 +86,16 @@ class Executor(BaseBeamExecutor):
             build_index(pipeline, source.shards, IndexShard(source.root, features, unpacked), index_path)
         return read_index(index_path, source.shards)
 
-    def _read_images(self, plan: IngestPlan, steps: Steps, seed: int, examples: Artifact) -> tuple[Counts, list[dict]]:
+    def _read_images(
+        self, plan: IngestPlan, steps: Steps, seed: int, examples: Artifact
+    ) -> tuple[Counts, list[dict[str, str]]]:
         """Returns the counters and the quarantined files."""
         images_path, outcome_path = (files.join(self._get_tmp_dir(), f"{name}.jsonl") for name in ("images", "outcome"))
         files.write_text(images_path, "".join(f"{json.dumps(astuple(image))}\n" for image in mixed(plan.images, seed)))
         split_uris = {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
         with self._make_beam_pipeline() as pipeline:
             build_ingest(pipeline, images_path, steps, split_uris, outcome_path)
-        outcomes: dict[str, list] = {"count": [], "quarantine": []}
+        outcomes: dict[str, list[Parsed]] = {"count": [], "quarantine": []}
         for line in files.read_bytes(outcome_path).splitlines():
             kind, value = json.loads(line)
             outcomes[kind].append(value)

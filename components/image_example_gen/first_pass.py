@@ -1,28 +1,26 @@
 """The first pass of the ingest: reads and checks every file and notes what is known of it, but keeps no pixels."""
 
 import hashlib
-import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
-from components.common import files
+from components.common.beam_types import Emitted, Tagged
+from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
 from components.image_example_gen.images.integrity import ImageError
-from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.plan import ImageFile
 
 PROGRESS_SECONDS = 2.0
 # A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
 BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
 BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
-
-_progress = logging.getLogger("effnet.progress")
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,9 @@ class Surveyed:
     image: NormalisedImage
 
 
-def read_image(root: str, file: ImageFile) -> bytes:
-    """Returns the bytes of an image, a file of its own below `root` or a piece of a shard.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    if file.shard:
-        return files.read_range(file.shard, file.offset, file.size)
-    return files.read_bytes(files.join(root, file.path))
+def report_ingest(done: int, total: int, rate: float) -> None:
+    """Reports how many images were read, and how many a second."""
+    report_progress(f"ingest: {done}/{total} images, {rate:,.0f} images/s", done, total)
 
 
 class FirstPassProgress:
@@ -66,7 +58,7 @@ class FirstPassProgress:
         if now - self._last >= PROGRESS_SECONDS:
             self._last = now
             rate = self._done / (now - self._started)
-            _progress.info("ingest: %d/%d images, %s images/s", self._done, self._total, f"{rate:,.0f}")
+            report_ingest(self._done, self._total, rate)
 
 
 class Survey(beam.DoFn):
@@ -85,13 +77,13 @@ class Survey(beam.DoFn):
         """Starts this worker's clock."""
         self._progress = FirstPassProgress(self._total)
 
-    def process(self, file: ImageFile) -> Iterator[Any]:
+    def process(self, file: ImageFile) -> Iterator[Emitted]:
         """Yields the outputs for one file."""
         self._progress.step()
         yield count(IN, SURVEY)
         try:
-            if file.size > self._max_bytes:
-                raise ImageError("too_many_bytes", f"{file.size:,} bytes are too many for an image")
+            if bytes_of(file) > self._max_bytes:
+                raise ImageError("too_many_bytes", f"{bytes_of(file):,} bytes are too many for an image")
             data = read_image(self._root, file)
             image = normalise_image(data, self._max_pixels)
         except ImageError as error:
@@ -103,12 +95,12 @@ class Survey(beam.DoFn):
             yield Surveyed(file, hashlib.sha256(data).hexdigest(), replace(image, data=b""))
 
 
-def count(*names: str) -> beam.pvalue.TaggedOutput:
+def count(*names: str) -> Tagged:
     """Returns an element of "counts"."""
     return beam.pvalue.TaggedOutput("counts", names)
 
 
-def reject(step: str, file: ImageFile, reason: str, message: str) -> Iterator[beam.pvalue.TaggedOutput]:
+def reject(step: str, file: ImageFile, reason: str, message: str) -> Iterator[Tagged]:
     """Yields a file's line of the quarantine and its counter."""
     yield beam.pvalue.TaggedOutput("quarantine", Rejected(file.path, reason, message))
     yield count(REJECTED, step, reason)

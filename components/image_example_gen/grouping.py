@@ -10,10 +10,10 @@ worker joins them to units, and it alone holds all links (a quarter of a kilobyt
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import apache_beam as beam
 
+from components.common.beam_types import Elements, Emitted, NamedElements, Transform
 from components.image_example_gen.balance import IDENTICAL, IN, LABELS, LEAKS, NEAR, OUT
 from components.image_example_gen.first_pass import Surveyed, count, reject
 from components.image_example_gen.images.perceptual_hash import bands, near_pairs
@@ -29,7 +29,7 @@ def node_of(surveyed: Surveyed) -> str:
     return f"group {surveyed.file.group}" if surveyed.file.group else surveyed.sha256
 
 
-class AssignSplits(beam.PTransform):
+class AssignSplits(Transform):
     """Turns `Surveyed` images into (split, `Surveyed`) in "assigned", "quarantine" and "counts".
 
     No content, group or (if asked for) near copy has members in two splits afterwards.
@@ -41,7 +41,7 @@ class AssignSplits(beam.PTransform):
         self._rule = rule
         self._near_duplicates = near_duplicates
 
-    def expand(self, surveyed):
+    def expand(self, surveyed: Elements) -> NamedElements:
         """Wires the steps."""
         sound = (
             surveyed
@@ -75,7 +75,7 @@ class AssignSplits(beam.PTransform):
             "counts": (sound.counts, settled.counts) | "Counts" >> beam.Flatten(),
         }
 
-    def _first(self, settled: tuple[str, str, Surveyed]) -> tuple[int, dict]:
+    def _first(self, settled: tuple[str, str, Surveyed]) -> tuple[int, dict[str, list[tuple[float, str]]]]:
         split, unit, image = settled
         return image.file.label, {split: [(self._rule.position(unit), unit)]}
 
@@ -86,7 +86,7 @@ class CheckLabels(beam.DoFn):
     def __init__(self, classes: list[str]):
         self._classes = classes
 
-    def process(self, content: tuple[str, Iterable[Surveyed]]) -> Iterator[Any]:
+    def process(self, content: tuple[str, Iterable[Surveyed]]) -> Iterator[Emitted]:
         """Yields the images of one content."""
         _, images = content
         shown: dict[int, str] = {}
@@ -106,18 +106,21 @@ class CheckLabels(beam.DoFn):
             yield count(IDENTICAL)
 
 
-class LinkEqual(beam.PTransform):
+class LinkEqual(Transform):
     """Links the nodes that have a key in common: (key, node) to `Link`s, as few as join them."""
 
-    def expand(self, keyed):
+    def expand(self, keyed: Elements) -> Elements:
         """Wires the steps."""
-        return keyed | beam.Distinct() | beam.GroupByKey() | beam.FlatMap(lambda group: link_to_first(group[1]))
+        links: Elements = (
+            keyed | beam.Distinct() | beam.GroupByKey() | beam.FlatMap(lambda group: link_to_first(group[1]))
+        )
+        return links
 
 
-class LinkNear(beam.PTransform):
+class LinkNear(Transform):
     """Links the nodes with near perceptual hashes."""
 
-    def expand(self, images):
+    def expand(self, images: Elements) -> Elements:
         """Wires the steps."""
         by_hash = (
             images
@@ -134,7 +137,8 @@ class LinkNear(beam.PTransform):
             | "ByBand" >> beam.GroupByKey()
             | "LinkNear" >> beam.FlatMap(lambda group: link_near(group[1]))
         )
-        return (equal, near) | beam.Flatten()
+        links: Elements = (equal, near) | beam.Flatten()
+        return links
 
 
 def link_to_first(nodes: Iterable[str]) -> list[Link]:
@@ -184,7 +188,7 @@ class Settle(beam.DoFn):
     def __init__(self, rule: SplitRule):
         self._rule = rule
 
-    def process(self, members: tuple[str, Iterable[Surveyed]]) -> Iterator[Any]:
+    def process(self, members: tuple[str, Iterable[Surveyed]]) -> Iterator[Emitted]:
         """Yields the images of one unit."""
         unit, images = members
         held_out: dict[str, str] = {}

@@ -1,13 +1,24 @@
 """ImageTransform as a TFX component."""
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import Required, TypedDict, Unpack
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+from tfx.types import BaseChannel, standard_artifacts
 
-from components.common.source_hash import source_hash
 from components.image_transform.executor import Executor
+
+
+class TransformArguments(TypedDict, total=False):
+    """The arguments of TFX's Transform that this project gives."""
+
+    examples: Required[BaseChannel[standard_artifacts.Examples]]
+    schema: Required[BaseChannel[standard_artifacts.Schema]]
+    preprocessing_fn: str
+    splits_config: tfx.proto.SplitsConfig
+    materialize: bool
+    disable_statistics: bool
 
 
 class ImageTransform(tfx.components.Transform):
@@ -18,12 +29,11 @@ class ImageTransform(tfx.components.Transform):
 
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
 
-    def __init__(self, custom_config: dict[str, Any], **arguments: Any):
+    def __init__(self, custom_config: Mapping[str, object], **arguments: Unpack[TransformArguments]):
         """Describes the step.
 
         Args:
             custom_config: what `preprocessing_fn` is given.
             **arguments: as TFX's Transform takes them, with `preprocessing_fn` as a dotted name.
         """
-        checks = source_hash(Path(__file__).parent)
-        super().__init__(custom_config={**custom_config, "checks_source": checks}, **arguments)
+        super().__init__(custom_config=dict(custom_config), **arguments)

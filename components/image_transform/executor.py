@@ -3,9 +3,6 @@
 import functools
 import importlib
 import json
-import logging
-from collections.abc import Callable
-from typing import Any
 
 from google.protobuf import json_format
 from tfx.components.transform import executor as tfx_transform
@@ -13,10 +10,10 @@ from tfx.proto import transform_pb2
 from tfx.types import Artifact, artifact_utils
 
 from components.common import files
+from components.common.events import report_progress
 from components.common.example_counts import count_stored, note_counts, noted_counts, read_counts
-from components.image_transform.forecast import check_room, forecast
-
-_progress = logging.getLogger("effnet.progress")
+from components.common.executor_types import Artifacts, ExecProperties
+from components.image_transform.forecast import Preprocessing, check_room, forecast
 
 
 class Executor(tfx_transform.Executor):
@@ -24,9 +21,9 @@ class Executor(tfx_transform.Executor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """As TFX's Transform, whose parameters these are.
 
@@ -42,7 +39,7 @@ class Executor(tfx_transform.Executor):
         counts = noted_counts(examples, splits)
         folders = {split: artifact_utils.get_split_uri([examples], split) for split in counts}
         expected = forecast(folders, counts, _preprocessing(exec_properties))
-        _progress.info("transform: %s", expected)
+        report_progress(f"transform: {expected}")
         check_room(expected, transformed.uri)
         super().Do(input_dict, output_dict, exec_properties)
         self._check_nothing_lost(counts, transformed)
@@ -63,7 +60,7 @@ class Executor(tfx_transform.Executor):
             raise RuntimeError(f"examples were lost: Transform stored {', '.join(lost)}")
 
 
-def _preprocessing(exec_properties: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _preprocessing(exec_properties: ExecProperties) -> Preprocessing:
     module, _, name = exec_properties["preprocessing_fn"].rpartition(".")
     function = getattr(importlib.import_module(module), name)
     return functools.partial(function, custom_config=json.loads(exec_properties["custom_config"]))

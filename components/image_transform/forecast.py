@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
@@ -15,6 +14,9 @@ SAMPLE = 32  # images; those of a split lie mixed, so that the first ones are as
 RECORD_BYTES = 40  # of what TFRecord and tf.Example add to an image, compressed
 ROOM = 1.1  # what is asked of the disk, as a multiple of the forecast
 _INPUTS = {"image": tf.io.FixedLenFeature([1], tf.string), "label": tf.io.FixedLenFeature([1], tf.int64)}
+
+Preprocessing = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
+"""TFX's `preprocessing_fn` with its configuration: features of a batch to others."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Forecast:
 def forecast(
     folders: Mapping[str, str],
     counts: Mapping[str, int],
-    preprocessing: Callable[[dict[str, Any]], dict[str, Any]],
+    preprocessing: Preprocessing,
 ) -> Forecast:
     """Transforms the first images of the first split and reckons from them.
 
@@ -51,8 +53,8 @@ def forecast(
         counts: split -> examples.
         preprocessing: TFX's `preprocessing_fn` with its configuration.
     """
-    shards = next(tf.io.gfile.glob(files.join(folder, "*")) for folder in folders.values())
-    records = list(tf.data.TFRecordDataset(sorted(shards), compression_type="GZIP").take(SAMPLE))
+    shards = files.find(next(iter(folders.values())), "*")
+    records = list(tf.data.TFRecordDataset(shards, compression_type="GZIP").take(SAMPLE))
     stored = preprocessing(tf.io.parse_example(records, _INPUTS))["image"].numpy()
     each = len(zlib.compress(b"".join(stored))) / len(stored) + RECORD_BYTES
     return Forecast(sum(counts.values()), each)

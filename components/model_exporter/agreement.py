@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Agreement:
         """Of the model itself, 0 to 1."""
         return self.model_right / self.images
 
-    def add(self, converted: np.ndarray, model: np.ndarray, labels: np.ndarray) -> "Agreement":
+    def add(self, converted: NDArray[np.float32], model: NDArray[np.float32], labels: NDArray[np.int64]) -> "Agreement":
         """Returns the agreement on these images too.
 
         Args:

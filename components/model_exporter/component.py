@@ -2,19 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
-from components.common.source_hash import source_hash
+from components.common.component_spec import TypedSpec
 from components.model_exporter.executor import Executor
 
 
-class ModelExporterSpec(ComponentSpec):
+class ModelExporterSpec(TypedSpec):
     """What goes in and out of ModelExporter."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -22,7 +21,6 @@ class ModelExporterSpec(ComponentSpec):
         "representative_images": ExecutionParameter(type=int),
         "max_accuracy_drop": ExecutionParameter(type=float),
         "split": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel),
@@ -43,8 +41,8 @@ class ModelExporter(BaseComponent):
 
     def __init__(
         self,
-        pushed_model: BaseChannel,
-        examples: BaseChannel,
+        pushed_model: BaseChannel[standard_artifacts.PushedModel],
+        examples: BaseChannel[standard_artifacts.Examples],
         formats: Sequence[str],
         representative_images: int,
         max_accuracy_drop: float,
@@ -67,7 +65,6 @@ class ModelExporter(BaseComponent):
             representative_images=representative_images,
             max_accuracy_drop=max_accuracy_drop,
             split=split,
-            source_hash=source_hash(Path(__file__).parent),
             exports=Channel(type=artifacts.Exports),
         )
         super().__init__(spec=spec)

@@ -1,20 +1,19 @@
 """Converts the pushed model for TFX."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
-from tfx.utils import io_utils
+from tfx.types import artifact_utils
 
 from components.common import files
+from components.common.executor_types import Artifacts, ExecProperties
 from components.model_exporter.agreement import Agreement
-from components.model_exporter.formats import FILES, convert, load
+from components.model_exporter.formats import FILES, ExportedModel, Pixels, convert, load
 from components.model_exporter.report import Export, write_report
 
 BATCH = 32
@@ -25,9 +24,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `pushed_model` and `examples`, writes `exports`; nothing but an empty report if none was pushed."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -78,20 +77,20 @@ def export(
         for pixels, _ in islice(read_batches(model, train_uri), -(-representative_images // BATCH))
         for image in pixels
     ][:representative_images]
-    size = sum(tf.io.gfile.stat(files.join(saved_model, name)).length for name in files.walk(saved_model))
+    size = sum(files.sizes(saved_model).values())
     converted = {name: convert(model, name, representative) for name in formats}
     agreements = compare(model, converted, eval_uri)
     exports = []
     for name, content in converted.items():
         problem = agreements[name].find_problem(max_accuracy_drop)
         if not problem:
-            write_bytes(files.join(destination, FILES[name]), content)
+            files.write_bytes(files.join(destination, FILES[name]), content)
         ratio = len(content) / size
         exports.append(Export(name, FILES[name], len(content) / 1e6, ratio, agreements[name], problem))
     return exports
 
 
-def compare(model: Any, converted: dict[str, bytes], eval_uri: str) -> dict[str, Agreement]:
+def compare(model: ExportedModel, converted: dict[str, bytes], eval_uri: str) -> dict[str, Agreement]:
     """Asks the model and all its conversions about the same images, those of one split."""
     answers = {name: load(name, content) for name, content in converted.items()}
     agreements = dict.fromkeys(converted, Agreement())
@@ -102,18 +101,10 @@ def compare(model: Any, converted: dict[str, bytes], eval_uri: str) -> dict[str,
     return agreements
 
 
-def read_batches(model: Any, split_uri: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def read_batches(model: ExportedModel, split_uri: str) -> Iterator[tuple[Pixels, NDArray[np.int64]]]:
     """Yields what the network sees of a split that ImageExampleGen wrote: pixels and labels, (batch,) each."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
-    names = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(split_uri)))
+    names = files.find(split_uri, "*")
     for records in tf.data.TFRecordDataset(names, compression_type="GZIP").batch(BATCH):
         features = tf.io.parse_example(records, spec)
         yield model.pixels(features["image"]).numpy(), features["label"].numpy()
-
-
-def write_bytes(path: str, content: bytes) -> None:
-    """Writes a file to any storage."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        files.copy(file.name, path)

@@ -5,19 +5,31 @@ A converted model takes pixels, uint8 (batch, size, size, 3) as the SavedModel's
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-Answer = Callable[[np.ndarray], np.ndarray]
+Pixels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+Answer = Callable[[Pixels], Probabilities]
 """From pixels, uint8 (batch, size, size, 3), to probabilities (batch, classes)."""
 
 FILES = {"litert_float16": "model_float16.tflite", "litert_int8": "model_int8.tflite", "onnx": "model.onnx"}
 ONNX_OPSET = 17  # read by ONNX Runtime 1.12 (2022) and later
 
 
-def convert(model: Any, name: str, representative: Iterable[np.ndarray]) -> bytes:
+class ExportedModel(Protocol):
+    """What `tf.saved_model.load` gives of a model of this project, as far as it is asked; see `trainer.export`."""
+
+    def pixels(self, image: tf.Tensor) -> tf.Tensor:
+        """Encoded bytes (batch,) to what the network sees, uint8 (batch, size, size, 3)."""
+
+    classify_pixels: tf.types.experimental.GenericFunction  # from those to probabilities (batch, classes)
+
+
+def convert(model: ExportedModel, name: str, representative: Iterable[Pixels]) -> bytes:
     """Returns a loaded SavedModel in the format `name`.
 
     Args:
@@ -40,7 +52,7 @@ def load(name: str, content: bytes) -> Answer:
     return _load_onnx(content) if name == "onnx" else _load_litert(content)
 
 
-def _to_litert(model: Any, representative: Iterable[np.ndarray] | None) -> bytes:
+def _to_litert(model: ExportedModel, representative: Iterable[Pixels] | None) -> bytes:
     (pixels,) = model.classify_pixels.get_concrete_function().structured_input_signature[0]
     one = tf.TensorSpec([1, *pixels.shape[1:]], pixels.dtype, name="pixels")
     classify = tf.function(lambda pixels: {"probabilities": model.classify_pixels(pixels)}, input_signature=[one])
@@ -52,7 +64,8 @@ def _to_litert(model: Any, representative: Iterable[np.ndarray] | None) -> bytes
         converter.representative_dataset = lambda: ([image[np.newaxis]] for image in representative)
         # Without floating-point kernels to fall back on, the conversion fails where it would stay at four bytes.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    return converter.convert()
+    converted: bytes = converter.convert()
+    return converted
 
 
 def _load_litert(content: bytes) -> Answer:
@@ -61,7 +74,7 @@ def _load_litert(content: bytes) -> Answer:
     interpreter.allocate_tensors()
     (pixels,), (probabilities,) = interpreter.get_input_details(), interpreter.get_output_details()
 
-    def answer(batch: np.ndarray) -> np.ndarray:
+    def answer(batch: Pixels) -> Probabilities:
         answers = []
         for image in batch:
             interpreter.set_tensor(pixels["index"], image[np.newaxis])
@@ -72,14 +85,15 @@ def _load_litert(content: bytes) -> Answer:
     return answer
 
 
-def _to_onnx(model: Any) -> bytes:
+def _to_onnx(model: ExportedModel) -> bytes:
     import tf2onnx
 
     (pixels,) = model.classify_pixels.get_concrete_function().structured_input_signature[0]
     signature = [tf.TensorSpec(pixels.shape, pixels.dtype, name="pixels")]
     classify = tf.function(lambda pixels: {"probabilities": model.classify_pixels(pixels)}, input_signature=signature)
     converted, _ = tf2onnx.convert.from_function(classify, input_signature=signature, opset=ONNX_OPSET)
-    return converted.SerializeToString()
+    serialized: bytes = converted.SerializeToString()
+    return serialized
 
 
 def _load_onnx(content: bytes) -> Answer:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.gated_evaluator.slices import wilson_interval
 
@@ -20,24 +21,27 @@ class Answers:
         paths: of the files.
     """
 
-    labels: np.ndarray
-    probabilities: np.ndarray
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
     paths: list[str]
 
     @property
-    def predicted(self) -> np.ndarray:
+    def predicted(self) -> NDArray[np.int64]:
         """The most probable class, int (images,)."""
-        return self.probabilities.argmax(axis=1)
+        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return predicted
 
     @property
-    def confidence(self) -> np.ndarray:
+    def confidence(self) -> NDArray[np.float32]:
         """Its probability, float (images,)."""
-        return self.probabilities.max(axis=1)
+        confidence: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return confidence
 
     @property
-    def right(self) -> np.ndarray:
+    def right(self) -> NDArray[np.bool_]:
         """Whether it is the right one, bool (images,)."""
-        return self.predicted == self.labels
+        right: NDArray[np.bool_] = self.predicted == self.labels
+        return right
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def worst_mistakes(answers: Answers, most: int) -> list[int]:
     return [int(index) for index in wrong[np.argsort(-answers.confidence[wrong], kind="stable")][:most]]
 
 
-def confusion_matrix(pairs: Sequence[tuple[int, int, int]], classes: int) -> np.ndarray:
+def confusion_matrix(pairs: Sequence[tuple[int, int, int]], classes: int) -> NDArray[np.int64]:
     """Returns int (classes, classes), actual by predicted, from (actual, predicted, images)."""
     matrix = np.zeros((classes, classes), np.int64)
     for actual, predicted, images in pairs:

@@ -6,13 +6,15 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.common import files
 from components.common.human_format import in_zone
 from components.common.ingest_report import read_classes, read_summary
+from components.common.model_info import ModelInfo
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.analysis import Answers, worst_mistakes
 from components.run_report.collect_data import gather_data
@@ -41,8 +43,8 @@ STACK = ("tfx", "tensorflow", "keras", "keras-tuner", "apache-beam", "tensorflow
 class HeatMaps(Protocol):
     """What an `Explain` answers: pixels uint8 (images, size, size, 3), heat float (images, size, size), 0 to 1."""
 
-    pixels: np.ndarray
-    heat: np.ndarray
+    pixels: NDArray[np.uint8]
+    heat: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _mistakes(
     ]
 
 
-def _lineage(sources: Sources, settings: ReportSettings, info: dict[str, Any], destination: str) -> LineageSection:
+def _lineage(sources: Sources, settings: ReportSettings, info: ModelInfo, destination: str) -> LineageSection:
     facts = []
     if sources.ingest_report:
         summary = read_summary(sources.ingest_report)

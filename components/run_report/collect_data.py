@@ -7,7 +7,7 @@ from markupsafe import Markup
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.common import files
-from components.common.ingest_report import IngestSummary, read_quarantine, read_summary
+from components.common.ingest_report import NO_FAULT, IngestSummary, read_quarantine, read_summary
 from components.common.profile import (
     ASPECT_BINS_PER_OCTAVE,
     BRIGHTNESS_BINS,
@@ -89,14 +89,14 @@ def _samples(samples: Iterable[tuple[str, str, bytes]]) -> list[tuple[str, list[
 
 
 def _faulty_first(quarantine: list[dict[str, str]]) -> list[dict[str, str]]:
-    return sorted(quarantine, key=lambda entry: entry["reason"] == "ignored")
+    return sorted(quarantine, key=lambda entry: entry["reason"] in NO_FAULT)
 
 
 def _quarantined(root: str, entry: dict[str, str]) -> Picture:
     """The file may be gone by now, be no image or be damaged: then there is no picture, which the report says."""
     path = files.join(root, entry["path"])
     source = ""
-    if not entry["path"].endswith("/") and entry["reason"] not in ("ignored", "too_many_pixels"):
+    if not entry["path"].endswith("/") and entry["reason"] not in ("ignored", "too_many_pixels", "too_many_scans"):
         try:
             source = thumbnail(files.read_bytes(path)) if files.is_remote(path) or _is_small_file(path) else ""
         except OSError:

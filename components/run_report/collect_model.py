@@ -5,11 +5,10 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from components.common import files
-from components.common.metrics import METRIC_NAMES
-from components.common.model_info import read_model_info
+from components.common.metrics import in_order
+from components.common.model_info import ModelInfo, read_model_info
 from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusions, read_evaluation
 from components.gated_evaluator.results import Evaluation as Measured
 from components.gated_evaluator.slices import wilson_interval
@@ -21,7 +20,7 @@ from components.run_report.content import (
     Comparison,
     EvaluationSection,
     Facts,
-    Metric,
+    MetricRow,
     Picture,
     ServingSection,
     TrainingSection,
@@ -47,17 +46,14 @@ def compare(
     verdict: GateVerdict,
     baseline: Measured | None,
     limits: dict[str, str],
-    info: dict[str, Any],
-    served_info: dict[str, Any],
+    info: ModelInfo,
+    served_info: ModelInfo,
 ) -> Comparison:
     """Returns the model beside the served one; with no served model, beside the limits alone."""
-    values = {name: value for name, value in verdict.metrics.items() if not name.endswith("_diff")}
     served = baseline.metrics if baseline else {}
     metrics = [
-        Metric(METRIC_NAMES.get(name, name), values[name], served.get(name), limits.get(name, ""))
-        for name in sorted(
-            values, key=lambda name: (list(METRIC_NAMES).index(name) if name in METRIC_NAMES else 99, name)
-        )
+        MetricRow(metric, value, served.get(metric.name) if metric.better else None, limits.get(metric.name, ""))
+        for metric, value in in_order(verdict.metrics)
     ]
     keys = [key for key in {**served_info, **info} if key not in NO_SETTINGS]
     changes = [(key, _plain(served_info.get(key)), _plain(info.get(key))) for key in keys]
@@ -74,7 +70,7 @@ def compare(
     )
 
 
-def gather_training(model_run: str, info: dict[str, Any]) -> TrainingSection:
+def gather_training(model_run: str, info: ModelInfo) -> TrainingSection:
     """Returns how the training went, from the trainer's note and the logs of its epochs."""
     facts = [(key.replace("_", " "), _plain(value)) for key, value in info.items() if key not in TOLD_APART]
     history, pace = (_columns(files.join(model_run, name)) for name in (HISTORY_FILE, PACE_FILE))
@@ -168,7 +164,7 @@ def gather_serving(report: ServingReport) -> ServingSection:
     return ServingSection(facts, report.problems)
 
 
-def read_info(saved_model: str) -> dict[str, Any]:
+def read_info(saved_model: str) -> ModelInfo:
     """Returns the trainer's note of a model; an empty one if there is no model."""
     return read_model_info(saved_model) if saved_model else {}
 

@@ -3,26 +3,24 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types import Artifact, BaseChannel, Channel, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
-from components.common.source_hash import source_hash
+from components.common.component_spec import TypedSpec
 from components.run_report.executor import Executor
 from components.run_report.sources import ReportSettings
 
 
-class RunReportSpec(ComponentSpec):
+class RunReportSpec(TypedSpec):
     """What goes in and out of RunReport."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "settings": ExecutionParameter(type=str),
         "explain_fn": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "ingest_report": ChannelParameter(type=artifacts.IngestReport),
@@ -50,7 +48,7 @@ class RunReport(BaseComponent):
     SPEC_CLASS = RunReportSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, settings: ReportSettings, explain_fn: str, **inputs: BaseChannel | None):
+    def __init__(self, settings: ReportSettings, explain_fn: str, **inputs: BaseChannel[Artifact] | None):
         """Describes a report.
 
         Args:
@@ -58,11 +56,9 @@ class RunReport(BaseComponent):
             explain_fn: dotted name of a function as `gather.Explain`, which says where a model looked; "" for none.
             **inputs: the channels that `Sources` names; `tuner_results` may be None.
         """
-        folder = Path(__file__).parent
         spec = RunReportSpec(
             settings=json.dumps(asdict(settings), sort_keys=True),
             explain_fn=explain_fn,
-            source_hash=source_hash(folder, *(folder / "templates").iterdir()),
             report=Channel(type=artifacts.RunReport),
             **inputs,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from components.common.metrics import Metric
 from components.gated_evaluator.slices import Slice
 
 Facts = list[tuple[str, str]]
@@ -30,10 +31,10 @@ class RunOutcome:
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricRow:
     """A metric over all eval images: this model's value, the served model's if there was one, and the limit set."""
 
-    name: str
+    metric: Metric
     value: float
     served: float | None
     limit: str
@@ -51,7 +52,7 @@ class Comparison:
     """
 
     version: str
-    metrics: list[Metric]
+    metrics: list[MetricRow]
     settings: list[tuple[str, str, str]]
     classes: list[tuple[str, float, float]]
 

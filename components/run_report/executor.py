@@ -2,12 +2,12 @@
 
 import importlib
 import json
-from typing import Any
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components.atomic_pusher.executor import REFUSAL
+from components.atomic_pusher.properties import REFUSAL
+from components.common.executor_types import Artifacts, ExecProperties
 from components.run_report.sources import Push, ReportSettings, Sources
 from components.run_report.write import write_report
 
@@ -19,9 +19,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads all inputs, of which `tuner_results` may be missing, and writes `report`."""
         self._log_startup(input_dict, output_dict, exec_properties)

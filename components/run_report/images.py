@@ -7,6 +7,7 @@ import warnings
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
 from components.image_example_gen.images.codec import READABLE_FORMATS
@@ -56,7 +57,7 @@ def thumbnail(encoded: bytes, side: int = THUMBNAIL) -> str:
     return data_uri(upright)
 
 
-def overlay(pixels: np.ndarray, heat: np.ndarray) -> str:
+def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> str:
     """Returns an image with its heat map over it as a data URI.
 
     Args:
@@ -71,7 +72,7 @@ def overlay(pixels: np.ndarray, heat: np.ndarray) -> str:
     return data_uri(_enlarge((grey * (1 - share) + colours * share).astype(np.uint8)))
 
 
-def as_seen(pixels: np.ndarray) -> str:
+def as_seen(pixels: NDArray[np.uint8]) -> str:
     """Returns uint8 (height, width, 3) as a data URI."""
     return data_uri(_enlarge(pixels))
 
@@ -83,7 +84,7 @@ def data_uri(image: Image.Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def _enlarge(pixels: np.ndarray) -> Image.Image:
+def _enlarge(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels).resize((GALLERY, GALLERY), Image.Resampling.BICUBIC)
 
 

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -19,8 +19,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
+from components.common.printable import printable
 from components.run_report.analysis import Bin
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 # Stand-ins that are replaced in the SVG: the page's own ink, faint ink and paper.
 INK, FAINT, PAPER = "#010203", "#040506", "#070809"
@@ -28,7 +33,7 @@ REPLACED = {INK: "currentColor", FAINT: "var(--line)", PAPER: "var(--paper)"}
 # Readable on white and on near-black, and apart for the colour-blind (Okabe and Ito, 2008).
 COLOURS = ("#2b8cc4", "#e08a1e", "#2aa37a", "#c76a9f")
 MATRIX_COLOURS = LinearSegmentedColormap.from_list("matrix", [(0.17, 0.55, 0.77, 0.0), (0.17, 0.55, 0.77, 0.8)])
-STYLE: dict[Any, Any] = {
+STYLE: "dict[RcKeyType, object]" = {
     "axes.edgecolor": FAINT,
     "axes.facecolor": "none",
     "axes.grid": True,
@@ -100,7 +105,7 @@ def shares(title: str, kinds: Sequence[str], series: Mapping[str, Sequence[float
         return _svg(figure, title)
 
 
-def confusion(title: str, matrix: np.ndarray, names: Sequence[str]) -> Markup:
+def confusion(title: str, matrix: NDArray[np.int64], names: Sequence[str]) -> Markup:
     """Draws actual by predicted classes, coloured by the share of the actual class; int (classes, classes)."""
     side = min(max(1.6 + 0.3 * len(names), 3.4), 9.0)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -136,7 +141,7 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
         return _svg(figure, title)
 
 
-def confidences(title: str, right: np.ndarray, wrong: np.ndarray) -> Markup:
+def confidences(title: str, right: NDArray[np.float32], wrong: NDArray[np.float32]) -> Markup:
     """Draws how sure the model was, of its right and of its wrong answers."""
     with _figure(title, 4.6, 2.9) as (figure, axes):
         axes.hist([right, wrong], bins=[edge / 20 for edge in range(21)], stacked=True, label=["right", "wrong"])
@@ -151,12 +156,12 @@ def confidences(title: str, right: np.ndarray, wrong: np.ndarray) -> Markup:
 @contextmanager
 def _figure(title: str, width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
     # The salt makes the elements' ids: other ones in each figure of the page, the same ones in each run.
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": title}), warnings.catch_warnings():
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": printable(title)}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser's fonts have them
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
-        axes.set_title(title)
+        axes.set_title(printable(title))
         axes.set_axisbelow(True)
         yield figure, axes
 
@@ -174,12 +179,13 @@ def _svg(figure: Figure, title: str) -> Markup:
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     referenced = set(re.findall(r"#([\w.-]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", svg)
-    label = Markup.escape(title)
+    label = Markup.escape(printable(title))
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
 
 def _name_ticks(axes: Axes, axis: str, names: Iterable[str], every: bool = False) -> None:
     """Names the places 0, 1, ... of an axis; so many names as have room."""
+    names = [printable(name) for name in names]
     names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
     step = 1 if every else -(-len(names) // MOST_NAMED)
     places = range(0, len(names), step)

@@ -6,8 +6,8 @@ from itertools import islice
 
 import numpy as np
 import tensorflow as tf
-from tfx.utils import io_utils
 
+from components.common import files
 from components.run_report.analysis import Answers
 
 SIGNATURE = "serving_examples"
@@ -71,5 +71,5 @@ def _ask(saved_model: str, examples: tf.data.Dataset) -> Answers | None:
 
 
 def _examples(split_uri: str) -> tf.data.Dataset:
-    names = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(split_uri)))
+    names = files.find(split_uri, "*")
     return tf.data.TFRecordDataset(names, compression_type="GZIP")

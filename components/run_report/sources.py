@@ -56,7 +56,7 @@ class ReportSettings:
         limits: TFMA's metric -> the limit that was set, in words.
         drift: feature -> largest divergence allowed.
         configuration: the whole of it, as YAML; "" if it is not known.
-        code: name -> hash of what ran.
+        code: step, or file of pins -> hash of what ran.
         schedule: file with what the schedule came to before, see `read_schedule`; "" without a schedule.
       most_images: eval images to ask the model about once more.
     """

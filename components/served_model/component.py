@@ -1,24 +1,22 @@
 """ServedModel as a TFX component."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.common.source_hash import source_hash
+from components.common.component_spec import TypedSpec
 from components.served_model.driver import Driver
 from components.served_model.executor import Executor
 
 
-class ServedModelSpec(ComponentSpec):
+class ServedModelSpec(TypedSpec):
     """What goes in and out of ServedModel."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "push_path": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {"candidate": ChannelParameter(type=standard_artifacts.Model)}
     OUTPUTS: Mapping[str, ChannelParameter] = {"model": ChannelParameter(type=standard_artifacts.Model)}
@@ -38,7 +36,7 @@ class ServedModel(BaseComponent):
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
     DRIVER_CLASS = Driver
 
-    def __init__(self, push_path: str, candidate: BaseChannel):
+    def __init__(self, push_path: str, candidate: BaseChannel[standard_artifacts.Model]):
         """Describes where to look.
 
         Args:
@@ -47,7 +45,6 @@ class ServedModel(BaseComponent):
         """
         spec = ServedModelSpec(
             push_path=push_path,
-            source_hash=source_hash(Path(__file__).parent),
             candidate=candidate,
             model=Channel(type=standard_artifacts.Model),
         )

@@ -1,12 +1,10 @@
 """Puts the served version into ServedModel's cache key."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.common.cache_key_driver import Artifacts, CacheKeyDriver
+from components.common.cache_key_driver import CacheKeyDriver
+from components.common.executor_types import Artifacts, Parameters
 from components.served_model.versions import ServedVersion, find_baseline
 
 VERSION, FINGERPRINT = "served_version", "served_fingerprint"
@@ -21,7 +19,7 @@ def resolve(push_path: str, inputs: Artifacts) -> ServedVersion:
 class Driver(CacheKeyDriver):
     """Evaluates again when another model was pushed, and only then."""
 
-    def parameters(self, inputs: Artifacts, exec_properties: Mapping[str, Any]) -> dict[str, str]:
+    def parameters(self, inputs: Artifacts, exec_properties: Parameters) -> dict[str, str]:
         """Returns the served version and its fingerprint."""
         served = resolve(exec_properties["push_path"], inputs)
         return {VERSION: served.version, FINGERPRINT: served.fingerprint}

@@ -1,12 +1,11 @@
 """Brings the served model into an artifact for TFX."""
 
-from typing import Any
-
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.common import files
+from components.common.executor_types import Artifacts, ExecProperties
 from components.served_model.driver import FINGERPRINT, VERSION, resolve
 from components.served_model.versions import ServedVersion, write_served
 
@@ -16,11 +15,15 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
-        """Reads `push_path` and `candidate`, writes `model`."""
+        """Reads `push_path` and `candidate`, writes `model`.
+
+        Raises:
+            GateError: if what is served cannot be read.
+        """
         self._log_startup(input_dict, output_dict, exec_properties)
         push_path = exec_properties["push_path"]
         if VERSION in exec_properties:

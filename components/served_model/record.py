@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from components.common import files
+from components.common.errors import DamagedRecord, one_line
 
 # TensorFlow Serving leaves assets.extra alone.
 RECORD_FILE = "assets.extra/push.json"
@@ -37,10 +38,13 @@ def read_record(saved_model: str) -> PushRecord:
     """Returns what `write_record` wrote, or an empty record for a model that another program pushed.
 
     Raises:
-        OSError: if the note cannot be read.
+        DamagedRecord: if there is a note that cannot be read, as one that a power cut left empty.
     """
     path = files.join(saved_model, RECORD_FILE)
-    if not files.exists(path):
-        return PushRecord()
-    fields = json.loads(files.read_bytes(path))
-    return PushRecord(**{**fields, "withdrawn": tuple(fields["withdrawn"])})
+    try:
+        if not files.exists(path):
+            return PushRecord()
+        noted = json.loads(files.read_bytes(path))
+        return PushRecord(**{**noted, "withdrawn": tuple(noted["withdrawn"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DamagedRecord(f"{RECORD_FILE} cannot be read ({one_line(error)})") from error

@@ -5,12 +5,17 @@ Pusher writes `<push_path>/<version>/saved_model.pb`; TensorFlow Serving serves 
 
 import hashlib
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from components.common import files
-from components.served_model.record import read_record
+from components.common.errors import DamagedRecord, GateError, one_line
+from components.served_model.record import PushRecord, read_record
 
 SAVED_MODEL_FILE = "saved_model.pb"
+_MODEL_PARTS = (SAVED_MODEL_FILE, "fingerprint.pb", "variables/")  # none of which TensorFlow ever writes empty
+LARGEST_VERSION = 2**63 - 1
 SERVED_FILE = "served.json"
 
 
@@ -27,6 +32,25 @@ class ServedVersion:
     fingerprint: str = ""
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """A version below a push path.
+
+    Attributes:
+        version: name of its folder.
+        record: what is noted of it; an empty one if that cannot be read.
+        fingerprint: of its model; "" if the model is damaged, so that nobody can serve it.
+        problem: what is wrong with the record or the model; "" if nothing is.
+        record_is_lost: whether the record cannot be read.
+    """
+
+    version: str
+    record: PushRecord
+    fingerprint: str
+    problem: str = ""
+    record_is_lost: bool = False
+
+
 def find_baseline(push_path: str, candidate: str) -> ServedVersion:
     """Returns the newest pushed version that is neither the candidate itself nor was rolled back from, or none.
 
@@ -36,27 +60,123 @@ def find_baseline(push_path: str, candidate: str) -> ServedVersion:
     Args:
         push_path: folder of the pushed versions; it need not exist.
         candidate: folder of the candidate's SavedModel.
+
+    Raises:
+        GateError: if there are versions, but none that can be read: that is not the same as that nothing is served.
     """
-    versions = pushed_versions(push_path)
-    withdrawn = read_record(files.join(push_path, versions[0])).withdrawn if versions else ()
-    no_baseline = {fingerprint(candidate), *withdrawn}
-    for version in versions:
-        pushed = fingerprint(files.join(push_path, version))
-        if pushed not in no_baseline:
-            return ServedVersion(version, pushed)
+    models = pushed_models(push_path)
+    if models and not any(model.fingerprint for model in models):
+        raise GateError(_all_damaged(push_path, models))
+    no_baseline = {fingerprint(candidate), "", *withdrawn(models)}
+    for model in models:
+        if model.fingerprint not in no_baseline:
+            return ServedVersion(model.version, model.fingerprint)
     return ServedVersion()
 
 
 def pushed_versions(push_path: str) -> list[str]:
-    """Returns the versions below `push_path` that hold a SavedModel, the newest first."""
-    names = [path.split("/")[-2] for path in files.find(files.join(push_path, "*", SAVED_MODEL_FILE))]
-    return sorted((name for name in names if name.isdecimal()), key=int, reverse=True)
+    """Returns the versions below `push_path` that hold a SavedModel, the newest first.
+
+    Raises:
+        GateError: if they cannot be listed.
+    """
+    names = version_folders(push_path)
+    try:
+        return [name for name in names if files.exists(files.join(push_path, name, SAVED_MODEL_FILE))]
+    except OSError as error:
+        raise GateError(_unreadable(push_path, error)) from error
+
+
+def version_folders(push_path: str) -> list[str]:
+    """Returns the folders below `push_path` that TensorFlow Serving takes for versions, the newest first.
+
+    Raises:
+        GateError: if they cannot be listed.
+    """
+    try:
+        if files.is_remote(push_path):
+            names = [path.split("/")[-2] for path in files.find(push_path, f"*/{SAVED_MODEL_FILE}")]
+        else:
+            names = [entry.name for entry in os.scandir(push_path) if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise GateError(_unreadable(push_path, error)) from error
+    return sorted((name for name in names if _is_version(name)), key=int, reverse=True)
+
+
+def _is_version(name: str) -> bool:
+    """Tells whether it is one to TensorFlow Serving, which reads an int64."""
+    return name.isascii() and name.isdecimal() and int(name) <= LARGEST_VERSION
+
+
+def pushed_models(push_path: str) -> list[Pushed]:
+    """Returns every version, the newest first, whole or damaged.
+
+    Raises:
+        GateError: if they cannot be listed.
+    """
+    return [_look_at(push_path, version) for version in pushed_versions(push_path)]
+
+
+def withdrawn(models: Sequence[Pushed]) -> frozenset[str]:
+    """Returns the fingerprints of what was rolled back from, as the newest version of `models` notes it.
+
+    If that note cannot be read, every older model may have been rolled back from, and counts as if it were.
+    """
+    if not models or not models[0].record_is_lost:
+        return frozenset(models[0].record.withdrawn if models else ())
+    noted = {one for model in models for one in (*model.record.withdrawn, model.fingerprint)}
+    return frozenset(noted - {models[0].fingerprint, ""})
 
 
 def served_path(push_path: str) -> str:
-    """Returns the folder of the newest pushed version; "" if there is none or no `push_path`."""
-    versions = pushed_versions(push_path) if push_path else []
-    return files.join(push_path, versions[0]) if versions else ""
+    """Returns the folder of the newest version whose model is whole; "" if nothing was pushed, or no `push_path`.
+
+    Raises:
+        GateError: if there are versions, but none is whole.
+    """
+    models = []
+    for version in pushed_versions(push_path) if push_path else []:
+        models.append(_look_at(push_path, version))
+        if models[-1].fingerprint:
+            return files.join(push_path, version)
+    if models:
+        raise GateError(_all_damaged(push_path, models))
+    return ""
+
+
+def _look_at(push_path: str, version: str) -> Pushed:
+    folder = files.join(push_path, version)
+    record, problems = PushRecord(), []
+    try:
+        record = read_record(folder)
+    except DamagedRecord as error:
+        problems.append(str(error))
+    lost, identity = bool(problems), ""
+    try:
+        if empty := [name for name, size in files.sizes(folder).items() if not size and name.startswith(_MODEL_PARTS)]:
+            problems.append(f"the model is damaged: {', '.join(empty)} empty")
+        else:
+            identity = fingerprint(folder)
+    except OSError as error:
+        problems.append(f"the model cannot be read ({one_line(error)})")
+    return Pushed(version, record, identity, "; ".join(problems), lost)
+
+
+def _unreadable(push_path: str, error: OSError) -> str:
+    return (
+        f"what is served from {push_path} cannot be read ({one_line(error)}), so nothing can be compared with it or "
+        "pushed there: mend that folder, or choose another push.path"
+    )
+
+
+def _all_damaged(push_path: str, models: Sequence[Pushed]) -> str:
+    problems = "; ".join(f"version {model.version}: {model.problem}" for model in models)
+    return (
+        f"no version in {push_path} is whole, so nobody knows what is served ({problems}): restore one from a backup, "
+        "or delete these folders to begin anew"
+    )
 
 
 def fingerprint(saved_model: str) -> str:

@@ -53,7 +53,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
             images=len(raw_images),
             difference=_difference(seen["answers"]["probabilities"], expected),
             latency_ms=summarise(seen["latency_ms"]),
-            size_mb=files.size(saved_model) / 1e6,
+            size_mb=sum(files.sizes(saved_model).values()) / 1e6,
             memory_mb=seen["memory_mb"],
         )
         problems = find_answer_problems(seen["answers"], read_model_info(saved_model).get("classes"))

@@ -3,27 +3,18 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
-from components.common.source_hash import source_hash
+from components.common.component_spec import TypedSpec
 from components.serving_check.executor import Executor
 from components.serving_check.verdict import Budgets
 
-COMPONENTS = Path(__file__).parents[1]
-CODE = (
-    Path(__file__).parent,
-    COMPONENTS / "serving_engine",
-    COMPONENTS / "model_exporter" / "formats.py",
-    COMPONENTS / "image_example_gen" / "images",
-)
 
-
-class ServingCheckSpec(ComponentSpec):
+class ServingCheckSpec(TypedSpec):
     """What goes in and out of ServingCheck."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
@@ -31,7 +22,6 @@ class ServingCheckSpec(ComponentSpec):
         "requests": ExecutionParameter(type=int),
         "engine": ExecutionParameter(type=str),
         "split": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -57,13 +47,13 @@ class ServingCheck(BaseComponent):
 
     def __init__(
         self,
-        model: BaseChannel,
-        examples: BaseChannel,
+        model: BaseChannel[standard_artifacts.Model],
+        examples: BaseChannel[standard_artifacts.Examples],
         budgets: Budgets,
         requests: int,
         engine: str = "auto",
         split: str = "eval",
-        infra_blessing: BaseChannel | None = None,
+        infra_blessing: BaseChannel[standard_artifacts.InfraBlessing] | None = None,
     ):
         """Describes a check.
 
@@ -84,7 +74,6 @@ class ServingCheck(BaseComponent):
             requests=requests,
             engine=engine,
             split=split,
-            source_hash=source_hash(*CODE),
             blessing=Channel(type=standard_artifacts.InfraBlessing),
         )
         super().__init__(spec=spec)

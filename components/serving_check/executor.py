@@ -4,14 +4,14 @@ import json
 import tempfile
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import tensorflow as tf
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
-from tfx.utils import io_utils, path_utils
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
 
 from components.common import files
+from components.common.executor_types import Artifacts, ExecProperties
 from components.serving_check.check import check
 from components.serving_check.engine_proof import bring_local, prove_engine
 from components.serving_check.report import ADDED_FILES, ServingReport, write_report
@@ -32,9 +32,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `model`, `examples` and, if it is given, `infra_blessing`; writes `blessing`."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -59,7 +59,7 @@ def _add_files(
     saved_model: str,
     split: str,
     images: list[bytes],
-    exec_properties: dict[str, Any],
+    exec_properties: ExecProperties,
     destination: str,
 ) -> ServingReport:
     """Writes what a server needs beside the model below `destination`; returns the report with the engine's proof."""
@@ -88,7 +88,7 @@ def read_images(split_uri: str, count: int) -> list[bytes]:
 
 def read_split(split_uri: str) -> tf.data.Dataset:
     """Returns the encoded bytes of every image of a split that ImageExampleGen wrote, scalar strings."""
-    names = sorted(tf.io.gfile.glob(io_utils.all_files_pattern(split_uri)))
+    names = files.find(split_uri, "*")
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     records = tf.data.TFRecordDataset(names, compression_type="GZIP")
     return records.map(lambda record: tf.io.parse_single_example(record, spec)["image"])

@@ -9,9 +9,9 @@ import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from components.common.errors import GateError
+from components.serving_check.verdict import ProbeReport
 
 PROBE = Path(__file__).with_name("probe_script.py")
 LONGEST_SECONDS = 900.0  # for a model that never answers
@@ -26,7 +26,7 @@ def site_packages() -> list[str]:
 
 def probe(
     saved_model: str, images: Sequence[bytes], batch_sizes: Sequence[int] = (), requests: int = 0, seconds: float = 0.0
-) -> dict[str, Any]:
+) -> ProbeReport:
     """Returns what `probe.py` reports of a local SavedModel that is sent `images`.
 
     Args:
@@ -61,4 +61,5 @@ def probe(
     if done.returncode != 0:
         last = " ".join(done.stderr.strip().splitlines()[-ERROR_LINES:])
         raise GateError(f"the exported model does not answer to images (exit status {done.returncode}): {last}")
-    return json.loads(done.stdout)
+    report: ProbeReport = json.loads(done.stdout)
+    return report

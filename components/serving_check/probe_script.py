@@ -14,6 +14,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path += sys.argv[3:]
@@ -45,7 +46,9 @@ def main(saved_model: str, request_file: str) -> None:
     json.dump({"answers": answers, "latency_ms": latency, "memory_mb": memory}, sys.stdout)
 
 
-def measure(classify, images: list[bytes], batch_size: int, requests: int, seconds: float) -> list[float]:
+def measure(
+    classify: Callable[..., dict[str, tf.Tensor]], images: list[bytes], batch_size: int, requests: int, seconds: float
+) -> list[float]:
     """Returns the milliseconds of each request of `batch_size` images; stops after `seconds`."""
     batch = tf.constant([images[index % len(images)] for index in range(batch_size)])
     for _ in range(WARM_UP):

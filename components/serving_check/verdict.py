@@ -1,12 +1,28 @@
 """Whether a model that answers may be served: its answers, its speed, its size."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import TypedDict
 
 BATCH_SIZES = (1, 32)
+
+
+class ProbeAnswers(TypedDict):
+    """What a model answered to images, an entry an image."""
+
+    probabilities: list[list[float]]
+    class_id: list[int]
+    class_name: list[str]
+
+
+class ProbeReport(TypedDict):
+    """What the probe prints."""
+
+    answers: ProbeAnswers
+    latency_ms: dict[str, list[float]]  # of each request, by batch size
+    memory_mb: float
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Measured:
     memory_mb: float
 
 
-def summarise(times_ms: dict[str, Sequence[float]]) -> dict[str, float]:
+def summarise(times_ms: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Returns median and 99th percentile of the requests of each batch size.
 
     Args:
@@ -68,10 +84,11 @@ def largest_difference(answers: Sequence[Sequence[float]], expected: Sequence[Se
     return math.inf if any(map(math.isnan, differences)) else max(differences)
 
 
-def find_answer_problems(answers: dict[str, Any], classes: Sequence[str] | None) -> list[str]:
+def find_answer_problems(answers: ProbeAnswers, classes: Sequence[str] | None) -> list[str]:
     """Says what is wrong with answers as the probe reports them; nothing is wrong with an empty list."""
     problems = []
-    for probabilities, class_id, class_name in zip(*answers.values(), strict=True):
+    columns = answers["probabilities"], answers["class_id"], answers["class_name"]
+    for probabilities, class_id, class_name in zip(*columns, strict=True):
         if not math.isclose(sum(probabilities), 1.0, abs_tol=1e-3) or not all(0 <= p <= 1 for p in probabilities):
             problems.append(f"probabilities that are none: {[round(p, 4) for p in probabilities[:5]]}")
         elif probabilities[class_id] != max(probabilities):

@@ -5,12 +5,12 @@ TensorFlow     the SavedModel's own functions. Everywhere else, and on GPUs, wit
 """
 
 import os
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.common.model_info import read_model_info
+from components.common.model_info import ModelInfo, read_model_info
 from components.image_example_gen.images.codec import read_picture
 from components.serving_engine.pixels import Pixels, PixelSpec, network_pixels
 from components.serving_engine.proof import ONNX_RUNTIME, proven_onnx
@@ -52,7 +52,7 @@ class Engine(Protocol):
 class OnnxEngine:
     """ONNX Runtime on the CPU; decoding and resizing as `pixels.network_pixels`."""
 
-    def __init__(self, content: bytes, info: dict[str, Any], max_pixels: int, threads: int = 0):
+    def __init__(self, content: bytes, info: ModelInfo, max_pixels: int, threads: int = 0):
         """Loads a network.
 
         Args:
@@ -89,7 +89,7 @@ class OnnxEngine:
 class TensorFlowEngine:
     """The SavedModel in TensorFlow, behind the same normalisation of images as in the ingest."""
 
-    def __init__(self, saved_model: str, info: dict[str, Any], max_pixels: int, reason: str = ""):
+    def __init__(self, saved_model: str, info: ModelInfo, max_pixels: int, reason: str = ""):
         """Loads a SavedModel.
 
         Args:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.common.geometry import CROP_PADDING
+from components.common.model_info import ModelInfo
 from components.image_example_gen.images.codec import is_upright_jpeg, open_image, read_picture
 from components.serving_engine.bicubic import resize_bicubic
 
@@ -46,7 +47,7 @@ class PixelSpec:
     jpeg_quality: int
 
     @classmethod
-    def from_info(cls, info: dict[str, Any]) -> "PixelSpec":
+    def from_info(cls, info: ModelInfo) -> "PixelSpec":
         """Reads it from the trainer's model.json.
 
         Raises:
@@ -55,7 +56,8 @@ class PixelSpec:
         missing = [key for key in ("image_size", *NOTED.values()) if key not in info]
         if missing:
             raise ValueError(f"its model.json does not have {', '.join(missing)}")
-        return cls(image_size=info["image_size"], **{field: info[key] for field, key in NOTED.items()})
+        noted: dict[str, Any] = dict(info)  # as JSON has it
+        return cls(image_size=info["image_size"], **{field: noted[key] for field, key in NOTED.items()})
 
 
 def network_pixels(data: bytes, spec: PixelSpec, max_pixels: int) -> Pixels:

@@ -1,25 +1,23 @@
 """StudyReport as a TFX component."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 
 from components.common import artifacts
-from components.common.source_hash import source_hash
+from components.common.component_spec import TypedSpec
 from components.study_report.executor import Executor
 
 
-class StudyReportSpec(ComponentSpec):
+class StudyReportSpec(TypedSpec):
     """What goes in and out of StudyReport, but for its inputs, of which there are as many as trainings."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "experiment": ExecutionParameter(type=str),
         "write_fn": ExecutionParameter(type=str),
-        "source_hash": ExecutionParameter(type=str),
     }
     INPUTS: Mapping[str, ChannelParameter] = {}
     OUTPUTS: Mapping[str, ChannelParameter] = {"report": ChannelParameter(type=artifacts.StudyReport)}
@@ -46,14 +44,18 @@ class StudyReport(BaseComponent):
     SPEC_CLASS = StudyReportSpec
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
 
-    def __init__(self, experiment: str, write_fn: str, source: str, model_runs: Sequence[BaseChannel]):
+    def __init__(
+        self,
+        experiment: str,
+        write_fn: str,
+        model_runs: Sequence[BaseChannel[standard_artifacts.ModelRun]],
+    ):
         """Describes the step.
 
         Args:
             experiment: what was asked, for `write_fn`.
             write_fn: dotted name of a function of a local folder to write to, the experiment, and the places of the
                 `model_runs`, in their order.
-            source: hash of the code of `write_fn`.
             model_runs: each a Trainer's `model_run`.
         """
         # TFX hands inputs over by name; so many digits that their order is that of the names.
@@ -61,7 +63,6 @@ class StudyReport(BaseComponent):
         spec = spec_for(list(inputs))(
             experiment=experiment,
             write_fn=write_fn,
-            source_hash=source_hash(Path(__file__).parent) + source,
             report=Channel(type=artifacts.StudyReport),
             **inputs,
         )

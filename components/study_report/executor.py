@@ -2,12 +2,12 @@
 
 import importlib
 import tempfile
-from typing import Any
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 
 from components.common import files
+from components.common.executor_types import Artifacts, ExecProperties
 
 
 class Executor(BaseExecutor):
@@ -15,9 +15,9 @@ class Executor(BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads all inputs, which are model runs, and writes `report`."""
         self._log_startup(input_dict, output_dict, exec_properties)

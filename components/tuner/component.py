@@ -1,22 +1,20 @@
 """The Tuner as a TFX component."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import BaseChannel, Channel, standard_artifacts, standard_component_specs
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import json_utils
 
 from components.common import artifacts
-from components.common.source_hash import source_hash
+from components.common.component_spec import TypedSpec
 from components.tuner.executor import Executor
 
 
-class TunerSpec(ComponentSpec):
+class TunerSpec(TypedSpec):
     """TFX's own, with the ingest's report."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = standard_component_specs.TunerSpec.PARAMETERS
@@ -41,13 +39,13 @@ class Tuner(BaseComponent):
     def __init__(
         self,
         tuner_fn: str,
-        examples: BaseChannel,
-        transform_graph: BaseChannel,
-        schema: BaseChannel,
-        report: BaseChannel,
+        examples: BaseChannel[standard_artifacts.Examples],
+        transform_graph: BaseChannel[standard_artifacts.TransformGraph],
+        schema: BaseChannel[standard_artifacts.Schema],
+        report: BaseChannel[artifacts.IngestReport],
         train_args: tfx.proto.TrainArgs,
         eval_args: tfx.proto.EvalArgs,
-        custom_config: dict[str, Any],
+        custom_config: Mapping[str, object],
     ):
         """Describes a search.
 
@@ -61,7 +59,6 @@ class Tuner(BaseComponent):
             eval_args: the splits that the training watches.
             custom_config: what `tuner_fn` is given; `checkpoint_root` is the folder with the history of searches.
         """
-        config = {**custom_config, "component_source": source_hash(Path(__file__).parent)}
         spec = TunerSpec(
             tuner_fn=tuner_fn,
             examples=examples,
@@ -70,7 +67,7 @@ class Tuner(BaseComponent):
             report=report,
             train_args=train_args,
             eval_args=eval_args,
-            custom_config=json_utils.dumps(config),
+            custom_config=json_utils.dumps(custom_config),
             best_hyperparameters=Channel(type=standard_artifacts.HyperParameters),
             tuner_results=Channel(type=standard_artifacts.TunerResults),
         )

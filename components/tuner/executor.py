@@ -1,12 +1,13 @@
 """Searches hyperparameters for TFX."""
 
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from tfx.components.tuner import executor as tfx_executor
-from tfx.types import Artifact, artifact_utils
+from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import BEST_HYPERPARAMETERS_KEY, CUSTOM_CONFIG_KEY, TUNER_RESULTS_KEY
 from tfx.utils import json_utils
 
+from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import read_summary
 from components.tuner.drift import drift_since
 
@@ -23,9 +24,9 @@ class Executor(tfx_executor.Executor):
 
     def Do(
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
+        exec_properties: ExecProperties,
     ) -> None:
         """Reads `examples`, `report` and what else the tuner needs, writes `best_hyperparameters`, `tuner_results`.
 

@@ -6,6 +6,8 @@ Only the form is checked here; whether a cluster answers shows when a step start
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
+from pipeline.config.secrets import HIDDEN, is_secret
+
 # Engine -> what it cannot do without: of each group at least one option.
 NEEDED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "DirectRunner": (),
@@ -83,7 +85,8 @@ def check_ready(options: Sequence[str]) -> None:
 def _name_and_value(option: str) -> tuple[str, str]:
     name, equals, value = option.partition("=")
     if not name.startswith("--") or len(name) < 3 or any(character.isspace() for character in name):
-        raise ValueError(f"{option!r}: expected --name=value, each option an entry of its own")
+        shown = f"{name}={HIDDEN}" if is_secret(name) else option
+        raise ValueError(f"{shown!r}: expected --name=value, each option an entry of its own")
     return name[2:], value if equals else "true"
 
 

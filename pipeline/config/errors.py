@@ -3,15 +3,17 @@
 import difflib
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from components.common.json_types import Parsed
+
 Path = tuple[str, ...]
 LIMITS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
-PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+PLAIN: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def key_lines(node: yaml.Node | None, prefix: Path = ()) -> dict[Path, int]:
@@ -34,7 +36,7 @@ def key_lines(node: yaml.Node | None, prefix: Path = ()) -> dict[Path, int]:
 def explain(
     error: ValidationError,
     root: type[BaseModel],
-    values: Mapping[str, Any],
+    values: Mapping[str, Parsed],
     file_name: str,
     lines: Mapping[Path, int],
     overrides: Sequence[str],
@@ -83,9 +85,9 @@ def _where(path: Path, missing: bool, file_name: str, lines: Mapping[Path, int],
     return f"{file_name}: {dotted}" if dotted else file_name
 
 
-def _resolve(loc: Path, root: Any) -> tuple[Path, Any]:
+def _resolve(loc: Path, root: object) -> tuple[Path, object]:
     """The part of a location that stands in the file, and the type there where pydantic went on into alternatives."""
-    kind: Any = root
+    kind: object = root
     for position, name in enumerate(loc):
         while get_origin(kind) is Annotated:
             kind = get_args(kind)[0]
@@ -98,7 +100,7 @@ def _resolve(loc: Path, root: Any) -> tuple[Path, Any]:
     return loc, None
 
 
-def _inside(kind: Any, name: str) -> Any:
+def _inside(kind: object, name: str) -> object:
     """The type of an entry of that name, of a section, a mapping or a sequence; None where there is none."""
     fields = getattr(kind, "model_fields", None)
     if fields is not None:
@@ -106,7 +108,7 @@ def _inside(kind: Any, name: str) -> Any:
     return next((arg for arg in reversed(get_args(kind)) if arg is not ...), None)
 
 
-def _alternatives(kind: Any) -> Iterator[str]:
+def _alternatives(kind: object) -> Iterator[str]:
     """What a value of that type may be, for people."""
     if get_origin(kind) in (Union, types.UnionType):
         for one in get_args(kind):
@@ -127,7 +129,7 @@ def _alternatives(kind: Any) -> Iterator[str]:
         yield PLAIN.get(kind, getattr(kind, "__name__", str(kind)))
 
 
-def _limits(limits: Sequence[Any]) -> str:
+def _limits(limits: Sequence[object]) -> str:
     """Such as " of at least 1"."""
     told = [
         f"{text} {bound:g}"
@@ -138,7 +140,7 @@ def _limits(limits: Sequence[Any]) -> str:
     return f" of {' and '.join(told)}" if told else ""
 
 
-def _value(values: Any, path: Path) -> Any:
+def _value(values: Parsed, path: Path) -> Parsed:
     for name in path:
         values = values.get(name) if isinstance(values, Mapping) else values[int(name)]
     return values
@@ -146,7 +148,7 @@ def _value(values: Any, path: Path) -> Any:
 
 def _nearest(loc: Path, root: type[BaseModel]) -> str:
     """Suggests the valid key that looks most like the last of `loc`."""
-    kind: Any = root
+    kind: object = root
     for name in loc[:-1]:
         kind = _inside(kind, name)
     valid = list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []

@@ -7,21 +7,23 @@ nearest valid one.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from components.common.json_types import Parsed
 from pipeline.config.errors import explain, key_lines
 from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.plain_path import NoPlainPath, plain_path
+from pipeline.config.secrets import remember_secrets
+from pipeline.config.yaml_text import compose, construct, parse, read_config_text
 from trainer.settings import NO_FILE
 
 DEFAULT_PATH = Path(__file__).resolve().parents[2] / "pipeline.yaml"
 OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet init` writes it
-# What the parser makes of an unquoted text such as */5, which it takes for an alias, or @daily.
-ALIAS_ERRORS = (yaml.scanner.ScannerError, yaml.composer.ComposerError)
 # Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
 PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
+PLAIN_PATH_KEYS = PATH_KEYS[1:]  # those of TensorFlow's and Beam's; of the images only this project's code reads
 
 
 @dataclass(frozen=True)
@@ -89,61 +91,72 @@ def load_config(
       ConfigError: the file is missing or not YAML, a key is unknown, or a value is not acceptable.
     """
     path = ConfigSource(None if path is None else Path(path)).path
+    text = read_config_text(path)
+    root = compose(text, path.name)
+    document = construct(root, path.name)
     try:
-        text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
-        lines = key_lines(yaml.compose(text, Loader=yaml.SafeLoader))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}; name the file with --config") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path.name} line {mark.line + 1}" if mark else path.name
-        quotes = "; a text that begins with * or @ needs quotes" if isinstance(error, ALIAS_ERRORS) else ""
-        raise ConfigError(f"{where}: not valid YAML: {getattr(error, 'problem', error)}{quotes}") from error
+        lines = key_lines(root)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path.name} line {line}: not valid YAML: {error.problem}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"{path.name}: expected sections such as `data:`, got {type(document).__name__}")
 
-    _resolve_paths(document, folder or path.parent)
+    _resolve_paths(document, folder or path.parent, path.name)
     for override in overrides:
         _apply_override(document, override)
+    remember_secrets(document)
     try:
         return PipelineConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError(explain(error, PipelineConfig, document, path.name, lines, overrides)) from error
 
 
-def _absolute(path: str, base: Path) -> str:
-    """`path` made absolute from `base`; a URI such as gs://bucket, or a word instead of a path, stays as it is."""
-    return path if "://" in path or path in NO_FILE else str((base / Path(path).expanduser()).resolve())
+def _absolute(path: str, base: Path, where: str) -> str:
+    """`path` made absolute from `base`; a URI such as gs://bucket, or a word instead of a path, stays as it is.
+
+    Raises:
+      ConfigError: it is no path, or one of a user whom this machine does not know; `where` is its place.
+    """
+    if "://" in path or path in NO_FILE:
+        return path
+    try:
+        return str((base / Path(path).expanduser()).resolve())
+    except (ValueError, RuntimeError, OSError) as error:
+        raise ConfigError(f"{where}: got {path!r}, expected a path: {error}") from error
 
 
-def _resolve_paths(document: dict, base: Path) -> None:
-    """Makes the path values of `document` absolute, in place."""
+def _place(key: str, path: str, base: Path, where: str) -> str:
+    """A value of `PATH_KEYS` as those need it who read and write there; `where` it is, for an error."""
+    path = _absolute(path, base, where)
+    try:
+        return plain_path(path) if key in PLAIN_PATH_KEYS else path
+    except NoPlainPath as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def _resolve_paths(document: dict[str, Parsed], base: Path, file_name: str) -> None:
+    """Makes the path values of `document`, the file of that name, absolute, in place."""
     for dotted in PATH_KEYS:
         *sections, key = dotted.split(".")
-        section: Any = document
+        section: Parsed = document
         for name in sections:
             section = section.get(name) if isinstance(section, dict) else None
         if isinstance(section, dict) and isinstance(section.get(key), str):
-            section[key] = _absolute(section[key], base)
+            section[key] = _place(dotted, section[key], base, f"{file_name}: {dotted}")
 
 
-def _apply_override(document: dict, override: str) -> None:
+def _apply_override(document: dict[str, Parsed], override: str) -> None:
     """Sets one value of `document`, in place, from `section.key=value`."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: expected section.key=value, for example --set train.epochs=3")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"--set {override}: the value is not valid YAML; a text with * or @ needs quotes within the shell's: "
-            f"""--set '{dotted}="{text}"'"""
-        ) from error
+    quoted = f"""a text with * or @ needs quotes within the shell's: --set '{dotted}="{text}"'"""
+    value = parse(text, f"--set {override}", quoted)
     if dotted in PATH_KEYS and isinstance(value, str):
-        value = _absolute(value, Path.cwd())
+        value = _place(dotted, value, Path.cwd(), f"--set {dotted}")
     *sections, key = dotted.split(".")
-    section: Any = document
+    section: Parsed = document
     for name in sections:
         if section.get(name) is None:
             section[name] = {}

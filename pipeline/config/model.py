@@ -1,11 +1,13 @@
 """The typed, frozen form of pipeline.yaml."""
 
 import datetime
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from components.image_example_gen.sources.settings import ReadingSettings
 from pipeline.config.beam import check_form
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.config.schedule import ScheduleSettings
@@ -67,6 +69,10 @@ class DataSettings(Settings):
     """Where the images are and what is asked of them."""
 
     path: str
+    layout: Literal["auto", "classes", "splits", "labels", "shards"] = "auto"
+    image_column: str | None = None
+    label_column: str | None = None
+    group_pattern: str | None = None
     classes: tuple[str, ...] = ()
     split: SplitFractions = SplitFractions()
     max_bad_fraction: Fraction = 0.05
@@ -77,6 +83,22 @@ class DataSettings(Settings):
     features: RecordFeatures = RecordFeatures()
     span: Span = Span()
     drift: Drift | None = Drift()
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _pattern_compiles(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern or "").groups
+        except re.error as error:
+            raise ValueError(f"is no regular expression ({error}), expected one such as '(patient\\d+)_'") from error
+        if groups > 1:
+            raise ValueError(f"has {groups} groups in brackets, expected one or none: write (?:...) for the others")
+        return pattern
+
+    @property
+    def reading(self) -> ReadingSettings:
+        """How the images are to be read, as the ingest takes it."""
+        return ReadingSettings(self.layout, self.image_column or "", self.label_column or "", self.group_pattern or "")
 
 
 class EvaluateSettings(Settings):
@@ -209,6 +231,11 @@ class PipelineConfig(Settings):
     def metadata_path(self) -> Path:
         """The SQLite file of the runs' ML metadata."""
         return self.run_root / "metadata.sqlite"
+
+    @property
+    def tuning_root(self) -> Path:
+        """The tuner's searches, and their history."""
+        return self.run_root / "tuning"
 
     @property
     def push_path(self) -> str:

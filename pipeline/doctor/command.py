@@ -1,12 +1,11 @@
 """`effnet doctor`, as a user types it."""
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.load import ConfigSource
 from pipeline.options import JsonOption, at_work, configured, print_json
-from pipeline.terminal import print_table
+from pipeline.terminal import print_table, styled
 
 app = typer.Typer()
 
@@ -21,11 +20,11 @@ def doctor(
     from pipeline.doctor.checks import examine
 
     table = Table("", "subject", "finding")
-    marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "-"}
+    marks = {True: styled(("ok", "green")), False: styled(("no", "red")), None: styled("-")}
     with at_work("examining packages, TensorFlow, GPU and disk"):
         verdicts = list(examine(source.load_or_shipped()))
     for verdict in verdicts:
-        table.add_row(marks[verdict.ok], verdict.subject, escape(verdict.finding))
+        table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)
     if as_json:
         print_json(verdicts)
     else:

@@ -21,7 +21,7 @@ class Stack:
     glibc: Version
     systems: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"TFX {self.tfx} with TensorFlow {self.tensorflow}"
 
 

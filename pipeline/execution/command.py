@@ -1,18 +1,24 @@
 """`effnet run`: the local runner, with progress on the screen, everything else in a log file, and a summary."""
 
+import logging
+import time
 import traceback
-from datetime import UTC, datetime
 
 from rich.console import Console
 
-from components.common.errors import one_line
+from components.common.events import RunEnded, emit
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
+from pipeline.config.plain_path import real_path
+from pipeline.config.secrets import hide_secrets
+from pipeline.execution.failures import describe
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
 from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.run_lock import only_run
-from pipeline.terminal import print_line
+from pipeline.terminal import print_line, styled
+
+LOG = logging.getLogger("effnet")
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
@@ -31,58 +37,63 @@ def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False
 
 def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
     log_path = config.run_root / "run.log"
-    started = datetime.now(UTC)
+    started = time.monotonic()
     with quiet_output(log_path, verbose) as console:
-        console.print(f"[bold]{config.name}[/]: {config.data.path} -> {config.push_path}", soft_wrap=True)
+        console.print(
+            styled((config.name, "bold"), f": {config.data.path} -> {real_path(config.push_path)}"), soft_wrap=True
+        )
         with console.status("loading TFX"):
-            from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
             from pipeline.dag import create_pipeline
+            from pipeline.execution.local_run import new_run_id, run_locally
             from pipeline.execution.summary import print_summary
 
             prepare(config)
-            pipeline = create_pipeline(config)
+            pipeline, run_id = create_pipeline(config), new_run_id()
         try:
             with StepDisplay(console, [component.id for component in pipeline.components]):
-                LocalDagRunner().run(pipeline)
+                run_locally(pipeline, run_id)
         except Exception as error:
-            traceback.print_exc()  # into the log
+            LOG.exception("the run failed")
             if debug:
-                console.print(traceback.format_exc(), markup=False)
-            console.print("[red]error:[/] ", end="")
-            console.print(one_line(error), markup=False, soft_wrap=True)
-            console.print(f"everything that was logged: {log_path}", markup=False, soft_wrap=True)
-            _report_stop(console, config, one_line(error))
+                console.print(hide_secrets(traceback.format_exc()))
+            told = describe(error, config.run_root)
+            console.print(styled(("error:", "red"), f" {told}"), soft_wrap=True)
+            console.print(f"everything that was logged: {log_path}", soft_wrap=True)
+            _report_stop(console, config, run_id, told)
             code = exit_code_of(error)
-            _note_time(config, started)
+            emit(RunEnded(code, told))
+            _note_time(config, run_id, started)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
-        code = print_summary(console, config, log_path)
-        print_line(console, "took", f"{clock(_note_time(config, started))}; exit status {code:d}: {code.meaning}")
+        code = print_summary(console, config, run_id, log_path)
+        emit(RunEnded(code))
+        print_line(
+            console, "took", f"{clock(_note_time(config, run_id, started))}; exit status {code:d}: {code.meaning}"
+        )
         return code
 
 
-def _note_time(config: PipelineConfig, started: datetime) -> float:
-    """Returns the seconds since then, and notes them with the run; that this may fail must not change how it ended."""
+def _note_time(config: PipelineConfig, run_id: str, started: float) -> float:
+    """Returns the seconds since `started`, and notes them with the run; a failure must not change how that ended."""
     from pipeline.history.metadata import note_seconds
 
-    seconds = (datetime.now(UTC) - started).total_seconds()
+    seconds = time.monotonic() - started
     try:
-        note_seconds(config.metadata_path, started, seconds)
+        note_seconds(config.metadata_path, run_id, seconds)
     except Exception:
-        traceback.print_exc()  # into the log
+        LOG.exception("beside the run")
     return seconds
 
 
-def _report_stop(console: Console, config: PipelineConfig, error: str) -> None:
+def _report_stop(console: Console, config: PipelineConfig, run_id: str, error: str) -> None:
     """Writes the report of the run that just stopped; that this may fail as well must not hide why the run did."""
-    from pipeline.history.metadata import find_run
+    from pipeline.history.metadata import run_of_id
     from pipeline.history.report import report_of_stopped_run
 
     try:
-        path = report_of_stopped_run(config, find_run(config.metadata_path, None), error)
+        path = report_of_stopped_run(config, run_of_id(config.metadata_path, run_id), error)
     except Exception:
-        traceback.print_exc()  # into the log
+        LOG.exception("beside the run")
         console.print("no report could be made of this run; the log says why")
     else:
-        console.print(f"report of what it came to: {path}", markup=False, soft_wrap=True)
+        console.print(f"report of what it came to: {path}", soft_wrap=True)

@@ -1,34 +1,38 @@
 """What a person sees while the pipeline runs: a line a step, and inside long steps how far they are.
 
-TFX prints thousands of lines. They go to a log file; what is shown comes from the few log messages that say which step
-runs, and from the `effnet.progress` logger, on which components and trainer report (see trainer/fit/progress_log.py).
+TFX prints thousands of lines. They go to a log file; what is shown comes from the events that steps, components and
+trainer report (see components/common/events.py).
 """
 
 import contextlib
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import absl.logging
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from trainer.fit.progress_log import TABLE
+from components.common.events import Done, Listener, RunEvent, StepEnded, StepStarted, Warned, are_shown_elsewhere
+from components.common.events import Progress as Reported
+from components.common.printable import printable
+from pipeline.config.secrets import hide_secrets
+from pipeline.terminal import make_console
 
-# Said by tfx.orchestration.local.local_dag_runner and tfx.orchestration.portable.launcher, in both stacks alike.
-STEP_STARTS = re.compile(r"^Component (\S+) is running\.$")
-STEP_ENDS = re.compile(r"^Component (\S+) is finished\.$")
-STEP_CACHED = re.compile(r"^A cached execution \d+ is used\.$")
-COUNTED = re.compile(r"(\d+)/(\d+)")  # how far a step is; the last pair of a message counts the smallest things
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
 SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a long one is told in some dozens of lines
+
+
+class _LogFormatter(logging.Formatter):
+    """What goes into a log, tracebacks too, has no secrets and no codes that steer a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The usual text."""
+        return printable(hide_secrets(super().format(record)), keep="\n\t")
 
 
 @contextlib.contextmanager
@@ -45,7 +49,7 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         handler = logging.StreamHandler()  # to stderr, which is the log now
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(_LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root = logging.getLogger()
         previous_level, previous_handlers = root.level, root.handlers[:]
         root.handlers[:] = [handler]
@@ -53,7 +57,7 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
             root.addHandler(logging.StreamHandler(screen))
         root.setLevel(logging.INFO)
         try:
-            yield Console(file=screen, highlight=False)
+            yield make_console(file=screen)
         finally:
             root.handlers[:] = previous_handlers
             root.setLevel(previous_level)
@@ -66,8 +70,8 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
             os.close(errors)
 
 
-class StepDisplay(logging.Handler):
-    """Shows steps as they start and end, from the log messages that pass by.
+class StepDisplay(Listener):
+    """Shows steps as they start and end, and how far the present one is.
 
     Args:
       console: where to show; a bar on a terminal, plain lines elsewhere.
@@ -82,33 +86,28 @@ class StepDisplay(logging.Handler):
         self.bar: Progress | None = None
         self.task = TaskID(0)
         self.current = ""
-        self.cached = False
         self.started = time.monotonic()
         self.last_plain_line = 0.0
-
-    def __enter__(self) -> "StepDisplay":
-        logging.getLogger().addHandler(self)
-        absl.logging.set_verbosity(absl.logging.INFO)  # the level at which TFX names its steps
-        return self
+        self._prints_progress = not console.is_terminal and not are_shown_elsewhere()
 
     def __exit__(self, *exception: object) -> None:
-        logging.getLogger().removeHandler(self)
+        super().__exit__(*exception)
         self._end_bar()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Takes one log record; all but the handful that tell of progress pass unseen."""
-        message = record.getMessage()
-        if record.name == "effnet.progress":
-            self._detail(message, getattr(record, TABLE, None))
-        elif match := STEP_STARTS.match(message):
-            self.current, self.cached, self.started = match[1], False, time.monotonic()
-            self._begin_bar()
-        elif STEP_CACHED.match(message):
-            self.cached = True
-        elif STEP_ENDS.match(message):
-            self._end_bar()
-            took = "from cache" if self.cached else f"{time.monotonic() - self.started:.0f} s"
-            self.console.print(escape(f"{self._title():<34} {took:>10}"))
+    def take(self, event: RunEvent) -> None:
+        """Shows one event."""
+        match event:
+            case StepStarted(step):
+                self.current, self.started = step, time.monotonic()
+                self._begin_bar()
+            case StepEnded(_, cached):
+                self._end_bar()
+                took = "from cache" if cached else f"{time.monotonic() - self.started:.0f} s"
+                self.console.print(f"{self._title():<34} {took:>10}")
+            case Reported():
+                self._detail(event)
+            case Warned(message):
+                self.console.print(f"        warning: {message}", soft_wrap=True)
 
     def _title(self) -> str:
         number = self.steps.index(self.current) + 1 if self.current in self.steps else 0
@@ -136,16 +135,14 @@ class StepDisplay(logging.Handler):
             self.live.stop()
             self.live = self.bar = None
 
-    def _detail(self, message: str, table: Sequence[Sequence[str]] | None) -> None:
+    def _detail(self, reported: Reported) -> None:
         if self.live and self.bar:
-            if table:
-                self.live.update(Group(_as_table(table), self.bar))
-            counted = COUNTED.findall(message)
-            done, total = map(int, counted[-1]) if counted else (0, None)
-            self.bar.update(self.task, completed=done, total=total, detail=message)
-        elif not self.console.is_terminal and (table or self._plain_line_is_due()):
+            if reported.table:
+                self.live.update(Group(_as_table(reported.table), self.bar))
+            self.bar.update(self.task, completed=reported.done or 0, total=reported.total, detail=reported.message)
+        elif self._prints_progress and (reported.table or self._plain_line_is_due()):
             self.last_plain_line = time.monotonic()
-            self.console.print(f"        {message}", markup=False, soft_wrap=True)
+            self.console.print(f"        {reported.message}", soft_wrap=True)
 
     def _plain_line_is_due(self) -> bool:
         now = time.monotonic()
@@ -165,19 +162,20 @@ class TrainingDisplay(StepDisplay):
         self._begin_bar()
         return self
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Takes one log record."""
-        if record.name == "effnet.progress":
-            self._detail(record.getMessage(), None)
-        elif record.name == "effnet.progress.done":
-            self.console.print(record.getMessage(), markup=False, soft_wrap=True)
+    def take(self, event: RunEvent) -> None:
+        """Shows one event."""
+        match event:
+            case Done(message):
+                self.console.print(message, soft_wrap=True)
+            case Reported():
+                self._detail(event)
 
     def _title(self) -> str:
         return self.current
 
 
 def _as_table(rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(*map(escape, rows[0]))
+    table = Table(*rows[0])
     for row in rows[1:]:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     return table

@@ -4,31 +4,28 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
+from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
+from components.common.metrics import ACCURACY, EXAMPLES, in_order
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.model_exporter.report import read_report as read_exports
 from components.serving_check.report import ServingReport, engine_verdict, read_report
 from pipeline.config.model import PipelineConfig
+from pipeline.config.plain_path import real_path
 from pipeline.exit_codes import ExitCode
-from pipeline.history.metadata import find_run
+from pipeline.history.metadata import run_of_id
 from pipeline.history.report import find_report
 from pipeline.terminal import print_line
 
 QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3
-SHOWN_METRICS = {
-    "top-k": "top_k_accuracy",
-    "AUC": "auc",
-    "cross entropy": "sparse_categorical_crossentropy",
-    "calibration error": "expected_calibration_error",
-}
+ELSEWHERE = (ACCURACY, EXAMPLES)  # metrics that lines of their own name
 
 
-def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> ExitCode:
-    """Prints the newest run's summary and returns how it ended."""
-    run = find_run(config.metadata_path, None)
+def print_summary(console: Console, config: PipelineConfig, run_id: str, log_path: Path) -> ExitCode:
+    """Prints a run's summary and returns how it ended."""
+    run = run_of_id(config.metadata_path, run_id)
     steps, undone = run.steps, run.undone
     console.print()
     if "ImageExampleGen" in steps and steps["ImageExampleGen"].done:
@@ -36,7 +33,7 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     if "Tuner" in steps and steps["Tuner"].done:
         _print_tuner(console, Path(steps["Tuner"].outputs["tuner_results"].uri))
     if undone or "Pusher" not in steps:
-        print_line(console, "result", f"[red]failed[/] in {', '.join(undone) or 'an early step'}; see {log_path}")
+        print_line(console, "result", ("failed", "red"), f" in {', '.join(undone) or 'an early step'}; see {log_path}")
         return ExitCode.FAILED
 
     verdict = read_verdict(steps["GatedEvaluator"].outputs["evaluation"].uri)
@@ -44,18 +41,18 @@ def print_summary(console: Console, config: PipelineConfig, log_path: Path) -> E
     report = read_report(steps["ServingCheck"].outputs["blessing"].uri)
     _print_serving(console, report)
     if path := find_report(config, run):
-        print_line(console, "report", escape(str(path)))
+        print_line(console, "report", real_path(str(path)))
     if not verdict.blessed or not report.blessed:
-        print_line(console, "result", "[red]not blessed[/]: nothing pushed; what was served stays")
+        print_line(console, "result", ("not blessed", "red"), ": nothing pushed; what was served stays")
         return ExitCode.GATE_REFUSED
     pushed = steps["Pusher"].outputs["pushed_model"].custom_properties
     if not pushed["pushed"].int_value:
-        print_line(console, "result", f"[red]not pushed[/]: {escape(pushed['refusal'].string_value)}")
+        print_line(console, "result", ("not pushed", "red"), f": {pushed['refusal'].string_value}")
         return ExitCode.GATE_REFUSED
-    unchanged = steps["Pusher"].cached or pushed["already_served"].int_value
+    unchanged = steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
     again = " (unchanged, pushed by an earlier run)" if unchanged else ""
-    print_line(console, "result", "[green]blessed[/] and pushed" + again)
-    print_line(console, "served", escape(pushed["pushed_destination"].string_value))
+    print_line(console, "result", ("blessed", "green"), f" and pushed{again}")
+    print_line(console, "served", real_path(pushed["pushed_destination"].string_value))
     if "ModelExporter" in steps:
         _print_exports(console, steps["ModelExporter"].outputs["exports"].uri)
     print_line(console, "try it", "effnet predict IMAGE...")
@@ -70,20 +67,20 @@ def _print_verdict(console: Console, verdict: GateVerdict, floor: float) -> None
     if verdict.accuracy_interval:
         within = "95 % confidence {:.4f} to {:.4f}; ".format(*verdict.accuracy_interval)
     print_line(console, "eval accuracy", f"{verdict.accuracy:.4f} ({within}floor {floor:g}{against})")
-    shown = {label: verdict.metrics[name] for label, name in SHOWN_METRICS.items() if name in verdict.metrics}
-    print_line(console, "", ", ".join(f"{label} {value:.4f}" for label, value in shown.items()))
+    shown = [(metric, value) for metric, value in in_order(verdict.metrics) if metric.name not in ELSEWHERE]
+    print_line(console, "", ", ".join(f"{metric.label} {metric.text(value)}" for metric, value in shown))
     weakest = sorted(verdict.recall.items(), key=lambda item: item[1])[:WEAKEST_CLASSES]
-    print_line(console, "weakest", escape(", ".join(f"{name} {recall:.3f}" for name, recall in weakest)))
+    print_line(console, "weakest", ", ".join(f"{name} {recall:.3f}" for name, recall in weakest))
     if len({kind.value for kind in verdict.slices}) > len({kind.feature for kind in verdict.slices}):
         kinds = ", ".join(f"{kind.value} {kind.accuracy:.3f} ({kind.examples})" for kind in verdict.slices)
-        print_line(console, "by kind", escape(kinds))
+        print_line(console, "by kind", kinds)
     if verdict.confused:
         pairs = ", ".join(f"{actual} as {taken} {images}x" for actual, taken, images in verdict.confused[:CONFUSED])
-        print_line(console, "confused", escape(pairs))
+        print_line(console, "confused", pairs)
     for note in verdict.notes:
-        print_line(console, "note", escape(note))
+        print_line(console, "note", note)
     for problem in verdict.problems:
-        print_line(console, "refused", f"[red]{escape(problem)}[/]")
+        print_line(console, "refused", (problem, "red"))
 
 
 def _print_serving(console: Console, report: ServingReport) -> None:
@@ -94,9 +91,9 @@ def _print_serving(console: Console, report: ServingReport) -> None:
             print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
     if report.engine:
         latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in report.engine.latency_ms.items())
-        print_line(console, "engine", escape("; ".join(filter(None, (engine_verdict(report.engine), latency)))))
+        print_line(console, "engine", "; ".join(filter(None, (engine_verdict(report.engine), latency))))
     for problem in report.problems:
-        print_line(console, "refused", f"[red]{escape(problem)}[/]")
+        print_line(console, "refused", (problem, "red"))
 
 
 def _print_exports(console: Console, uri: str) -> None:
@@ -109,8 +106,10 @@ def _print_exports(console: Console, uri: str) -> None:
             f"{agreement.same_class} of {agreement.images} eval images, accuracy {agreement.accuracy:.4f} for "
             f"{agreement.model_accuracy:.4f}, probabilities differ by {agreement.difference:.1g} at most",
         )
-        told = f"[red]not kept[/]: {escape(export.problem)}" if export.problem else escape(f"{uri}/{export.file}")
-        print_line(console, "", told)
+        if export.problem:
+            print_line(console, "", ("not kept", "red"), f": {export.problem}")
+        else:
+            print_line(console, "", f"{uri}/{export.file}")
 
 
 def _print_data(console: Console, report: str) -> None:
@@ -119,12 +118,12 @@ def _print_data(console: Console, report: str) -> None:
     classes = len(next(iter(summary.written.values())))
     print_line(console, "images", f"{summary.examples} of {summary.found} files in {classes} classes: {splits}")
     for entry in quarantined[:QUARANTINE_LINES]:
-        print_line(console, "left out", escape(f"{entry['path']}: {entry['message']}"))
+        print_line(console, "left out", f"{entry['path']}: {entry['message']}")
     if len(quarantined) > QUARANTINE_LINES:
         rest = len(quarantined) - QUARANTINE_LINES
-        print_line(console, "left out", escape(f"and {rest} more, see {report}/{QUARANTINE_FILE}"))
+        print_line(console, "left out", f"and {rest} more, see {report}/{QUARANTINE_FILE}")
     for warning in summary.warnings:
-        print_line(console, "warning", escape(warning))
+        print_line(console, "warning", warning)
 
 
 def _print_tuner(console: Console, results: Path) -> None:
@@ -139,4 +138,4 @@ def _print_tuner(console: Console, results: Path) -> None:
         chosen += f"; {search['finished']} of {search['trials']} trials finished, see {results}"
     elif search["searched_at"]:
         chosen += f"; taken over from the search of {search['searched_at']}"
-    print_line(console, "tuner", escape(chosen))
+    print_line(console, "tuner", chosen)

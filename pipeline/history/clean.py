@@ -2,6 +2,7 @@
 
 Kept are: whatever the newest runs read or wrote, all that the pushed models were made from, and of every run what is
 small and tells of it (verdicts, reports, statistics), so that `effnet runs` and `effnet compare` still know it.
+The tuner's searches that were set aside can go as well.
 """
 
 import os
@@ -13,10 +14,13 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components.atomic_pusher.store import pushed_models
 from components.common import files
+from components.common.errors import PushError
+from components.served_model.versions import pushed_models
 from pipeline.config.model import PipelineConfig
+from pipeline.history import contents
 from pipeline.history.metadata import open_store, run_contexts
+from trainer.tuning import superseded
 
 # The artifacts that take space; all others stay.
 LARGE = frozenset({"Examples", "TransformGraph", "TransformCache", "Model", "ModelRun", "PushedModel"})
@@ -25,7 +29,7 @@ OUTPUT_FOLDER = re.compile(r"[^./][^/]*/[^./][^/]*/\d+")  # below artifacts/: co
 
 @dataclass(frozen=True)
 class Unneeded:
-    """A folder that can go; `kind` is the artifact's type, `artifact` its id, None for what a killed step left."""
+    """A folder that can go; `kind` is the artifact's type, `artifact` its id, None for what is none of TFX's."""
 
     path: str
     kind: str
@@ -39,7 +43,20 @@ def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
     Args:
       config: of the pipeline.
       keep_runs: newest runs whose artifacts stay, 1 or more.
+
+    Raises:
+      PushError: a pushed version is damaged, so that nobody knows what it needs.
     """
+    searches = (config.tuning_root / superseded.FOLDER).glob("*")
+    folders = [*_unneeded_artifacts(config, keep_runs), *((str(path), "superseded search", None) for path in searches)]
+    folders = [entry for entry in folders if Path(entry[0]).is_dir()]
+    sizes = _bytes_freed([path for path, _, _ in folders])
+    found = [Unneeded(path, kind, sizes[path], artifact) for path, kind, artifact in folders]
+    return sorted(found, key=lambda entry: -entry.bytes)
+
+
+def _unneeded_artifacts(config: PipelineConfig, keep_runs: int) -> list[tuple[str, str, int | None]]:
+    """Folder, kind and id of each."""
     database, root = config.metadata_path, config.run_root / "artifacts"
     if not database.exists():
         return []
@@ -55,10 +72,7 @@ def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
     known = {found.uri for found in artifacts}
     left = [str(folder) for folder in root.glob("*/*/*") if OUTPUT_FOLDER.fullmatch(str(folder.relative_to(root)))]
     orphans = [(path, "left by a killed step", None) for path in left if path not in known]
-    folders = [entry for entry in (*going, *orphans) if Path(entry[0]).is_dir()]
-    sizes = _bytes_freed([path for path, _, _ in folders])
-    found = [Unneeded(path, kind, sizes[path], artifact) for path, kind, artifact in folders]
-    return sorted(found, key=lambda entry: -entry.bytes)
+    return [*going, *orphans]
 
 
 def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
@@ -67,14 +81,15 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
     Raises:
       OSError: if one cannot be deleted.
     """
-    store = open_store(config.metadata_path)
     for entry in unneeded:
         # First the note: of a folder that is half gone TFX must not think that it is whole.
         if entry.artifact is not None:
+            store = open_store(config.metadata_path)
             (artifact,) = store.get_artifacts_by_id([entry.artifact])
             artifact.state = metadata_store_pb2.Artifact.DELETED
             store.put_artifacts([artifact])
         files.delete(entry.path)
+        contents.forget(entry.path)
 
 
 def _needed(
@@ -84,7 +99,13 @@ def _needed(
     executions = {found.id for run in newest for found in store.get_executions_by_context(run.id)}
     events = store.get_events_by_execution_ids(list(executions)) if executions else []
     needed = {event.artifact_id for event in events}
-    pushed = {model.record.model_uri for model in pushed_models(config.push_path)}
+    models = pushed_models(config.push_path)
+    if damaged := [f"version {model.version}: {model.problem}" for model in models if model.record_is_lost]:
+        raise PushError(
+            f"nobody knows what the models in {config.push_path} were made from ({'; '.join(damaged)}), so nothing is "
+            "deleted: restore these versions from a backup, or delete them"
+        )
+    pushed = {model.record.model_uri for model in models}
     return frozenset(needed | _behind(store, {found.id for found in artifacts if found.uri in pushed}))
 
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
-from pipeline.terminal import print_table
+from pipeline.terminal import make_console, print_table, say, styled
 
 app = typer.Typer()
 
@@ -45,7 +43,7 @@ def runs(
         print_json(lines)
         return
     if not lines:
-        print(f"nothing ran yet in {settings.run_root}; `effnet run` does")
+        say(f"nothing ran yet in {settings.run_root}; `effnet run` does")
         return
     table = Table("run", "started", "took", "images", "accuracy", Column("result", overflow="fold"), "version")
     for line in reversed(lines):
@@ -56,7 +54,7 @@ def runs(
             str(timedelta(seconds=line.seconds)),
             "-" if line.images is None else f"{line.images:,}",
             "-" if line.accuracy is None else f"{line.accuracy:.4f}",
-            f"[{COLOURS[line.result]}]{line.result}[/]{escape(why)}",
+            styled((line.result, COLOURS[line.result]), why),
             line.version,
         )
     print_table(table)
@@ -84,7 +82,7 @@ def report(
     if as_json:
         print_json({"run": record.number, "report": str(path)})
     else:
-        print(path)
+        say(str(path))
     if open_it and not webbrowser.open(path.as_uri()):
         raise RuntimeError(f"no browser is to be found here; open {path} in one")
 
@@ -111,9 +109,11 @@ def compare(
         return
     table = Table("", f"run {one}", f"run {other}", "change")
     for difference in differences:
-        values = (difference.one, difference.other)
-        change = f"{values[1] - values[0]:+.4g}" if all(isinstance(value, int | float) for value in values) else ""
-        table.add_row(escape(difference.name), *(escape(_shown(value)) for value in values), change)
+        before, after = difference.one, difference.other
+        change = ""
+        if isinstance(before, int | float) and isinstance(after, int | float):
+            change = f"{after - before:+.4g}"
+        table.add_row(difference.name, _shown(before), _shown(after), change)
     print_table(table)
 
 
@@ -131,16 +131,16 @@ def lineage(
     if as_json:
         print_json({"version": version, "steps": steps})
         return
-    console = Console()
+    console = make_console()
     console.print(f"version {version} was made by", style="bold")
     for step in steps:
-        console.print(f"\n[bold]{step.step}[/]  {step.at}")
+        console.print(styled("\n", (step.step, "bold"), f"  {step.at}"))
         for name, value in step.parameters.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             shown = text if len(text) <= LONGEST_PARAMETER else f"{text[: LONGEST_PARAMETER - 3]}..."
-            console.print(f"  {name}: {shown}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {name}: {shown}", soft_wrap=True)
         for uri in step.outputs:
-            console.print(f"  -> {uri}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  -> {uri}", soft_wrap=True)
 
 
 @app.command()
@@ -151,7 +151,7 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it this is only shown.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show, and with --yes delete, artifacts that neither the newest runs nor the pushed models need."""
+    """Show, and with --yes delete, what neither the newest runs nor the pushed models need, and superseded searches."""
     from pipeline.history.clean import delete, find_unneeded
     from pipeline.run_lock import only_run
 
@@ -164,14 +164,12 @@ def clean(
         print_json({"deleted": yes, "bytes": total, "artifacts": unneeded})
         return
     if not unneeded:
-        print(
-            f"nothing to delete in {settings.run_root}: the newest {keep_runs} runs and the pushed models need it all"
-        )
+        say(f"nothing to delete in {settings.run_root}: the newest {keep_runs} runs and the pushed models need it all")
         return
     table = Table("MB", "kind", "folder")
     for entry in unneeded:
         folder = Path(os.path.relpath(entry.path, settings.run_root))
-        table.add_row(f"{entry.bytes / 1e6:.1f}", entry.kind, escape(str(folder)))
+        table.add_row(f"{entry.bytes / 1e6:.1f}", entry.kind, str(folder))
     print_table(table)
     done = "deleted" if yes else "would be deleted; `effnet clean --yes` does it"
     print(f"{len(unneeded)} artifacts, {total / 1e6:.1f} MB: {done}")

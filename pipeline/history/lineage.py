@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components.atomic_pusher.store import pushed_models
-from components.common import files
-from components.served_model.record import read_record
+from components.common.json_types import Json
+from components.served_model.versions import pushed_models
 from pipeline.config.model import PipelineConfig
 from pipeline.history.metadata import node_of, open_store
 
@@ -38,7 +36,7 @@ class Made:
 
     step: str
     at: str
-    parameters: dict[str, Any]
+    parameters: dict[str, Json]
     inputs: list[str]
     outputs: list[str]
 
@@ -53,13 +51,15 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
     Raises:
       UnknownModel: there is no such version, or this pipeline's metadata do not know it.
     """
-    versions = [model.version for model in pushed_models(config.push_path)]
-    if not versions:
+    models = {model.version: model for model in pushed_models(config.push_path)}
+    if not models:
         raise UnknownModel(f"no model is served from {config.push_path}; `effnet run` pushes one")
-    version = version or versions[0]
-    if version not in versions:
-        raise UnknownModel(f"got version {version}, expected one of: {', '.join(versions)}")
-    uri = read_record(files.join(config.push_path, version)).model_uri
+    version = version or next((name for name, model in models.items() if model.fingerprint), next(iter(models)))
+    if version not in models:
+        raise UnknownModel(f"got version {version}, expected one of: {', '.join(models)}")
+    if models[version].record_is_lost:
+        raise UnknownModel(f"nobody knows what made version {version}: {models[version].problem}")
+    uri = models[version].record.model_uri
     database = config.metadata_path
     artifacts = open_store(database).get_artifacts_by_uri(uri) if database.exists() and uri else []
     if not artifacts:
@@ -68,7 +68,7 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
 
 
 def steps_behind(database: Path, artifact_id: int) -> Iterator[Made]:
-    """Yields every step that an artifact depends on, in the order in which they ended."""
+    """Yields every step that an artifact depends on, in the order in which they began."""
     store = open_store(database)
     executions: dict[int, metadata_store_pb2.Execution] = {}
     artifacts, seen = [artifact_id], {artifact_id}
@@ -80,12 +80,12 @@ def steps_behind(database: Path, artifact_id: int) -> Iterator[Made]:
         events = store.get_events_by_execution_ids([execution.id for execution in new]) if new else []
         artifacts = [event.artifact_id for event in events if event.type in INPUTS and event.artifact_id not in seen]
         seen.update(artifacts)
-    for execution in sorted(executions.values(), key=lambda found: found.last_update_time_since_epoch):
+    for execution in (executions[key] for key in sorted(executions)):
         yield _made(store, execution)
 
 
 def _cached(execution: metadata_store_pb2.Execution) -> bool:
-    return execution.last_known_state == metadata_store_pb2.Execution.CACHED
+    return bool(execution.last_known_state == metadata_store_pb2.Execution.CACHED)
 
 
 def _made(store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution) -> Made:
@@ -101,11 +101,12 @@ def _made(store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution) ->
     )
 
 
-def _plain(value: metadata_store_pb2.Value) -> Any:
-    found = getattr(value, value.WhichOneof("value"))
+def _plain(value: metadata_store_pb2.Value) -> Json:
+    found: Json = getattr(value, value.WhichOneof("value"))
     if isinstance(found, str) and found[:1] in ("{", "["):
         try:
-            return json.loads(found)
+            parsed: Json = json.loads(found)
+            return parsed
         except json.JSONDecodeError:
             return found
     return found

@@ -8,6 +8,8 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.steps.code_keys import CODE_KEY
+
 # Properties of runs: of those that were not to reach the pipeline's end, and how long all of it took.
 PARTIAL, SECONDS = "partial", "seconds"
 DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
@@ -19,10 +21,11 @@ class NoSuchRun(ValueError):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One component's execution in a run."""
+    """One component's execution in a run; `code` is the key of what it ran, "" of versions before that had one."""
 
     done: bool
     cached: bool
+    code: str = ""
     outputs: dict[str, metadata_store_pb2.Artifact] = field(default_factory=dict)
 
 
@@ -32,7 +35,7 @@ class RunRecord:
 
     Attributes:
       number: counted from 1, the oldest run.
-      run_id: as TFX names it.
+      run_id: its name, which no other run has.
       started: local time.
       seconds: it took, TFX's loading included; of a run that was killed, from its first step to the last change noted.
       steps: by component id; a step that never started is not among them.
@@ -62,19 +65,26 @@ def open_store(database: Path) -> mlmd.MetadataStore:
     return mlmd.MetadataStore(connection)
 
 
-def all_runs(database: Path, partial: bool = False) -> list[RunRecord]:
-    """Every run, the oldest first; none if nothing ran yet.
-
-    Args:
-      database: the SQLite metadata store.
-      partial: those that `mark_partial` has marked, which are else passed over.
-    """
+def all_runs(database: Path) -> list[RunRecord]:
+    """Every run but those that `mark_partial` has marked, the oldest first; none if nothing ran yet."""
     if not database.exists():
         return []
     store = open_store(database)
     if "pipeline_run" not in {kind.name for kind in store.get_context_types()}:
         return []
-    return [_run(store, number, context) for number, context in enumerate(run_contexts(store, partial), start=1)]
+    return [_run(store, number, context) for number, context in enumerate(run_contexts(store), start=1)]
+
+
+def run_of_id(database: Path, run_id: str) -> RunRecord:
+    """The run of that name.
+
+    Raises:
+      NoSuchRun: there is none, as if its first step never began.
+    """
+    for run in all_runs(database):
+        if run.run_id == run_id:
+            return run
+    raise NoSuchRun(f"the run {run_id} left nothing in {database}: its first step never began")
 
 
 def find_run(database: Path, number: int | None) -> RunRecord:
@@ -93,17 +103,11 @@ def find_run(database: Path, number: int | None) -> RunRecord:
     return runs[number - 1]
 
 
-def latest_run(database: Path, partial: bool = False) -> dict[str, StepRecord]:
-    """The steps of the newest run, by component id; a step that never started is not among them."""
-    runs = all_runs(database, partial)
-    return runs[-1].steps if runs else {}
-
-
 def node_of(store: mlmd.MetadataStore, execution_id: int) -> str:
     """The id of the component that an execution is of."""
     node_type = store.get_context_type("node").id
     nodes = [context.name for context in store.get_contexts_by_execution(execution_id) if context.type_id == node_type]
-    return nodes[0].rpartition(".")[2]
+    return str(nodes[0].rpartition(".")[2])
 
 
 def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Context) -> RunRecord:
@@ -112,6 +116,7 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
         node_of(store, execution.id): StepRecord(
             done=execution.last_known_state in DONE_STATES,
             cached=execution.last_known_state == metadata_store_pb2.Execution.CACHED,
+            code=execution.custom_properties[CODE_KEY].string_value if CODE_KEY in execution.custom_properties else "",
             outputs=_outputs(store, execution.id),
         )
         for execution in executions
@@ -119,34 +124,31 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
     began = context.create_time_since_epoch
     last_change = max((execution.last_update_time_since_epoch for execution in executions), default=began)
     noted = context.custom_properties
-    seconds = noted[SECONDS].double_value if SECONDS in noted else (last_change - began) / 1000
+    seconds = noted[SECONDS].double_value if SECONDS in noted else max(last_change - began, 0) / 1000
     return RunRecord(number, context.name, _local(began), seconds, steps)
 
 
-def run_contexts(store: mlmd.MetadataStore, partial: bool = False) -> list[metadata_store_pb2.Context]:
-    """Of every run, the oldest first; arguments as for `all_runs`."""
-    return [run for run in _all_contexts(store) if (PARTIAL in run.custom_properties) == partial]
+def run_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:
+    """Of every run as `all_runs` has them, by their ids, which grow: the clock may have been set back in between."""
+    runs = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.id)
+    return [run for run in runs if PARTIAL not in run.custom_properties]
 
 
-def mark_partial(database: Path) -> None:
-    """Marks the newest run as one that was not to reach the end, so that nobody takes it for a failed one."""
+def mark_partial(database: Path, run_id: str) -> None:
+    """Marks a run as one that was not to reach the end, so that nobody takes it for a failed one."""
+    _note(database, run_id, PARTIAL, metadata_store_pb2.Value(int_value=1))
+
+
+def note_seconds(database: Path, run_id: str, seconds: float) -> None:
+    """Notes with a run, if it came to its first step, how long all of it took."""
+    _note(database, run_id, SECONDS, metadata_store_pb2.Value(double_value=seconds))
+
+
+def _note(database: Path, run_id: str, name: str, value: metadata_store_pb2.Value) -> None:
     store = open_store(database)
-    newest = _all_contexts(store)[-1]
-    newest.custom_properties[PARTIAL].int_value = 1
-    store.put_contexts([newest])
-
-
-def note_seconds(database: Path, started: datetime, seconds: float) -> None:
-    """Notes with the run that began after `started`, if one did, how long all of it took."""
-    store = open_store(database)
-    newest = _all_contexts(store)[-1]
-    if newest.create_time_since_epoch >= started.timestamp() * 1000:
-        newest.custom_properties[SECONDS].double_value = seconds
-        store.put_contexts([newest])
-
-
-def _all_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:
-    return sorted(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.create_time_since_epoch)
+    if run := store.get_context_by_type_and_name("pipeline_run", run_id):
+        run.custom_properties[name].CopyFrom(value)
+        store.put_contexts([run])
 
 
 def _outputs(store: mlmd.MetadataStore, execution_id: int) -> dict[str, metadata_store_pb2.Artifact]:

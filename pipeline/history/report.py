@@ -47,7 +47,8 @@ def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str = "
     from components.run_report.write import write_report
     from pipeline.steps.report_settings import make_report_settings
 
-    settings = make_report_settings(config) if error else ReportSettings(name=config.name)
+    code = {name: step.code for name, step in run.steps.items() if step.code}
+    settings = make_report_settings(config, code) if error else ReportSettings(name=config.name)
     folder = config.run_root / STOPPED_REPORTS / run.run_id
     why = error or AttemptDatabase(config.run_root).why_stopped(run.number)
     write_report(str(folder), sources_of(run, why), Push(), settings, None)

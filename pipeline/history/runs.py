@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common import files
 from components.common.ingest_report import IngestSummary, read_summary
-from components.common.metrics import EXAMPLES, METRIC_NAMES
+from components.common.json_types import Json
+from components.common.metrics import EXAMPLES, metric_of
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
@@ -91,7 +92,7 @@ def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]
     pushed = run.steps["Pusher"].outputs["pushed_model"].custom_properties
     version = pushed["pushed_version"].string_value if pushed["pushed"].int_value else ""
     if version:
-        unchanged = run.steps["Pusher"].cached or pushed["already_served"].int_value
+        unchanged = run.steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
         return ("unchanged" if unchanged else "pushed"), "", version
     serving = run.output("ServingCheck", "blessing")
     problems = list(verdict.problems) if verdict else []
@@ -106,8 +107,8 @@ class Difference:
     """A value that two runs do not share; None where a run has none."""
 
     name: str
-    one: Any
-    other: Any
+    one: object
+    other: object
 
 
 def compare(config: PipelineConfig, one: RunRecord, other: RunRecord) -> list[Difference]:
@@ -118,13 +119,13 @@ def compare(config: PipelineConfig, one: RunRecord, other: RunRecord) -> list[Di
     return [pair for pair in pairs if pair.one != pair.other]
 
 
-def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, Any]]:
+def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, object]]:
     line = line_of(config, run)
     yield "result", f"{line.result} {line.version or line.why}"
     if verdict := verdict_of(run):
         for name, value in verdict.metrics.items():
             if not name.endswith("_diff"):
-                yield METRIC_NAMES.get(name, name), int(value) if name == EXAMPLES else value
+                yield metric_of(name).label, int(value) if name == EXAMPLES else value
         yield from ((f"recall of {name}", value) for name, value in verdict.recall.items())
     if summary := summary_of(run):
         for split, classes in summary.written.items():
@@ -133,14 +134,15 @@ def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, Any]]
     yield from flatten(configuration_of(config, run))
 
 
-def configuration_of(config: PipelineConfig, run: RunRecord) -> dict[str, Any]:
+def configuration_of(config: PipelineConfig, run: RunRecord) -> dict[str, Json]:
     """What the run was configured with; empty if it left no report."""
     report = find_report(config, run)
     path = report.with_name(CONFIGURATION_FILE) if report else None
-    return yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}
+    values: dict[str, Json] = yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}
+    return values
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yields ("section.key", value) of nested sections."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:

@@ -2,20 +2,24 @@
 
 import os
 import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from pipeline.exit_codes import ExitCode
 from pipeline.options import DebugOption, JsonOption, print_json
+from pipeline.terminal import make_console, say, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from components.image_example_gen.sources.plan import AmbiguousLayout
+    from components.image_example_gen.sources.settings import ReadingSettings
     from pipeline.init.suggestions import Suggestion
     from pipeline.init.survey import FolderSurvey
 
@@ -25,19 +29,40 @@ MOST_PROBLEMS = 5
 KERAS_WEIGHTS = "efficientnetb0_notop.h5"  # Keras' name of the published file, in its cache once it was downloaded
 
 
+class Layout(StrEnum):
+    """`data.layout`, as an option."""
+
+    AUTO = "auto"
+    CLASSES = "classes"
+    SPLITS = "splits"
+    LABELS = "labels"
+    SHARDS = "shards"
+
+
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="A folder of class folders, or a manifest; 'photos/{SPAN}' for days.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Class folders, images with a label file, shards; or a label file; or 'photos/{SPAN}'."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("pipeline.yaml"),
     weights: Annotated[
         str | None,
         typer.Option(help="none, or imagenet, which is downloaded once; else imagenet if it is here already."),
     ] = None,
+    layout: Annotated[
+        Layout,
+        typer.Option(help="How to read the folder, where that is not clear by itself."),
+    ] = Layout.AUTO,
+    image_column: Annotated[str, typer.Option(help="Of the label file, or of Parquet: the image.")] = "",
+    label_column: Annotated[str, typer.Option(help="Of the label file, or of Parquet: the class.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Look at a folder of images and write a pipeline.yaml for it, with reasons and a forecast."""
+    from components.image_example_gen.sources.plan import AmbiguousLayout
+    from components.image_example_gen.sources.settings import ReadingSettings
     from pipeline.config.load import load_config
     from pipeline.config.model import ConfigError, DataSettings
     from pipeline.init.suggestions import forecast_seconds, suggest
@@ -47,15 +72,26 @@ def init(
     if weights not in (None, "none", "imagenet"):
         raise ConfigError(f"--weights {weights}: expected none or imagenet")
     path = str(folder.expanduser().resolve())
-    console = Console(stderr=as_json)
+    settings = ReadingSettings(layout.value, image_column, label_column)
+    console = make_console(stderr=as_json)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("looking at the images", total=None)
-        found = survey(
-            path, DataSettings(path=path).max_pixels, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        ambiguous: AmbiguousLayout | None = None
+        try:
+            found = survey(
+                path,
+                DataSettings(path=path).max_pixels,
+                lambda done, total: bar.update(task, completed=done, total=total),
+                settings,
+            )
+        except AmbiguousLayout as error:
+            ambiguous = error
+    if ambiguous:
+        _print_readings(ambiguous, folder, as_json)
+        raise typer.Exit(ExitCode.USAGE)
     gpu = shutil.which("nvidia-smi") is not None
     pretrained = weights == "imagenet" or (weights is None and _published_weights_are_here())
-    suggestions = suggest(found, gpu, pretrained)
+    suggestions = [*_asked_for(settings), *suggest(found, gpu, pretrained)]
     seconds = forecast_seconds(found, {chosen.key: chosen.value for chosen in suggestions}, gpu)
     notes = [f"{name}: {value}" for name, value in _facts(found)]
     write_configuration(output, make_configuration(path, output, suggestions, notes), force)
@@ -73,10 +109,32 @@ def init(
     )
     print(f"a run will take: {forecast}")
     if found.days:
-        print(
-            f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force"
-        )
-    print(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
+        say(f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force")
+    say(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
+
+
+def _asked_for(settings: "ReadingSettings") -> "list[Suggestion]":
+    """The options of this command that say how the images are read: a run has to read them so, too."""
+    from pipeline.init.suggestions import Suggestion
+
+    asked = {"layout": settings.layout if settings.layout != Layout.AUTO.value else ""} | {
+        "image_column": settings.image_column,
+        "label_column": settings.label_column,
+    }
+    return [Suggestion(f"data.{key}", value, "as you asked") for key, value in asked.items() if value]
+
+
+def _print_readings(error: "AmbiguousLayout", folder: Path, as_json: bool) -> None:
+    """Says in which ways the folder can be read, and how to say which is meant."""
+    if as_json:
+        print_json({"readings": error.readings})
+        return
+    print(f"{folder} can be read in {len(error.readings)} ways; nothing was written. Say which is meant:")
+    for reading in error.readings:
+        said = f"effnet init {str(folder)!r} --layout {reading.layout}"
+        if len({other.layout for other in error.readings}) < len(error.readings):
+            said = "give effnet init the label file itself"
+        print(f"  {reading}\n    {said}")
 
 
 def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
@@ -86,8 +144,12 @@ def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
     sample = "" if found.looked_at >= found.images else f" (of {found.looked_at:,} that were opened)"
     sides = "" if low == high else f", mostly {low:.0f} to {high:.0f}"
     splits = f"folders for {', '.join(found.given_splits)}" if found.given_splits else "none; cut by image content"
+    about = "about " if found.sampled else ""
     return [
-        ("images", f"{found.images:,} files in {len(found.classes)} classes"),
+        ("read as", found.reading),
+        *(("", f"{path}: {_meaning(*rest)}") for path, *rest in found.rows),
+        *([("looked at", f"{found.sampled}; there may be more classes")] if found.sampled else []),
+        ("images", f"{about}{found.images:,} files in {len(found.classes)} classes"),
         ("class sizes", f"{least:,} ({fewest}) to {largest:,} ({most})"),
         ("splits", splits),
         ("shorter side", f"{side:.0f} px{sides}{sample}"),
@@ -103,14 +165,22 @@ def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
     ]
 
 
+def _meaning(class_name: str, split: str, group: str) -> str:
+    """What was understood of an image."""
+    said = [class_name, f"split {split}" if split else "", f"group {group}" if group else ""]
+    return ", ".join(filter(None, said))
+
+
 def _print(console: Console, found: "FolderSurvey", suggestions: "Sequence[Suggestion]") -> None:
     for name, value in _facts(found):
-        console.print(f"[bold]{name:<16}[/]{escape(value)}", soft_wrap=True)
+        console.print(styled((f"{name:<16}", "bold"), value), soft_wrap=True)
+    for note in found.notes:
+        console.print(f"{'note':<16}{note}", soft_wrap=True)
     for path, message in found.problems[:MOST_PROBLEMS]:
-        console.print(f"{'':<16}{escape(path)}: {escape(message)}", soft_wrap=True)
+        console.print(f"{'':<16}{path}: {message}", soft_wrap=True)
     table = Table("setting", "value", "because")
     for chosen in suggestions:
-        table.add_row(chosen.key, escape(str(chosen.value)), escape(chosen.reason))
+        table.add_row(chosen.key, str(chosen.value), chosen.reason)
     console.print(table)
 
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.init.survey import FolderSurvey
 
@@ -22,12 +21,16 @@ IMBALANCE = 5.0  # images of the largest over those of the smallest class
 TUNER_TRIALS, TUNER_SHARE = 3, 0.6  # of one epoch each, of this share of the train split
 
 
+Scalar = str | float | bool
+"""A value of pipeline.yaml."""
+
+
 @dataclass(frozen=True)
 class Suggestion:
     """A setting of pipeline.yaml and the reason for it."""
 
     key: str
-    value: Any
+    value: Scalar
     reason: str
 
 
@@ -74,6 +77,9 @@ def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion
         if wanted > MOST_EPOCHS:
             reason += f"; {wanted} epochs would be too many, --weights imagenet gets further with few images"
         suggestions.append(Suggestion("train.epochs", epochs, reason))
+    if found.group_pattern:
+        reason = "names say which pictures belong together: these stay in one split; set null if they do not"
+        suggestions.append(Suggestion("data.group_pattern", found.group_pattern, reason))
     if max(found.classes.values()) / smallest > IMBALANCE:
         reason = f"the largest class has {max(found.classes.values()) / smallest:.0f} times the images of the smallest"
         suggestions.append(Suggestion("train.class_balance", "weights", reason))
@@ -94,14 +100,15 @@ def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion
     return suggestions
 
 
-def forecast_seconds(found: FolderSurvey, chosen: Mapping[str, Any], gpu: bool) -> float | None:
+def forecast_seconds(found: FolderSurvey, chosen: Mapping[str, Scalar], gpu: bool) -> float | None:
     """How long a run will take on this machine's CPU; None with a GPU, whose speed is not known here."""
     if gpu:
         return None
-    rate = CPU_RATE * (os.cpu_count() or 1) * (REFERENCE_SIZE / chosen["model.image_size"]) ** RATE_EXPONENT
+    rate = CPU_RATE * (os.cpu_count() or 1) * (REFERENCE_SIZE / float(chosen["model.image_size"])) ** RATE_EXPONENT
     train = found.images * (1.0 if found.given_splits else 0.75)
-    passes = chosen["train.epochs"] * (1 + 0.15 * INFERENCE_SHARE) + TUNER_TRIALS * TUNER_SHARE
-    return FIXED_SECONDS + found.images / INGEST_RATE + passes * train / rate
+    passes = float(chosen["train.epochs"]) * (1 + 0.15 * INFERENCE_SHARE) + TUNER_TRIALS * TUNER_SHARE
+    seconds: float = FIXED_SECONDS + found.images / INGEST_RATE + passes * train / rate
+    return seconds
 
 
 def _image_size(side: float, gpu: bool) -> int:

@@ -2,24 +2,31 @@
 
 import hashlib
 import statistics
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from components.common import files
+from components.common.errors import DataError
+from components.image_example_gen.class_notes import note_similar_names, note_without_eval
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.integrity import ImageError
 from components.image_example_gen.images.perceptual_hash import near_pairs
-from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.groups import suggest_pattern
+from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.plan import ImageFile, IngestPlan
+from components.image_example_gen.sources.settings import LEFT_OPEN, ReadingSettings
 from components.image_example_gen.sources.source import find_source
 from components.image_example_gen.sources.spans import SpanRule, are_spans
+from pipeline.init.shard_sample import sample_shards
 
 Item = TypeVar("Item")
 
 MOST_READ = 2000  # files that are opened; of more a sample, spread over the folder
 MOST_COMPARED = 1000  # images that are compared with each other
+SHOWN = 3  # images, or problems, that stand for the others
 THREADS = 4  # Pillow and the disk work beside each other
 
 
@@ -51,7 +58,12 @@ class FolderSurvey:
       aspect_spread: 95 % quantile over 5 % quantile of width / height; 1 where all have one shape.
       formats: format -> images.
       copies: images whose bytes another one has.
+      notes: what a person should look at, a line each.
       near_copies: pairs that look alike beyond the identical ones, among those compared.
+      reading: how the folder was understood, in words.
+      rows: some images as they were understood: path, class, split, group.
+      sampled: what was looked into of the shards, "" for other folders or where all was; counts are then estimates.
+      group_pattern: of groups in the file names, "" if they have none.
       days: the classes are rather spans: dates or numbers, with folders of one name in each.
     """
 
@@ -67,6 +79,11 @@ class FolderSurvey:
     copies: int = 0
     near_copies: int = 0
     days: bool = False
+    reading: str = ""
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+    sampled: str = ""
+    group_pattern: str = ""
+    notes: list[str] = field(default_factory=list)
 
     @property
     def images(self) -> int:
@@ -74,34 +91,53 @@ class FolderSurvey:
         return sum(self.classes.values())
 
 
-def survey(path: str, max_pixels: int, progress: Callable[[int, int], None] = lambda done, total: None) -> FolderSurvey:
+def survey(
+    path: str,
+    max_pixels: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    settings: ReadingSettings = LEFT_OPEN,
+) -> FolderSurvey:
     """Looks at a folder, or what else `data.path` may be.
 
     Args:
       path: as `data.path`.
       max_pixels: larger images are a problem.
       progress: told (done, total) as files are read.
+      settings: how the folder is to be read.
 
     Raises:
-      DataError: there are no two classes of images.
+      DataError: there are no two classes of images, or none of those that were opened is a good one.
     """
-    source = find_source(path, SpanRule())
-    plan = source.plan()
-    chosen = _spread(plan.images, MOST_READ)
-    looks = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        for look in pool.map(lambda image: _look(source.root, image, max_pixels), chosen):
-            looks.append(look)
-            progress(len(looks), len(chosen))
+    source = find_source(path, SpanRule(), settings)
+    factor, sampled = 1.0, ""
+    with tempfile.TemporaryDirectory(prefix="effnet-init-") as unpacked:
+        if source.shards:
+            sample = sample_shards(source, unpacked, progress)
+            plan, factor = sample.plan, sample.factor
+            if factor > 1:
+                sampled = f"{len(plan.images):,} images of {sample.read:,} of {sample.of:,} shards"
+        else:
+            plan = source.plan()
+        chosen = _spread(plan.images, MOST_READ)
+        looks = []
+        with ThreadPoolExecutor(THREADS) as pool:
+            for look in pool.map(lambda image: _look(source.root, image, max_pixels), chosen):
+                looks.append(look)
+                progress(len(looks), len(chosen))
     good = [look for look in looks if not look.problem]
+    if not good:
+        first = "; ".join(f"{look.path}: {look.problem}" for look in looks[:SHOWN])
+        raise DataError(
+            f"got {len(looks):,} files and none is a good image ({first}), expected photos: look at the files"
+        )
     by_content = Counter(look.sha256 for look in good)
     once = list({look.sha256: look for look in good}.values())
-    sides = [min(look.width, look.height) for look in good] or [0]
-    low, high = _ends([look.width / look.height for look in good] or [1.0])
+    sides = [min(look.width, look.height) for look in good]
+    low, high = _ends([look.width / look.height for look in good])
     count = Counter(plan.classes[image.label] for image in plan.images)
     return FolderSurvey(
         path=path,
-        classes={name: count[name] for name in plan.classes},
+        classes={name: round(count[name] * factor) for name in plan.classes},
         given_splits=sorted(plan.given_splits),
         looked_at=len(looks),
         problems=[(look.path, look.problem) for look in looks if look.problem],
@@ -112,7 +148,33 @@ def survey(path: str, max_pixels: int, progress: Callable[[int, int], None] = la
         copies=sum(count - 1 for count in by_content.values()),
         near_copies=sum(1 for _ in near_pairs([look.perceptual_hash for look in _spread(once, MOST_COMPARED)])),
         days=are_spans(plan.classes) and not plan.given_splits and _have_folders_in_common(plan.images),
+        reading=plan.reading,
+        rows=[
+            (image.path, plan.classes[image.label], image.split, image.group) for image in _spread(plan.images, SHOWN)
+        ],
+        sampled=sampled,
+        notes=_notes(plan),
+        group_pattern="" if settings.group_pattern else suggest_pattern(plan.images),
     )
+
+
+def _notes(plan: IngestPlan) -> list[str]:
+    notes = note_similar_names(plan.classes)
+    if "eval" in plan.given_splits:
+        in_eval = Counter(plan.classes[image.label] for image in plan.images if image.split == "eval")
+        notes += note_without_eval({name: in_eval[name] for name in plan.classes})
+    if several := [line for line in plan.rejected if line.reason == "multi_label"]:
+        notes.append(
+            f"{len(several):,} images with several labels (multi_label) are left out, such as {several[0].path}"
+        )
+    notes += [line.message for line in plan.rejected if line.reason == "bad_label_file"][:SHOWN]
+    if unlabelled := sum(line.reason == "unlabelled" for line in plan.rejected):
+        notes.append(f"{unlabelled:,} images have no label, and are left out")
+    return notes
+
+
+def _row(plan: IngestPlan, image: ImageFile) -> tuple[str, str, str, str]:
+    return image.path, plan.classes[image.label], image.split, image.group
 
 
 def _have_folders_in_common(images: Sequence[ImageFile]) -> bool:
@@ -125,7 +187,7 @@ def _have_folders_in_common(images: Sequence[ImageFile]) -> bool:
 
 def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
     try:
-        data = files.read_bytes(files.join(root, image.path))
+        data = read_image(root, image)
         found = normalise_image(data, max_pixels)
     except (ImageError, OSError) as error:
         return ImageFacts(image.path, problem=str(error))

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from components.common import files
+from components.common.printable import printable
 from components.image_example_gen.sources.spans import PLACEHOLDER
 from pipeline.config.load import DEFAULT_PATH
-from pipeline.init.suggestions import Suggestion
+from pipeline.init.suggestions import Scalar, Suggestion
 
 NOT_IN_A_NAME = re.compile(r"[^a-z0-9_-]+")
 
@@ -42,12 +43,12 @@ def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggesti
     head = ["Written by `effnet init`. Found:", *(f"  {note}" for note in notes)]
     head += ["Chosen:", *(f"  {reason}" for reason in reasons)]
     text = with_values(DEFAULT_PATH.read_text(encoding="utf-8"), values)
-    # A name may hold a line's end, which would end the comment.
-    comments = "".join(f"# {' '.join(line.splitlines())}".rstrip() + "\n" for line in head)
+    # A name may hold a line's end, which would end the comment, and what YAML does not allow even there.
+    comments = "".join(f"# {printable(' '.join(line.splitlines()))}".rstrip() + "\n" for line in head)
     return f"{comments}\n{text}"
 
 
-def with_values(text: str, values: Mapping[str, Any]) -> str:
+def with_values(text: str, values: Mapping[str, Scalar]) -> str:
     """A YAML text of nested blocks with other scalars; comments, order and all else stay.
 
     Args:
@@ -76,7 +77,7 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Scalar) -> str:
     """A value on one line of YAML, quoted where it has to be."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")
@@ -90,4 +91,4 @@ def write_configuration(path: Path, text: str, force: bool) -> None:
     """
     if path.exists() and not force:
         raise AlreadyThere(f"{path} is there already; --force overwrites it, --output names another")
-    path.write_text(text, encoding="utf-8")
+    files.write_text(str(path), text)

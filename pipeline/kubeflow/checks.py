@@ -3,15 +3,17 @@
 import difflib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.common import files
 from pipeline.config.model import PipelineConfig
+from pipeline.config.secrets import without_secrets
 from pipeline.kubeflow.errors import KubeflowError
 from trainer.settings import NO_FILE
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
+    from tfx.dsl.components.base.base_node import BaseNode
 
 # Argo's rule for the names of tasks; a pipeline's name also becomes part of pods' names.
 TASK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,120}")
@@ -46,6 +48,12 @@ def check_config(config: PipelineConfig) -> None:
                 f"{key}: got {path}, which no container sees: expected s3://, gs:// or a folder on a volume of "
                 "runners.kubeflow.volumes"
             )
+    for name, values in (("beam", config.runners.beam), ("kubeflow.env", config.runners.kubeflow.env)):
+        if without_secrets(values) != (list(values) if isinstance(values, tuple) else values):
+            raise KubeflowError(
+                f"runners.{name}: has a secret, which the compiled pipeline would hold; name a secret of the cluster "
+                "in runners.kubeflow.secrets, such as {name: s3, env: {secretkey: AWS_SECRET_ACCESS_KEY}}"
+            )
     if beam_is_remote(config.runners.beam) and not (settings.pipeline_root or "").startswith("gs://"):
         raise KubeflowError(
             f"runners.kubeflow.pipeline_root: got {settings.pipeline_root}, expected gs://, the only store that the "
@@ -76,7 +84,7 @@ def check_pipeline(pipeline: "tfx.dsl.Pipeline", config: PipelineConfig) -> None
             raise KubeflowError(f"runners.kubeflow.resources.{name}: no such step; {hint}")
 
 
-def _problem(node: Any) -> str | None:
+def _problem(node: "BaseNode") -> str | None:
     from tfx.components import FileBasedExampleGen, InfraValidator
     from tfx.dsl.components.common.resolver import Resolver
     from tfx.dsl.placeholder.placeholder import Placeholder

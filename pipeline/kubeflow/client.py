@@ -4,19 +4,31 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeAlias
 
 import kfp
 import kfp_server_api as api
 
+from components.common.json_types import Parsed
 from pipeline.kubeflow.connection import explained
 from pipeline.kubeflow.errors import KubeflowError
 
 PAGE = 100
 NEWEST_FIRST = "created_at desc"
-CONVERSIONS: dict[str, Callable[[str], Any]] = {
+CONVERSIONS: dict[str, Callable[[str], object]] = {
     "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": json.loads, "LIST": json.loads, "STRUCT": json.loads,
 }  # fmt: skip
+
+
+Listed: TypeAlias = api.V2beta1Pipeline | api.V2beta1PipelineVersion | api.V2beta1Run | api.V2beta1RecurringRun
+Specification: TypeAlias = dict[str, Parsed]
+"""The intermediate representation of a pipeline, as JSON."""
+
+
+class Page(Protocol):
+    """A part of a list, which is in a field of its own."""
+
+    next_page_token: str
 
 
 class KubeflowClient:
@@ -32,7 +44,7 @@ class KubeflowClient:
         with explained(self._url, clash=taken):
             if self._client.get_pipeline_id(name):
                 raise KubeflowError(taken)
-            return self._client.upload_pipeline(str(package), name).pipeline_id
+            return str(self._client.upload_pipeline(str(package), name).pipeline_id)
 
     def update(self, name: str, package: Path, version: str | None = None) -> str:
         """Uploads a new version, and lets the schedules that ran the version before run it; returns its id."""
@@ -40,14 +52,14 @@ class KubeflowClient:
         version = version or f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
         taken = f"a version called {version} of {name} is there already; update again in a second"
         with explained(self._url, clash=taken):
-            version_id = self._client.upload_pipeline_version(
+            version_id: str = self._client.upload_pipeline_version(
                 str(package), version, pipeline_id=pipeline_id
             ).pipeline_version_id
         for schedule in self.schedules(name):
             self._move(schedule, pipeline_id, version_id)
         return version_id
 
-    def _move(self, schedule: Any, pipeline_id: str, version_id: str) -> None:
+    def _move(self, schedule: api.V2beta1RecurringRun, pipeline_id: str, version_id: str) -> None:
         """Re-creates a schedule for another version, which a schedule is bound to; the old one goes last."""
         kept = ("display_name", "description", "experiment_id", "trigger", "runtime_config", "service_account")
         body = api.V2beta1RecurringRun(
@@ -62,7 +74,7 @@ class KubeflowClient:
             self._client._recurring_run_api.recurring_run_service_create_recurring_run(body)
         self.delete_schedule(schedule.recurring_run_id)
 
-    def pipelines(self) -> list[Any]:
+    def pipelines(self) -> list[Listed]:
         """All pipelines."""
         return self._all(self._client.list_pipelines, "pipelines")
 
@@ -82,7 +94,7 @@ class KubeflowClient:
     def pipeline_id(self, name: str) -> str:
         """The id of the pipeline called `name`."""
         with explained(self._url):
-            found = self._client.get_pipeline_id(name)
+            found: str | None = self._client.get_pipeline_id(name)
         if not found:
             known = ", ".join(pipeline.display_name for pipeline in self.pipelines()) or "none"
             raise KubeflowError(
@@ -90,7 +102,7 @@ class KubeflowClient:
             )
         return found
 
-    def start(self, name: str, parameters: dict[str, str]) -> Any:
+    def start(self, name: str, parameters: dict[str, str]) -> api.V2beta1Run:
         """Starts a run of the newest version."""
         pipeline_id, version = self._newest_version(name)
         with explained(self._url):
@@ -105,12 +117,12 @@ class KubeflowClient:
                 service_account=self._account,
             )
 
-    def runs(self, name: str) -> list[Any]:
+    def runs(self, name: str) -> list[Listed]:
         """All runs of a pipeline, the newest first."""
         self.pipeline_id(name)
         return self._in_experiment(name, self._client.list_runs, "runs")
 
-    def run(self, run_id: str) -> Any:
+    def run(self, run_id: str) -> api.V2beta1Run:
         """One run."""
         with explained(self._url):
             return self._client.get_run(run_id)
@@ -125,7 +137,7 @@ class KubeflowClient:
         with explained(self._url):
             self._client.delete_run(run_id)
 
-    def schedule(self, name: str, cron: str) -> Any:
+    def schedule(self, name: str, cron: str) -> api.V2beta1RecurringRun:
         """Runs the newest version again and again: one run at a time, and only the latest of those that were missed.
 
         Args:
@@ -149,7 +161,7 @@ class KubeflowClient:
                 service_account=self._account,
             )
 
-    def schedules(self, name: str) -> list[Any]:
+    def schedules(self, name: str) -> list[Listed]:
         """The schedules of a pipeline, whatever version they run."""
         pipeline_id = self.pipeline_id(name)
         every = self._in_experiment(name, self._client.list_recurring_runs, "recurring_runs")
@@ -172,14 +184,14 @@ class KubeflowClient:
             found = self._client.get_experiment(experiment_name=name, namespace=self._client.get_user_namespace())
         except ValueError:  # kfp's way to say that there is none
             return None
-        return found.experiment_id
+        return str(found.experiment_id)
 
-    def _in_experiment(self, name: str, call: Any, field: str) -> list[Any]:
+    def _in_experiment(self, name: str, call: Callable[..., Page], field: str) -> list[Listed]:
         with explained(self._url):
             experiment = self._known_experiment(name)
         return self._all(call, field, experiment_id=experiment, sort_by=NEWEST_FIRST) if experiment else []
 
-    def _newest_version(self, name: str) -> tuple[str, Any]:
+    def _newest_version(self, name: str) -> tuple[str, api.V2beta1PipelineVersion]:
         pipeline_id = self.pipeline_id(name)
         with explained(self._url):
             found = self._client.list_pipeline_versions(pipeline_id, page_size=1, sort_by=NEWEST_FIRST)
@@ -187,9 +199,9 @@ class KubeflowClient:
             raise KubeflowError(f"{name} has no version to run; `tfx pipeline update` uploads one")
         return pipeline_id, found.pipeline_versions[0]
 
-    def _all(self, call: Any, field: str, **arguments: Any) -> list[Any]:
+    def _all(self, call: Callable[..., Page], field: str, **arguments: str) -> list[Listed]:
         """All pages of a list."""
-        found: list[Any] = []
+        found: list[Listed] = []
         token = ""
         while True:
             with explained(self._url):
@@ -200,20 +212,21 @@ class KubeflowClient:
                 return found
 
 
-def specification(version: api.V2beta1PipelineVersion) -> dict[str, Any]:
+def specification(version: api.V2beta1PipelineVersion) -> Specification:
     """The IR of a version; beside a platform spec it lies one level deeper."""
-    spec = version.pipeline_spec or {}
-    return spec.get("pipeline_spec", spec)
+    spec: Specification = version.pipeline_spec or {}
+    inner: Specification = spec.get("pipeline_spec", spec)
+    return inner
 
 
-def typed(parameters: dict[str, str], spec: dict[str, Any]) -> dict[str, Any]:
+def typed(parameters: dict[str, str], spec: Specification) -> dict[str, object]:
     """The parameters of a run in the types that the pipeline asks for; the API refuses all others.
 
     Raises:
       KubeflowError: the pipeline has no such parameter, or the value is not of its type.
     """
     known = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, text in parameters.items():
         if name not in known:
             raise KubeflowError(f"the pipeline has no parameter {name}, known: {', '.join(known) or 'none'}")

@@ -1,9 +1,8 @@
 """Compiles the pipeline for Kubeflow Pipelines and Vertex AI."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from google.protobuf import json_format
@@ -11,13 +10,15 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from tfx import v1 as tfx
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
+from components.common import files
+from components.common.json_types import JsonObject, Parsed
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir
 from pipeline.kubeflow.checks import beam_is_remote, check_config, check_pipeline
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform_spec import platform_spec
 
-COMMAND = ["python", "-m", "pipeline.kubeflow.entrypoint"]
+COMMAND = ["python", "-P", "-m", "pipeline.kubeflow.entrypoint"]
 
 
 def in_cluster(config: PipelineConfig) -> PipelineConfig:
@@ -66,8 +67,11 @@ class KubeflowRunner(KubeflowV2DagRunner):
         self._pipeline_config = config
 
     def run(
-        self, pipeline: tfx.dsl.Pipeline, parameter_values: dict[str, Any] | None = None, write_out: bool | None = True
-    ) -> dict[str, Any]:
+        self,
+        pipeline: tfx.dsl.Pipeline,
+        parameter_values: dict[str, Parsed] | None = None,
+        write_out: bool | None = True,
+    ) -> dict[str, Parsed]:
         """Compiles `pipeline` and writes the result, unless `write_out` is false; returns it as a PipelineJob.
 
         Raises:
@@ -85,7 +89,7 @@ class KubeflowRunner(KubeflowV2DagRunner):
             self._write(job, platform)
         return job
 
-    def _complete(self, spec: pb.PipelineSpec, pipeline: tfx.dsl.Pipeline) -> dict[str, Any] | None:
+    def _complete(self, spec: pb.PipelineSpec, pipeline: tfx.dsl.Pipeline) -> JsonObject | None:
         """Adds to `spec` what TFX leaves out; returns the platform spec."""
         settings = self._pipeline_config.runners.kubeflow
         deployment = json_format.ParseDict(
@@ -111,16 +115,15 @@ class KubeflowRunner(KubeflowV2DagRunner):
         spec.deployment_spec.update(json_format.MessageToDict(deployment))
         return platform_spec(settings, steps)
 
-    def _write(self, job: dict[str, Any], platform: Mapping[str, Any] | None) -> None:
+    def _write(self, job: dict[str, Parsed], platform: JsonObject | None) -> None:
         path = Path(self._output_dir) / self._output_filename
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":
             if platform:
                 raise KubeflowError(
                     "Vertex AI has no Kubernetes: empty secrets and volumes of runners.kubeflow, and node_selector and "
                     "tolerations of its resources"
                 )
-            path.write_text(json.dumps(job, sort_keys=True), encoding="utf-8")
+            files.write_text(str(path), json.dumps(job, sort_keys=True))
             return
         documents = [job["pipelineSpec"], *([platform] if platform else [])]
-        path.write_text(yaml.safe_dump_all(documents, sort_keys=True), encoding="utf-8")
+        files.write_text(str(path), yaml.safe_dump_all(documents, sort_keys=True))

@@ -6,12 +6,13 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.kubeflow.errors import KubeflowError
 
 if TYPE_CHECKING:
     import kfp
+    import kfp_server_api
 
 ENDPOINT_VARIABLE = "KF_PIPELINES_ENDPOINT"  # kfp.Client's own
 TOKEN_VARIABLE = "KF_PIPELINES_TOKEN"
@@ -90,7 +91,7 @@ def explained(endpoint: str, clash: str = "") -> Iterator[None]:
         raise KubeflowError(f"{endpoint} does not answer any more: {error}") from error
 
 
-def _explain(error: Any, endpoint: str, clash: str) -> str:
+def _explain(error: "kfp_server_api.ApiException", endpoint: str, clash: str) -> str:
     message = _message(error.body)
     taken = error.status == 409 or "already exist" in message.lower()
     if taken and clash:

@@ -16,9 +16,9 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any
 
 from components.common.errors import one_line
+from components.common.json_types import Parsed
 from pipeline.exit_codes import exit_code_of
 from pipeline.kubeflow.uris import places, restore
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, beam_args: list[str]) -> None:
         _run_executor(args, beam_args, invocation, chosen)
 
 
-def _artifacts(side: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _artifacts(side: dict[str, Parsed]) -> Iterator[tuple[str, dict[str, Parsed]]]:
     for name, group in side.get("artifacts", {}).items():
         for artifact in group.get("artifacts", []):
             yield name, artifact
@@ -82,7 +82,7 @@ def _register_types() -> None:
             compiler_utils.TITLE_TO_CLASS_PATH[str(kind.TYPE_NAME)] = name_utils.get_full_name(kind)
 
 
-def _run_driver(args: argparse.Namespace, invocation: dict[str, Any]) -> None:
+def _run_driver(args: argparse.Namespace, invocation: dict[str, Parsed]) -> None:
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
     from tfx.orchestration import data_types_utils
@@ -114,7 +114,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _run_executor(
-    args: argparse.Namespace, beam_args: list[str], invocation: dict[str, Any], chosen: dict[str, str]
+    args: argparse.Namespace, beam_args: list[str], invocation: dict[str, Parsed], chosen: dict[str, str]
 ) -> None:
     from tfx.dsl.io import fileio
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor

@@ -6,11 +6,11 @@ drops containers' environment (tfx#7765) and the resources of some nodes (tfx#61
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from kubernetes.utils import parse_quantity
 from tfx.dsl.components.base.base_driver import BaseDriver
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.utils import name_utils
 
@@ -32,12 +32,12 @@ def driver_task(node_id: str) -> str:
     return f"{node_id}-driver"
 
 
-def nodes_with_driver(nodes: Iterable[Any]) -> list[Any]:
+def nodes_with_driver(nodes: Iterable[BaseNode]) -> list[BaseNode]:
     """The nodes whose driver does more than TFX's own, which the backend replaces."""
     return [node for node in nodes if node.driver_class is not BaseDriver]
 
 
-def add_driver(spec: pb.PipelineSpec, deployment: pb.PipelineDeploymentConfig, node: Any) -> None:
+def add_driver(spec: pb.PipelineSpec, deployment: pb.PipelineDeploymentConfig, node: BaseNode) -> None:
     """Lets the node's driver run as a task of its own, just before the node.
 
     What it finds out, such as the fingerprint of the images, becomes a parameter of the node and so part of its cache
@@ -95,7 +95,7 @@ def set_task(task: pb.PipelineTaskSpec, step: Step, may_cache: bool) -> None:
         task.retry_policy.backoff_factor = BACKOFF_FACTOR
 
 
-def set_defaults(spec: pb.PipelineSpec, nodes: Iterable[Any]) -> None:
+def set_defaults(spec: pb.PipelineSpec, nodes: Iterable[BaseNode]) -> None:
     """Gives each runtime parameter its default; the API server refuses a run that leaves out one without."""
     for node in nodes:
         for value in node.exec_properties.values():

@@ -8,8 +8,9 @@ import typer
 
 from pipeline.config.load import ConfigSource, load_config
 from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.execution.supervisor import supervised
 from pipeline.options import JsonOption, configured, print_json
-from pipeline.terminal import compact_table, print_line, print_table
+from pipeline.terminal import compact_table, print_line, print_table, styled
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant
 
@@ -69,6 +70,7 @@ def cost(
 
 @app.command()
 @configured
+@supervised
 def search(
     source: ConfigSource,
     step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
@@ -111,22 +113,22 @@ def search(
         if write:
             check_learned(winner)
             set_values(own, "model", asdict(best))
-            console.print(f"{own}: model.alpha, beta and gamma are these now", highlight=False, soft_wrap=True)
+            console.print(f"{own}: model.alpha, beta and gamma are these now", soft_wrap=True)
             written = load_config(own).model
             if written.phi is None:
                 console.print(
                     f"model.phi is null there, so that a run still trains {written.variant} and does not read them; "
                     "for the network they make: effnet run --set model.phi=1, or phi: 1 in the file",
-                    highlight=False,
                     soft_wrap=True,
                 )
         else:
             chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
-            console.print(f"use it: effnet run --set model.phi=1 {chosen}", highlight=False, soft_wrap=True)
+            console.print(f"use it: effnet run --set model.phi=1 {chosen}", soft_wrap=True)
 
 
 @app.command()
 @configured
+@supervised
 def study(
     settings: PipelineConfig,
     levels: Annotated[
@@ -146,7 +148,8 @@ def study(
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
-    from pipeline.scale.experiment import Effort, study_experiment
+    from pipeline.scale.design import study_experiment
+    from pipeline.scale.experiment import Effort
     from pipeline.scale.study import study as run_study
 
     effort, levels = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes), levels or [2.0, 4.0, 8.0]
@@ -160,6 +163,7 @@ def study(
 
 @app.command()
 @configured
+@supervised
 def compare(
     settings: PipelineConfig,
     variants: Annotated[list[str] | None, typer.Option("--variant", help="Ours; may be repeated: b0, b1, b2.")] = None,
@@ -185,7 +189,8 @@ def compare(
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
-    from pipeline.scale.experiment import Effort, compare_experiment
+    from pipeline.scale.design import compare_experiment
+    from pipeline.scale.experiment import Effort
     from pipeline.scale.study import compare as run_comparison
 
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
@@ -247,7 +252,7 @@ def _print_networks(networks: list[tuple[Variant, Cost, float | None]], as_json:
     table = compact_table(*headers, *(["ms"] if timed else []))
     for number, ((variant, cost, milliseconds), entry) in enumerate(zip(networks, entries, strict=True)):
         table.add_row(
-            f"[bold]yours: {variant.name}[/]" if number == 0 else variant.name,
+            styled((f"yours: {variant.name}", "bold")) if number == 0 else variant.name,
             *(f"{entry[name]:.4g}" for name in ("resolution", "width_coefficient", "depth_coefficient")),
             f"{cost.parameters / 1e6:.2f}",
             f"{cost.macs / 1e9:.4f}",

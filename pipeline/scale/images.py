@@ -1,17 +1,17 @@
 """The images that networks are compared on: Transform's output at each resolution, by the pipeline's own data part."""
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
+from components.common.events import RunEvent, StepEnded
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.prepare import check_images_are_there, prepare
-from pipeline.execution.progress import STEP_ENDS, StepDisplay
+from pipeline.execution.progress import StepDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale.experiment import images_of
+from pipeline.scale.design import images_of
 
 LAST_STEP = "Transform"
 
@@ -41,16 +41,16 @@ class SizeDisplay(StepDisplay):
         self.all_cached = True
         self.began = self.last_plain_line = time.monotonic()  # of what takes but a moment no more than its end is told
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Takes one log record."""
-        if not STEP_ENDS.match(record.getMessage()):
-            super().emit(record)
+    def take(self, event: RunEvent) -> None:
+        """Shows one event."""
+        if not isinstance(event, StepEnded):
+            super().take(event)
             return
         self._end_bar()
-        self.all_cached = self.all_cached and self.cached
+        self.all_cached = self.all_cached and event.cached
         if self.current == self.steps[-1]:
             took = "from cache" if self.all_cached else f"{time.monotonic() - self.began:.0f} s"
-            self.console.print(f"{f'images of {self.side} pixels':<34} {took:>10}", highlight=False)
+            self.console.print(f"{f'images of {self.side} pixels':<34} {took:>10}")
 
 
 def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) -> dict[int, Images]:
@@ -67,11 +67,11 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
         ConfigError: the images are not where the configuration says.
     """
     check_images_are_there(config)
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
     from tfx.orchestration.pipeline import RunOptions
 
     from pipeline.dag import create_pipeline
-    from pipeline.history.metadata import latest_run, mark_partial
+    from pipeline.execution.local_run import new_run_id, run_locally
+    from pipeline.history.metadata import mark_partial, run_of_id
 
     made = {}
     database = config.metadata_path
@@ -81,9 +81,10 @@ def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) 
             pipeline = create_pipeline(images_of(config, side))
             steps = [component.id for component in pipeline.components]
             with SizeDisplay(console, side, steps[: steps.index(LAST_STEP) + 1]):
-                LocalDagRunner().run(pipeline, RunOptions(to_nodes=[LAST_STEP]))
-            mark_partial(database)
-            done = latest_run(database, partial=True)
+                run_id = new_run_id()
+                run_locally(pipeline, run_id, RunOptions(to_nodes=[LAST_STEP]))
+            done = run_of_id(database, run_id).steps
+            mark_partial(database, run_id)
             examples = done[LAST_STEP].outputs["transformed_examples"].uri
             made[side] = Images(
                 train_files=f"{examples}/Split-train/*",

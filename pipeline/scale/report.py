@@ -9,7 +9,9 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from components.common import files
 from components.common.human_format import clock
+from components.common.printable import finalize
 from pipeline.scale.experiment import Experiment
 from pipeline.scale.figures import accuracy_figure
 from pipeline.scale.results import (
@@ -21,8 +23,10 @@ from pipeline.scale.results import (
     csv_table,
     guessing,
     latency_told,
+    make_rows,
     total_seconds,
 )
+from trainer.compound.outcome import outcome_at
 
 PAGE_FILE = "index.html"
 TEMPLATES = Path(__file__).with_name("templates")
@@ -52,6 +56,23 @@ class Page:
     base: str | None
 
 
+def write_report(folder: str, experiment_json: str, model_runs: Sequence[str]) -> None:
+    """Writes page, table and figures; what StudyReport calls.
+
+    Args:
+      folder: local.
+      experiment_json: a `Experiment`.
+      model_runs: what the trainings left: the first network's, seed by seed, then the next one's.
+
+    Raises:
+      NothingTrained: no training ended well.
+    """
+    experiment = Experiment.model_validate_json(experiment_json)
+    outcomes = iter([outcome_at(place) for place in model_runs])
+    found = [[next(outcomes) for _ in experiment.seeds] for _ in experiment.networks]
+    write_results(Path(folder), experiment, make_rows(experiment.networks, experiment.epochs, experiment.seeds, found))
+
+
 def write_results(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> Path:
     """Writes table, page and figures; returns the page's path.
 
@@ -60,8 +81,8 @@ def write_results(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> 
     """
     if not rows:
         raise NothingTrained
-    (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
-    (folder / TRAININGS_FILE).write_text(csv_of_trainings(rows), encoding="utf-8")
+    files.write_text(str(folder / TABLE_FILE), csv_table(rows))
+    files.write_text(str(folder / TRAININGS_FILE), csv_of_trainings(rows))
     first = rows[0].outcomes[0]
     facts = {
         "recipe": experiment.recipe,
@@ -104,6 +125,7 @@ def write_page(folder: Path, page: Page) -> Path:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=finalize,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -117,7 +139,7 @@ def write_page(folder: Path, page: Page) -> Path:
         sampling_error=max((row.sampling_error for row in page.rows), default=0.0),
     )
     path = folder / PAGE_FILE
-    path.write_text(text, encoding="utf-8")
+    files.write_text(str(path), text)
     return path
 
 

@@ -6,14 +6,14 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.scale.experiment import Network
 from trainer.compound.latency import HOW_MEASURED
 
 if TYPE_CHECKING:
-    from trainer.compound.candidates import Candidate, TrainingResult
+    from trainer.compound.candidates import Candidate
+    from trainer.compound.outcome import TrainingResult
 
 TABLE_FILE, TRAININGS_FILE = "results.csv", "trainings.csv"
 
@@ -119,16 +119,6 @@ def latency_told(rows: Sequence[Row]) -> str:
     """How the latencies were measured, and on what."""
     devices = dict.fromkeys(outcome.device for row in rows for outcome in row.outcomes)
     return f"{HOW_MEASURED} (of several seeds the lowest), after the training, on {' and '.join(devices)}"
-
-
-def rows_of(candidates: Sequence["Candidate"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
-    """The networks for which at least one training of that many epochs is done, in a folder of outcomes."""
-    from trainer.compound.candidates import read_outcome
-
-    found = [
-        [read_outcome(candidate.training(seed, epochs), str(trainings)) for seed in seeds] for candidate in candidates
-    ]
-    return make_rows(candidates, epochs, seeds, found)
 
 
 def make_rows(

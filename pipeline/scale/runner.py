@@ -1,23 +1,26 @@
 """`effnet scale search`, `study` and `compare`: images, forecast, trainings in a process of their own, results.
 
-<run_root>/scale/trainings/           outcomes, shared by all three; see trainer/compound/candidates.py
+<run_root>/scale/trainings/           outcomes, shared by all three; see trainer/compound/trainings.py
 <run_root>/scale/<command>-<key>/     plan, state and results of one experiment
 """
 
 import json
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, TypeVar, TypeVarTuple
 
 from rich.console import Console
 
+from components.common import files
 from components.common.human_format import clock
+from components.common.json_types import Parsed
 from pipeline.config.model import PipelineConfig
 from pipeline.execution.progress import TrainingDisplay
 from pipeline.run_lock import only_run
-from pipeline.scale.experiment import Effort, Network, training_config
+from pipeline.scale.design import training_config
+from pipeline.scale.experiment import Effort, Network
 from pipeline.scale.images import Images, materialise
+from pipeline.scale.results import Row, make_rows
 from pipeline.terminal import print_line
 from trainer.compound.forecast import Pace, Timing
 
@@ -25,6 +28,16 @@ if TYPE_CHECKING:
     from trainer.compound.candidates import Candidate
 
 PLAN_FILE = "plan.json"
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
+
+
+class Plan(TypedDict, total=False):
+    """What was decided before trainings began."""
+
+    timings: list[Parsed]  # the fields of a `Timing` each
+    networks: int  # that a search tries
 
 
 class ScaleRun:
@@ -80,7 +93,7 @@ class ScaleRun:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def timings(self, plan: Mapping[str, Any], candidates: Sequence["Candidate"]) -> list[Timing]:
+    def timings(self, plan: Plan, candidates: Sequence["Candidate"]) -> list[Timing]:
         """What a few steps tell of the speed; those of the plan where trainings have begun with it."""
         from trainer.compound.candidates import time_candidates
 
@@ -89,16 +102,15 @@ class ScaleRun:
         self.console.print("timing the cheapest, the costliest and the deepest network")
         return self.in_training_process(time_candidates, candidates)
 
-    def in_training_process(self, function: Callable[..., Any], *arguments: object) -> Any:
+    def in_training_process(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """Calls a function of the trainer in a fresh process and shows what it says."""
         from trainer.fit.process import call_in_fresh_process
 
         display = TrainingDisplay(self.console, "training")
-        logging.getLogger("effnet.progress").setLevel(logging.INFO)
         with display:
             return call_in_fresh_process(function, *arguments)
 
-    def train(self, function: Callable[..., bool], *arguments: object) -> None:
+    def train(self, function: Callable[[*Arguments], bool], *arguments: *Arguments) -> None:
         """Runs the trainings, in one process after the other until the function says that it is over.
 
         Raises:
@@ -109,6 +121,16 @@ class ScaleRun:
                 pass
 
 
+def rows_of(candidates: Sequence["Candidate"], seeds: Sequence[int], epochs: int, trainings: Path) -> list[Row]:
+    """The networks for which at least one training of that many epochs is done, in a folder of outcomes."""
+    from trainer.compound.trainings import read_outcome
+
+    found = [
+        [read_outcome(candidate.training(seed, epochs), str(trainings)) for seed in seeds] for candidate in candidates
+    ]
+    return make_rows(candidates, epochs, seeds, found)
+
+
 def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> None:
     """Says before anything starts how long what is left of it will take."""
     limit = f", at most {minutes:g} minutes" if minutes is not None else ""
@@ -116,14 +138,13 @@ def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> 
     print_line(console, "forecast", f"{what}: {left}{limit}")
 
 
-def read_plan(folder: Path) -> dict:
+def read_plan(folder: Path) -> Plan:
     """What was decided for an experiment before its trainings began; empty at first."""
     path = folder / PLAN_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    plan: Plan = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return plan
 
 
-def write_plan(folder: Path, plan: Mapping[str, object]) -> None:
+def write_plan(folder: Path, plan: Plan) -> None:
     """Replaces the plan."""
-    new = folder / f"{PLAN_FILE}.new"
-    new.write_text(json.dumps(plan, indent=1), encoding="utf-8")
-    new.replace(folder / PLAN_FILE)
+    files.write_text(str(folder / PLAN_FILE), json.dumps(plan, indent=1))

@@ -4,28 +4,29 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from components.common import files
 from components.common.human_format import clock, counted
 from pipeline.config.model import ConfigError, PipelineConfig
-from pipeline.scale.experiment import Effort, Network, check_fair
+from pipeline.scale.design import check_fair
+from pipeline.scale.experiment import Effort, Network
 from pipeline.scale.results import (
     NothingTrained,
     Row,
     csv_table,
     guessing,
     not_told_apart,
-    rows_of,
     total_seconds,
 )
-from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
-from pipeline.terminal import compact_table, print_line, print_table
+from pipeline.scale.runner import Plan, ScaleRun, announce, read_plan, rows_of, write_plan
+from pipeline.terminal import compact_table, print_line, print_table, styled
 from trainer.compound.forecast import Timing
 from trainer.compound.grid import PAPER, GridPoint, distinct_networks, feasible_points, spread
 from trainer.cost import network_cost
@@ -61,16 +62,17 @@ def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console,
     if len(networks) < 2:
         raise ConfigError(f"the grid has {len(points)} feasible points; choose a smaller --step, a larger --tolerance")
     run = ScaleRun(config, effort, console)
-    console.print(f"{len(points)} feasible points, {len(networks)} different networks", highlight=False)
+    console.print(f"{len(points)} feasible points, {len(networks)} different networks")
     candidates = _candidates(run, spread(list(networks), len(networks)))
     growths = [candidate.details["true_growth"] for candidate in candidates]
-    console.print(
-        f"after rounding they have {min(growths):.2f} to {max(growths):.2f} times the base's FLOPs", highlight=False
-    )
+    console.print(f"after rounding they have {min(growths):.2f} to {max(growths):.2f} times the base's FLOPs")
     if max(growths) > UNEVEN * min(growths):
         console.print(
-            "[yellow]warning[/]       that is uneven, and an advantage of the dearer ones; compare what was found with "
-            "them, or try another model.image_size",
+            styled(
+                ("warning", "yellow"),
+                "       that is uneven, and an advantage of the dearer ones; compare what was found with them, or try "
+                "another model.image_size",
+            ),
             soft_wrap=True,
         )
     folder = run.folder("search", _key(candidates, effort, grid))
@@ -144,7 +146,7 @@ def _key(candidates: Sequence["Candidate"], effort: Effort, grid: Grid) -> str:
 
 
 def _plan(
-    plan: Mapping[str, Any],
+    plan: Plan,
     candidates: list["Candidate"],
     effort: Effort,
     grid: Grid,
@@ -184,7 +186,7 @@ def _report(
     finalists = [row for row in ranking if row.epochs == ranking[0].epochs]
     winner = finalists[0]
     best = point_of(winner)
-    (folder / TABLE_FILE).write_text(csv_table(rows), encoding="utf-8")
+    files.write_text(str(folder / TABLE_FILE), csv_table(rows))
     search_figure(rows, winner).savefig(folder / FIGURE_FILE, dpi=120)
     _print(console, ranking)
     say = functools.partial(print_line, console)

@@ -10,10 +10,11 @@ from rich.console import Console
 
 from components.common.human_format import counted
 from pipeline.config.model import PipelineConfig
-from pipeline.scale.experiment import SAME, Effort, Experiment, compare_experiment, study_experiment
+from pipeline.scale.design import compare_experiment, study_experiment
+from pipeline.scale.experiment import SAME, Effort, Experiment
 from pipeline.scale.report import missing_trainings, trainings_done, write_results
-from pipeline.scale.results import NothingTrained, Row, guessing, latency_told, rows_of
-from pipeline.scale.runner import ScaleRun, announce, read_plan, write_plan
+from pipeline.scale.results import NothingTrained, Row, guessing, latency_told
+from pipeline.scale.runner import ScaleRun, announce, read_plan, rows_of, write_plan
 from pipeline.terminal import compact_table, print_line, print_table
 from trainer.scaling import BASE_RESOLUTION
 
@@ -65,7 +66,7 @@ def _answer(run: ScaleRun, experiment: Experiment, forecast_only: bool) -> Path 
     left, pace = trainings_left(candidates, run.seeds, timings, str(run.trainings))
     total = len(candidates) * len(run.seeds)
     if len(left) < total:
-        console.print(f"{total - len(left)} of {total} trainings were done by an earlier run", highlight=False)
+        console.print(f"{total - len(left)} of {total} trainings were done by an earlier run")
     what = f"{counted(effort.seeds, 'seed')}, {counted(effort.epochs, 'epoch')}"
     announce(console, f"{counted(len(candidates), 'network')}, {what}", pace, effort.minutes)
     if forecast_only:

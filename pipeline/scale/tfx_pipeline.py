@@ -9,18 +9,16 @@ so a folder and a metadata store, of its own: <name>-study or <name>-compare.
 
 import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from components.common.source_hash import source_hash
 from pipeline.config.model import PipelineConfig
-from pipeline.scale.experiment import Effort, Experiment, images_of, training_config
-from pipeline.scale.report import PAGE_FILE, TEMPLATES, write_results
-from pipeline.scale.results import make_rows
-from pipeline.steps.data import PROJECT, data_steps, training_inputs, transform_step
+from pipeline.scale.design import images_of, training_config
+from pipeline.scale.experiment import Effort, Experiment
+from pipeline.scale.report import PAGE_FILE
+from pipeline.steps.data import data_steps, training_inputs, transform_step
 from pipeline.terminal import print_line
 
 if TYPE_CHECKING:
@@ -32,7 +30,9 @@ LAST_STEP = "StudyReport"
 def own_config(config: PipelineConfig, command: str) -> PipelineConfig:
     """The configuration under the name of the study; its gate still looks at what the pipeline has pushed."""
     push = config.push.model_copy(update={"path": config.push_path})
-    return config.model_copy(update={"name": f"{config.name}-{command}", "push": push})
+    # A study pushes nothing, so that its classes need not be the served model's.
+    evaluate = config.evaluate.model_copy(update={"other_classes": "floors"})
+    return config.model_copy(update={"name": f"{config.name}-{command}", "push": push, "evaluate": evaluate})
 
 
 def create_scale_pipeline(config: PipelineConfig, effort: Effort, experiment: Experiment) -> "tfx.dsl.Pipeline":
@@ -67,30 +67,10 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, experiment: Ex
     ]
     report = StudyReport(
         experiment=experiment.model_dump_json(),
-        write_fn="pipeline.scale.tfx_pipeline.write_report",
-        source=source_hash(PROJECT / "pipeline" / "scale", *TEMPLATES.iterdir()),
+        write_fn="pipeline.scale.report.write_report",
         model_runs=[trainer.outputs["model_run"] for trainer in trainers],
     )
     return assemble(config, [*data, *transforms, *trainers, report])
-
-
-def write_report(folder: str, experiment_json: str, model_runs: Sequence[str]) -> None:
-    """Writes page, table and figures; what StudyReport calls.
-
-    Args:
-      folder: local.
-      experiment_json: a `Experiment`.
-      model_runs: what the trainings left: the first network's, seed by seed, then the next one's.
-
-    Raises:
-      NothingTrained: no training ended well.
-    """
-    from trainer.compound.node import outcome_at
-
-    experiment = Experiment.model_validate_json(experiment_json)
-    outcomes = iter([outcome_at(place) for place in model_runs])
-    found = [[next(outcomes) for _ in experiment.seeds] for _ in experiment.networks]
-    write_results(Path(folder), experiment, make_rows(experiment.networks, experiment.epochs, experiment.seeds, found))
 
 
 def run_here(config: PipelineConfig, effort: Effort, experiment: Experiment, console: Console) -> Path:
@@ -102,20 +82,21 @@ def run_here(config: PipelineConfig, effort: Effort, experiment: Experiment, con
     """
     from pipeline.execution.prepare import check_images_are_there, prepare
     from pipeline.execution.progress import StepDisplay
-    from pipeline.history.metadata import latest_run
+    from pipeline.history.metadata import run_of_id
     from pipeline.run_lock import only_run
 
     config = own_config(config, experiment.command)
     check_images_are_there(config)
     with only_run(config.run_root):
         with console.status("loading TFX"):
-            from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+            from pipeline.execution.local_run import new_run_id, run_locally
 
             prepare(config)
             pipeline = create_scale_pipeline(config, effort, experiment)
         with StepDisplay(console, [component.id for component in pipeline.components]):
-            LocalDagRunner().run(pipeline)
-        page = Path(latest_run(config.metadata_path)[LAST_STEP].outputs["report"].uri) / PAGE_FILE
+            run_id = new_run_id()
+            run_locally(pipeline, run_id)
+        page = Path(run_of_id(config.metadata_path, run_id).steps[LAST_STEP].outputs["report"].uri) / PAGE_FILE
     print_line(console, "page", str(page))
     return page
 
@@ -166,9 +147,9 @@ def run_on_kubeflow(config: PipelineConfig, effort: Effort, experiment: Experime
         name = compile_pipeline(config, effort, experiment, package)
         known = [pipeline.display_name for pipeline in kubeflow.pipelines()]
         (kubeflow.update if name in known else kubeflow.create)(name, package)
-    run: Any = kubeflow.start(name, {})
+    run = kubeflow.start(name, {})
     print_line(console, "pipeline", f"{name}, run {run.run_id}")
-    return run.run_id
+    return str(run.run_id)
 
 
 def _identifier(name: str) -> str:

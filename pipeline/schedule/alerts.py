@@ -10,7 +10,7 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from components.common.human_format import in_zone
-from components.common.metrics import METRIC_NAMES
+from components.common.metrics import metric_of
 from pipeline.config.schedule import VARIABLE, Alerts
 from pipeline.schedule.attempts import Attempt, AttemptVerdict
 
@@ -113,7 +113,7 @@ def body_of(attempt: Attempt, zone: tzinfo) -> str:
         lines.append(f"spans {', '.join(attempt.spans)}")
     if attempt.images is not None:
         lines.append(f"{attempt.images:,} images, {attempt.new_images or 0:,} of them new")
-    lines += [f"{METRIC_NAMES.get(name, name)} {value:.4f}" for name, value in attempt.metrics.items()]
+    lines += [f"{metric_of(name).label} {metric_of(name).text(value)}" for name, value in attempt.metrics.items()]
     served = attempt.served_after or "nothing"
     changed = (
         f", before it {attempt.served_before or 'nothing'}" if attempt.served_after != attempt.served_before else ""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+
+from components.common.json_types import Parsed
 
 NOT_SENT = "not sent: "  # how `Attempt.alert` begins where somebody could not be told
 
@@ -92,15 +93,15 @@ class Attempt:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
-        return (self.ended - self.started).total_seconds() if self.ended else None
+        """How long it took, 0 where the clock was set back meanwhile; None while it runs."""
+        return max((self.ended - self.started).total_seconds(), 0.0) if self.ended else None
 
     @property
     def alert_is_due(self) -> bool:
         """Whether somebody is still to be told."""
         return self.settled and (not self.alert or self.alert.startswith(NOT_SENT))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Parsed]:
         """Plain values."""
         values = {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(self).items()

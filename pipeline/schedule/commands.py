@@ -16,6 +16,7 @@ from pipeline.options import configured
 from pipeline.schedule import kubeflow, tables
 from pipeline.schedule.live_output import Display, display
 from pipeline.schedule.tables import scheduled_config
+from pipeline.terminal import say
 
 if TYPE_CHECKING:
     from pipeline.schedule.coordinator import Coordinator
@@ -46,7 +47,8 @@ def _coordinator(source: ConfigSource, debug: bool, shown: Display | None = None
 
     say = shown.say if shown else functools.partial(print, flush=True)
     show = shown.show if shown else None
-    return Coordinator(scheduled_config(source), source.overrides, say=say, show=show, debug=debug)
+    follow = shown.follow if shown else None
+    return Coordinator(scheduled_config(source), source.overrides, say=say, show=show, follow=follow, debug=debug)
 
 
 @app.command()
@@ -82,7 +84,7 @@ def tick(
             before = coordinator.store.attempts(1)
             coordinator.attend()
             if sys.stdout.isatty() and coordinator.store.attempts(1) == before:  # cron would mail it each time
-                print(f"nothing is due now; {_outlook(coordinator)}")
+                say(f"nothing is due now; {_outlook(coordinator)}")
             return
         done = coordinator.deal_with(Kind.SCHEDULED, at)
     raise typer.Exit(CODES.get(done.verdict, ExitCode.FAILED))
@@ -117,15 +119,15 @@ def install(
         lines = systemd_cron.cron_entry(settings, path, own, folder)
         if not only_print:
             systemd_cron.write_crontab(settings.name, lines, path)
-        print(lines, end="")
+        say(lines, end="")
         variables_in = "the crontab"
     else:
         units = systemd_cron.systemd_units(settings, path, own, folder)
         if only_print:
-            print("\n".join(f"# {name}\n{text}" for name, text in units.items()), end="")
+            say("\n".join(f"# {name}\n{text}" for name, text in units.items()), end="")
         else:
             for written in systemd_cron.write_units(units, settings.name, path):
-                print(f"wrote {written}")
+                say(f"wrote {written}")
             timer = f"effnet-{settings.name}.timer"
             print(f"now type: systemctl --user daemon-reload && systemctl --user enable --now {timer}")
             print("and, for runs while you are logged out: loginctl enable-linger")
@@ -133,7 +135,7 @@ def install(
     if only_print:
         return
     if variables := settings.schedule.alerts.variables:
-        print(f"for the alerts: set {', '.join(variables)} in {variables_in}")
+        say(f"for the alerts: set {', '.join(variables)} in {variables_in}")
     coordinator.begin(coordinator.clock())
 
 

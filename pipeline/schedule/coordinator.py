@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from components.common.errors import DataError
+from components.common.events import RunEvent
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.schedule import policy
@@ -20,6 +21,7 @@ from pipeline.schedule.new_images import NewImages, look_at
 from pipeline.schedule.notes import local, note_of
 from pipeline.schedule.policy import Action, Decision
 from pipeline.schedule.recorder import Recorder
+from pipeline.terminal import say as print_lines
 
 SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
 
@@ -36,6 +38,7 @@ class Coordinator:
       wait: waits until a moment, or until `stop`.
       say: told what happens, in lines.
       show: told what a run prints, in lines; None: that is in its log alone.
+      follow: told what a run reports; None: it prints that itself.
       command: runs the pipeline, before its options.
       debug: whether tracebacks are shown.
     """
@@ -45,9 +48,10 @@ class Coordinator:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     stop: Event = field(default_factory=Event)
     wait: Callable[[datetime], None] | None = None
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = print_lines
     show: Callable[[str], None] | None = None
-    command: Sequence[str] = (sys.executable, "-m", "pipeline.cli", "run")
+    follow: Callable[[RunEvent], None] | None = None
+    command: Sequence[str] = (sys.executable, "-P", "-m", "pipeline.cli", "run")
     debug: bool = False
 
     def __post_init__(self) -> None:
@@ -64,6 +68,7 @@ class Coordinator:
             self.stop,
             self.say,
             self.show,
+            self.follow,
         )
         self._wrong = ""  # with pipeline.yaml, as last said
 
@@ -157,10 +162,16 @@ class Coordinator:
         if self.store.get(PAUSED):
             self.store.keep(SINCE, now.astimezone(UTC).isoformat())
             return False
-        newest = self.store.newest_slot()
+        # What is further ahead was dealt with by a clock that ran fast, and must not hold the schedule up until then.
+        plausible = now + policy.CLOCK_AHEAD
+        newest = self.store.newest_slot(plausible)
         made = self.store.of_slot(newest, Kind.SCHEDULED) if newest else []
         unfinished = newest if made and not made[-1].settled else None
-        since = max(filter(None, [newest, datetime.fromisoformat(self.store.get(SINCE))]))
+        began = datetime.fromisoformat(self.store.get(SINCE))
+        if began > plausible:
+            began = now - policy.GRACE
+            self.store.keep(SINCE, began.astimezone(UTC).isoformat())
+        since = max(filter(None, [newest, began]))
         due = policy.due_times(config.schedule, since, now)
         queue = policy.line_up(config.schedule.catch_up, unfinished, due, now)
         missed = queue.missed

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from components.common.json_types import Parsed
 from pipeline.config.schedule import FOLDER
 from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 
@@ -72,10 +72,11 @@ class AttemptDatabase:
             ).fetchall()
         return [_attempt(row) for row in rows]
 
-    def newest_slot(self) -> datetime | None:
-        """Returns the newest time that the schedule has dealt with, settled or not; None before the first."""
+    def newest_slot(self, until: datetime) -> datetime | None:
+        """Returns the newest time up to `until` that was dealt with, settled or not; None before the first."""
+        query = "SELECT max(slot) FROM attempts WHERE kind = ? AND slot <= ?"
         with self._open() as connection:
-            (slot,) = connection.execute("SELECT max(slot) FROM attempts WHERE kind = ?", (Kind.SCHEDULED,)).fetchone()
+            (slot,) = connection.execute(query, (Kind.SCHEDULED, _text(until))).fetchone()
         return datetime.fromisoformat(slot) if slot else None
 
     def why_stopped(self, run: int) -> str:
@@ -136,11 +137,11 @@ class AttemptDatabase:
         return known
 
 
-def _text(value: Any) -> Any:
+def _text(value: object) -> object:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
-def _attempt(row: tuple) -> Attempt:
+def _attempt(row: tuple[Parsed, ...]) -> Attempt:
     identity, *columns, rest = row
     values = {**json.loads(rest), **dict(zip(_COLUMNS, columns, strict=True)), "id": identity}
     times = {name: datetime.fromisoformat(values[name]) for name in ("slot", "started", "ended") if values.get(name)}

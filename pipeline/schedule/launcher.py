@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from components.common.errors import one_line
+from components.common.events import EVENTS_FILE, EVENTS_SHOWN, RunEvent, from_line, read_events
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import duration
 from pipeline.run_lock import RUN, holder_of, is_running, told
@@ -25,6 +26,7 @@ from pipeline.schedule.warm_start import served_weights
 
 NEWEST = 20  # attempts among which one may be under way
 KEPT_LOGS = 50
+EVENTS_SUFFIX = ".events"  # beside the log: what the run reported
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Launcher:
       stop: set when this process is to end.
       say: told what happens, in lines.
       show: told what a run prints, in lines; None: that is in its log alone.
+      follow: told what a run reports; None: it prints that itself.
     """
 
     config_path: Path
@@ -52,6 +55,7 @@ class Launcher:
     stop: Event
     say: Callable[[str], None]
     show: Callable[[str], None] | None = None
+    follow: Callable[[RunEvent], None] | None = None
 
     def wait_for_others(self, config: PipelineConfig) -> None:
         """Waits while somebody else runs the pipeline, by `effnet run`, or until `stop`."""
@@ -115,9 +119,12 @@ class Launcher:
         command = [*self.command, "--config", str(self.config_path)]
         for setting in (*self.overrides, *overrides_of(config, look, attempt.weights)):
             command += ["--set", setting]
-        watch = Follower(log, self.show) if self.show else None
-        ended = run_child(command, log, duration(config.schedule.time_limit), self.stop, started, watch)
-        outcome = outcome_of(config, ended, log, runs_before)
+        reported = log.with_suffix(EVENTS_SUFFIX)
+        reported.unlink(missing_ok=True)
+        variables = {EVENTS_FILE: str(reported), **({EVENTS_SHOWN: "1"} if self.follow else {})}
+        limit = duration(config.schedule.time_limit)
+        ended = run_child(command, log, limit, self.stop, started, self._watch(log, reported), variables)
+        outcome = outcome_of(config, ended, log, list(read_events(reported)), runs_before)
         verdict = outcome.verdict
         if verdict is AttemptVerdict.UNCHANGED and served(config) != attempt.served_before:
             verdict = AttemptVerdict.PUSHED  # by an attempt that was killed right after it
@@ -125,6 +132,23 @@ class Launcher:
             look.note_seen()
         closed = replace(attempt, verdict=verdict, why=outcome.why, metrics=outcome.metrics, run=outcome.run)
         return closed, is_retried(verdict, ended)
+
+    def _watch(self, log: Path, reported: Path) -> Callable[[], None]:
+        """What passes on the run's lines and events while it runs."""
+        followers = [Follower(log, self.show)] if self.show else []
+        if follow := self.follow:
+
+            def pass_on(line: str) -> None:
+                if event := from_line(line):
+                    follow(event)
+
+            followers.append(Follower(reported, pass_on))
+
+        def watch() -> None:
+            for follower in followers:
+                follower()
+
+        return watch
 
     def fail(
         self, config: PipelineConfig, slot: datetime, kind: Kind, made: list[Attempt], error: Exception, span: str
@@ -179,6 +203,7 @@ class Launcher:
         logs = [path for path in (self.store.folder / "logs").glob("*.log") if path.stem.isdecimal()]
         for old in sorted(logs, key=lambda path: int(path.stem))[:-KEPT_LOGS]:
             old.unlink()
+            old.with_suffix(EVENTS_SUFFIX).unlink(missing_ok=True)
 
 
 def _next_number(made: Sequence[Attempt]) -> int:

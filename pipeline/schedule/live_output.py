@@ -5,11 +5,13 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-DETAIL = "        "  # how `progress.StepDisplay` begins a line on how far a step is
+from components.common.events import Progress as Reported
+from components.common.events import RunEvent
+from pipeline.terminal import make_console
+from pipeline.terminal import say as print_lines
 
 
 @dataclass(frozen=True)
@@ -19,28 +21,27 @@ class Display:
     Attributes:
       say: for what the schedule itself says.
       show: for what the run prints.
+      follow: for what the run reports; None: it prints that itself.
     """
 
     say: Callable[[str], None]
     show: Callable[[str], None]
+    follow: Callable[[RunEvent], None] | None
 
 
 @contextlib.contextmanager
 def display() -> Iterator[Display]:
     """Plain lines; on a terminal with a moving one below that has the time and how far the present step is."""
-    console = Console(highlight=False)
+    console = make_console()
     if not console.is_terminal:
-        say = functools.partial(print, flush=True)
-        yield Display(say, say)
+        yield Display(print_lines, print_lines, None)
         return
     detail = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
     with Progress(SpinnerColumn(), TimeElapsedColumn(), detail, console=console, transient=True) as progress:
         task = progress.add_task("")
-        say = functools.partial(console.print, markup=False, soft_wrap=True)
+        say = functools.partial(console.print, soft_wrap=True)
 
-        def show(line: str) -> None:
-            if not line.startswith(DETAIL):
-                say(line)
-            progress.update(task, description=line.strip() if line.startswith(DETAIL) else "")
+        def follow(event: RunEvent) -> None:
+            progress.update(task, description=event.message if isinstance(event, Reported) else "")
 
-        yield Display(say, show)
+        yield Display(say, say, follow)

@@ -1,4 +1,4 @@
-"""What a run prints into its log, passed on line by line to who looks on."""
+"""What a run writes into a file, passed on line by line while it does."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +18,8 @@ class Follower:
 
     def __call__(self) -> None:
         """Passes on what is new."""
+        if not self._path.exists():
+            return
         with self._path.open("rb") as file:
             file.seek(self._position)
             new = file.read()

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from components.common import files
-from components.common.errors import MissingData
+from components.common.errors import DamagedRecord, MissingData
 from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.integrity import ImageError
-from components.image_example_gen.sources.folders import IngestPlan
+from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.plan import IngestPlan
 from components.image_example_gen.sources.source import Source, find_source, span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
+from components.image_example_gen.sources.zip_archive import is_archive_name
 from components.served_model.record import read_record
 from components.served_model.versions import served_path
 from pipeline.config.model import PipelineConfig
@@ -85,8 +87,12 @@ class NewImages:
         served = served_path(self.config.push_path)
         if not served:
             return None
-        pushed_at = read_record(served).pushed_at
-        # A model that another program pushed: its version is a Unix time, as with every pusher of TFX.
+        try:
+            pushed_at = read_record(served).pushed_at
+        except DamagedRecord:
+            pushed_at = ""
+        # A model that another program pushed, or whose record is damaged: its version is a Unix time, as with every
+        # pusher of TFX.
         version = posixpath.basename(served)
         return (
             datetime.datetime.fromisoformat(pushed_at)
@@ -117,7 +123,7 @@ class NewImages:
     def _content(self, entry: FileId) -> int:
         assert self.source is not None
         part = self.source.parts[entry.part]
-        if part.shards or files.is_remote(self.source.root):
+        if part.shards or is_archive_name(entry.path) or files.is_remote(self.source.root):
             return entry.listing
         try:
             data = files.read_bytes(files.join(self.source.root, part.prefix + entry.path))
@@ -141,9 +147,7 @@ class NewImages:
         assert self.source is not None
         file = plan.images[number]
         try:
-            image = normalise_image(
-                files.read_bytes(files.join(self.source.root, file.path)), self.config.data.max_pixels
-            )
+            image = normalise_image(read_image(self.source.root, file), self.config.data.max_pixels)
         except (ImageError, OSError):
             return []  # is quarantined by the run
         return list(kinds(plan.classes[file.label], image.brightness, image.width, image.height, image.format))
@@ -170,11 +174,11 @@ def look_at(config: PipelineConfig, store: AttemptDatabase, day: datetime.date, 
             _, _, names = span_folders(config.data.path)
             rule = rule.as_of(names, day)
             spans, newest = tuple(rule.choose(names, day)), rule.last
-        source = find_source(config.data.path, rule)
+        source = find_source(config.data.path, rule, config.data.reading)
     except MissingData as error:
         return NewImages(config, store, missing=str(error), span=newest)
     ids = [
-        FileId(_hash(f"{part.prefix}{entry.path}\0{entry.size}\0{entry.modified}".encode()), number, entry.path)
+        FileId(_hash(f"{part.prefix}{entry.identity}".encode()), number, entry.path)
         for number, part in enumerate(source.parts)
         for entry in part.listing.files
     ]

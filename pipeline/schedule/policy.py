@@ -13,6 +13,7 @@ from pipeline.config.schedule import CatchUp, OnlyIf, Retries, ScheduleSettings,
 from pipeline.schedule.attempts import BROKEN, Attempt, AttemptVerdict
 
 GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed: a timer may be late, a machine slow to start
+CLOCK_AHEAD = timedelta(days=1)  # as far as a clock may be set back without a time of the schedule coming twice
 # Of the times that passed in a long absence no more are looked at; a schedule by the minute passes as many in a month.
 MOST_MISSED = 50_000
 
@@ -167,6 +168,10 @@ def _worth_it(only_if: OnlyIf, look: ImagesFound, now: datetime) -> Decision:
         age = now - look.served_since
         if age >= duration(only_if.max_age):
             return Decision(Action.RUN, f"the served model is {_days(age)} old")
+        if age < -CLOCK_AHEAD:
+            return Decision(
+                Action.RUN, "the served model is from the future, so a clock was wrong and its age is not known"
+            )
         conditions.append(f"the served model is {_days(age)} old, a run starts at {only_if.max_age}")
     if only_if.drift_limit is not None:
         drift = look.drift()

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ def run_child(
     stop: Event,
     started: Callable[[int], None],
     watch: Callable[[], None] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Ended:
     """Runs a command to its end, its output in a file.
 
@@ -44,10 +45,16 @@ def run_child(
       stop: when this is set it is ended.
       started: told the process id, which is its group's as well.
       watch: called while it runs, and once it has ended; None: nobody looks on.
+      variables: of its environment, besides those of this process.
     """
     with log.open("wb") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(variables or {})},
         )
     try:
         started(child.pid)
@@ -68,7 +75,7 @@ def run_child(
             watch()
 
 
-def end_group(group: int, child: subprocess.Popen | None = None) -> None:
+def end_group(group: int, child: subprocess.Popen[bytes] | None = None) -> None:
     """Ends all processes of a group: by request, and if they do not follow by force."""
     if not _signal(group, signal.SIGTERM):
         return

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from components.common import files
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import ATTEMPTS_FILE
 from pipeline.schedule import alerts
@@ -50,10 +51,7 @@ class Recorder:
         """For the reports of runs, which know nothing of the store."""
         attempts = self.store.attempts(REPORTED)
         rows = [{**attempt.as_json(), "due": local(config, attempt.slot)} for attempt in attempts]
-        path = self.store.folder / ATTEMPTS_FILE
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        new.replace(path)
+        files.write_text(str(self.store.folder / ATTEMPTS_FILE), json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
     def _tell(self, attempts: list[Attempt], config: PipelineConfig) -> None:
         """Sends alerts, notes who took them, and says in one line why others did not."""

@@ -1,9 +1,11 @@
-"""What a run came to, from its exit status, its last words and ML Metadata."""
+"""What a run came to, from its exit status, the events that it reported and ML Metadata."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.common.events import RunEnded, RunEvent
+from components.common.metrics import EXAMPLES, METRICS
 from components.serving_check.report import read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
@@ -12,15 +14,8 @@ from pipeline.history.runs import list_runs, verdict_of
 from pipeline.schedule.attempts import AttemptVerdict
 from pipeline.schedule.process import Ended
 
-_ERROR = re.compile(r"^error: (.*)$", re.MULTILINE)
 MOST_REASONS = 5
-SHOWN = (
-    "sparse_categorical_accuracy",
-    "top_k_accuracy",
-    "auc",
-    "sparse_categorical_crossentropy",
-    "expected_calibration_error",
-)
+SHOWN = tuple(name for name in METRICS if name != EXAMPLES)
 
 
 @dataclass(frozen=True)
@@ -45,13 +40,16 @@ def count_runs(config: PipelineConfig) -> int:
     return len(all_runs(config.metadata_path))
 
 
-def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int) -> AttemptResult:
+def outcome_of(
+    config: PipelineConfig, ended: Ended, log: Path, reported: Sequence[RunEvent], runs_before: int
+) -> AttemptResult:
     """Says how `effnet run` ended and why.
 
     Args:
       config: of the pipeline.
       ended: how the process ended.
-      log: what it printed.
+      log: what it printed, for who wants to read on.
+      reported: its events.
       runs_before: how many runs there were before it.
     """
     records = all_runs(config.metadata_path)[runs_before:]
@@ -67,7 +65,7 @@ def outcome_of(config: PipelineConfig, ended: Ended, log: Path, runs_before: int
         return AttemptResult(
             AttemptVerdict.KILLED, f"by {ended.by}: somebody ended it, or memory ran out; see {log}", run=run
         )
-    error = _last_error(log)
+    error = next((event.error for event in reversed(reported) if isinstance(event, RunEnded)), "")
     if ended.code == ExitCode.DATA_REFUSED:
         return AttemptResult(AttemptVerdict.REFUSED, error or f"refused for its data; see {log}", run=run)
     if ended.code not in (ExitCode.PUSHED, ExitCode.GATE_REFUSED) or not records:
@@ -97,8 +95,3 @@ def is_retried(verdict: AttemptVerdict, ended: Ended) -> bool:
         verdict in (AttemptVerdict.FAILED, AttemptVerdict.TIMED_OUT, AttemptVerdict.KILLED)
         and ended.code != ExitCode.USAGE
     )
-
-
-def _last_error(log: Path) -> str:
-    found = _ERROR.findall(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else []
-    return found[-1].strip() if found else ""

@@ -10,14 +10,19 @@ import shlex
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from cronsim import CronSim
 
+from components.common import files
 from pipeline.config.model import PipelineConfig
+from pipeline.config.secrets import hide_secrets
 
+# Vixie's cron makes one backslash of two, and takes that before a % away; others leave two as they are.
+_UNCLEAR_TO_CRON = re.compile(r"\\[\\%]")
 OFTEN = "*/5 * * * *"
 UNITS = Path("~/.config/systemd/user")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -62,8 +67,13 @@ def tick_command(config_path: Path, overrides: Sequence[str]) -> list[str]:
     """
     effnet = [str(Path(sys.executable).with_name("effnet")), "schedule", "tick", "--config", str(config_path)]
     command = [*effnet, *(part for override in overrides for part in ("--set", override))]
-    if unfit := next((part for part in command if not part.isprintable()), None):
-        raise InstallError(f"got {unfit!r}, expected no line breaks or other control characters; write it on one line")
+    for part in command:
+        _need_one_line(part)
+        if hide_secrets(part) != part:
+            raise InstallError(
+                f"got a secret in {hide_secrets(part)}, which others could read in the entry; "
+                "put it into the environment of the runs, such as AWS_SECRET_ACCESS_KEY"
+            )
     return command
 
 
@@ -79,12 +89,17 @@ def systemd_units(config: PipelineConfig, config_path: Path, overrides: Sequence
     Raises:
       InstallError: systemd cannot do what is asked for.
     """
+    _need_one_line(str(folder))
     times = "\n".join(f"OnCalendar={time}" for time in calendar_times(config))
     program, *arguments = map(systemd_word, tick_command(config_path, overrides))
     command = " ".join([program.replace("$$", "$"), *arguments])  # of which alone no variable is filled in
     return {
         f"effnet-{config.name}.service": SERVICE.format(
-            name=config.name, folder=str(folder).replace("%", "%%"), command=command
+            # The slash at the end, which systemd drops, keeps a blank or a backslash before it in the name: systemd
+            # strips lines, and joins one that ends with a backslash to the next. It knows no quotes here.
+            name=config.name,
+            folder=f"{str(folder).rstrip('/')}/".replace("%", "%%"),
+            command=command,
         ),
         f"effnet-{config.name}.timer": TIMER.format(name=config.name, times=times),
     }
@@ -118,8 +133,14 @@ def cron_entry(config: PipelineConfig, config_path: Path, overrides: Sequence[st
     the time.
     """
     start, end = _marks(config.name)
-    # A % ends the command of a cron entry.
-    command = f"cd {shlex.quote(str(folder))} && {shlex.join(tick_command(config_path, overrides))}".replace("%", r"\%")
+    _need_one_line(str(folder))
+    command = f"cd -- {shlex.quote(str(folder))} && {shlex.join(tick_command(config_path, overrides))}"
+    if unclear := _UNCLEAR_TO_CRON.search(command):
+        raise InstallError(
+            f"got {unclear[0]!r} in a name or an option, which some crons read as {unclear[0][1:]!r}; "
+            "use --as systemd or start, or rename it"
+        )
+    command = command.replace("%", r"\%")  # which ends the command of a cron entry otherwise
     schedule = config.schedule
     times = schedule.cron if _is_local(schedule.zone) and _plain_days(_parse(schedule.cron)) else OFTEN
     return f"{start}\n{times} {command}\n{end}\n"
@@ -149,9 +170,8 @@ def write_units(units: dict[str, str], name: str, config_path: Path) -> list[Pat
     service = folder / f"effnet-{name}.service"
     if service.exists() and systemd_word(str(config_path)).strip('"') not in service.read_text(encoding="utf-8"):
         raise _taken(str(service), name)
-    folder.mkdir(parents=True, exist_ok=True)
     for file, text in units.items():
-        (folder / file).write_text(text, encoding="utf-8")
+        files.write_text(str(folder / file), text)
     return [folder / file for file in units]
 
 
@@ -176,6 +196,19 @@ def write_crontab(name: str, entry: str, config_path: Path) -> None:
     done = subprocess.run([crontab, "-"], input=wanted, capture_output=True, text=True)
     if done.returncode:
         raise InstallError(f"crontab did not take the entry: {' '.join(done.stderr.split())}")
+
+
+def _need_one_line(text: str) -> None:
+    """Does nothing if a line of a crontab or a unit can hold the text.
+
+    Raises:
+      InstallError: it would begin another line, or is not UTF-8.
+    """
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise InstallError(
+            f"got {text!r}, expected no line breaks or other control characters, and UTF-8; rename it, or write it on "
+            "one line"
+        )
 
 
 def _is_local(zone: tzinfo) -> bool:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from components.common.human_format import in_zone
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.options import JsonOption, configured, print_json
 from pipeline.schedule import kubeflow
-from pipeline.terminal import print_table
+from pipeline.terminal import make_console, print_table, say, styled
 
 if TYPE_CHECKING:
     from pipeline.schedule.attempts import Attempt
@@ -105,11 +104,13 @@ def show(
     table.add_row("next", ", ".join(local(settings, time) for time in times) or "-")
     if attempts:
         last = attempts[-1]
-        table.add_row("last", f"{local(settings, last.slot)} {last.verdict}: {escape(last.why)}")
+        table.add_row("last", f"{local(settings, last.slot)} {last.verdict}: {last.why}")
     if state["alerts_not_sent"]:
-        table.add_row("alerts", f"[red]{state['alerts_not_sent']} not sent[/]; `effnet schedule history` says why")
+        table.add_row(
+            "alerts", styled((f"{state['alerts_not_sent']} not sent", "red"), "; `effnet schedule history` says why")
+        )
     if unset:
-        table.add_row("alerts", f"[red]cannot be sent from here[/]: {escape(unset)}")
+        table.add_row("alerts", styled(("cannot be sent from here", "red"), f": {unset}"))
     print_table(table)
 
 
@@ -128,9 +129,9 @@ def history(
         print_json([attempt.as_json() for attempt in attempts])
         return
     if not attempts:
-        print(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
+        say(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
         return
-    console = Console()
+    console = make_console()
     console.print(_table(attempts, settings.schedule.zone, "\n" if console.width < WIDE else " "))
 
 
@@ -178,9 +179,10 @@ def _images(attempt: "Attempt", gap: str) -> str:
     return f"{attempt.images:,}" + (f"{between}{attempt.new_images:,} new" if attempt.new_images else "")
 
 
-def _result(attempt: "Attempt") -> str:
+def _result(attempt: "Attempt") -> Text:
     asked = " (triggered)" if attempt.kind == "triggered" else ""
-    result = f"[{COLOURS.get(attempt.verdict, 'red')}]{attempt.verdict}[/]{asked}: {escape(attempt.why)}"
+    colour = COLOURS.get(attempt.verdict, "red")
+    result = styled((attempt.verdict, colour), f"{asked}: {attempt.why}")
     if attempt.alert_is_due:
-        result += f"\n[red]alert[/] {escape(attempt.alert or 'not sent yet')}"
+        result += styled("\n", ("alert", "red"), f" {attempt.alert or 'not sent yet'}")
     return result

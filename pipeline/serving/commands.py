@@ -1,14 +1,14 @@
 """The commands about pushed models: `effnet predict`, `models`, `rollback` and `serve`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.config.model import PipelineConfig
 from pipeline.options import JsonOption, at_work, configured, print_json
-from pipeline.terminal import print_table
+from pipeline.terminal import print_table, say, styled
 
 app = typer.Typer()
 
@@ -17,24 +17,35 @@ app = typer.Typer()
 @configured
 def predict(
     settings: PipelineConfig,
-    images: Annotated[list[str], typer.Argument(help="Image files, of any format that Pillow reads.")],
+    images: Annotated[list[str], typer.Argument(help="Images, of any format that Pillow reads, or folders.")],
+    table: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write a table: path, class, probability, the second class and its, error."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the table.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the pushed model what the images show."""
+    """Ask the pushed model what the images show.
+
+    Folders are read with all that is below them, in batches. A table that was stopped goes on where it was when the
+    same command is given again. Files that cannot be read are in it, with the reason.
+    """
     from pipeline.serving import predict as prediction
 
+    if table or any(Path(image).is_dir() for image in images):
+        from pipeline.serving.folder import predict_folders
+
+        raise typer.Exit(predict_folders(settings, images, table, force, as_json))
     with at_work("asking the model"):
         answers = prediction.predict(settings, images)
     if as_json:
         print_json(answers)
     else:
-        table = Table("image", "class", "probability")
+        shown = Table("image", "class", "probability")
         for answer in answers:
             name = answer.class_name or answer.error or ""
-            table.add_row(
-                escape(answer.path), escape(name), "" if answer.probability is None else f"{answer.probability:.1%}"
-            )
-        print_table(table)
+            shown.add_row(answer.path, name, "" if answer.probability is None else f"{answer.probability:.1%}")
+        print_table(shown)
     raise typer.Exit(1 if any(answer.error for answer in answers) else 0)
 
 
@@ -45,23 +56,26 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List the pushed versions, the served one first."""
-    from components.atomic_pusher.store import pushed_models
+    from components.served_model.versions import pushed_models, withdrawn
 
     pushed = pushed_models(settings.push_path)
     if as_json:
         print_json(pushed)
         return
     if not pushed:
-        print(f"no model is served from {settings.push_path}; `effnet run` pushes one")
+        say(f"no model is served from {settings.push_path}; `effnet run` pushes one")
         return
-    withdrawn = pushed[0].record.withdrawn
+    gone_back_from = withdrawn(pushed)
+    served = next((model.version for model in pushed if model.fingerprint), None)
     table = Table("version", "accuracy", "pushed (UTC)", "")
-    for position, model in enumerate(pushed):
-        notes = ["[green]served[/]"] if position == 0 else []
-        notes += [f"rollback to {model.record.rollback_of}"] if model.record.rollback_of else []
-        notes += ["withdrawn"] if model.fingerprint in withdrawn else []
+    for model in pushed:
+        notes = [styled(("served", "green"))] if model.version == served else []
+        notes += [styled(f"rollback to {model.record.rollback_of}")] if model.record.rollback_of else []
+        notes += [styled("withdrawn")] if model.fingerprint in gone_back_from else []
+        notes += [styled((model.problem, "red"))] if model.problem else []
         accuracy = "-" if model.record.accuracy is None else f"{model.record.accuracy:.4f}"
-        table.add_row(model.version, accuracy, (model.record.pushed_at or "-")[:16].replace("T", " "), ", ".join(notes))
+        pushed_at = (model.record.pushed_at or "-")[:16].replace("T", " ")
+        table.add_row(model.version, accuracy, pushed_at, styled(", ").join(notes))
     print_table(table)
 
 

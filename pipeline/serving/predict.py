@@ -1,18 +1,12 @@
 """What a pushed model says of images, by the engine that a server would take."""
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-
-from components.common import files
-from components.image_example_gen.images.codec import open_image
-from components.image_example_gen.images.integrity import ImageError
-from components.served_model.versions import pushed_versions
-from components.serving_engine.engine import Engine, EngineName, load_engine
+from components.served_model.versions import served_path
+from components.serving_engine.engine import EngineName
 from pipeline.config.model import PipelineConfig
+from pipeline.serving.classifier import DIGITS, Answer, Classifier, read_for_model
 
 
 class NothingServed(RuntimeError):
@@ -36,10 +30,10 @@ def served_model_path(config: PipelineConfig) -> str:
     Raises:
       NothingServed: there is none.
     """
-    versions = pushed_versions(config.push_path)
-    if not versions:
+    served = served_path(config.push_path)
+    if not served:
         raise NothingServed(f"no model is served from {config.push_path}; run `effnet run` first")
-    return files.join(config.push_path, versions[0])
+    return served
 
 
 def predict(config: PipelineConfig, paths: Iterable[str], engine: EngineName = "auto") -> list[Prediction]:
@@ -55,37 +49,19 @@ def predict(config: PipelineConfig, paths: Iterable[str], engine: EngineName = "
       EngineError: no engine can answer for the model.
     """
     model_path = served_model_path(config)
-    read = [(path, _read(path, config.data.max_pixels)) for path in paths]
-    if not any(isinstance(image, bytes) for _, image in read):  # so that a mistyped name is reported at once
+    read = [(path, read_for_model(path, config.data.max_pixels)) for path in paths]
+    if not any(isinstance(image, bytes) for _, image in read):  # so that a mistyped name is told at once
         return [Prediction(path, error=str(reason)) for path, reason in read]
-    with tempfile.TemporaryDirectory() as local:
-        if files.is_remote(model_path):
-            files.bring(model_path, local)
-            model_path = local
-        loaded = load_engine(model_path, engine, config.data.max_pixels)
+    classifier = Classifier(model_path, config.data.max_pixels, engine)
     return [
-        Prediction(path, error=image) if isinstance(image, str) else _ask(loaded, path, image) for path, image in read
+        make_prediction(path, classifier.answer([image])[0] if isinstance(image, bytes) else image)
+        for path, image in read
     ]
 
 
-def _ask(engine: Engine, path: str, image: bytes) -> Prediction:
-    try:
-        pixels = engine.pixels(image)
-    except ImageError as error:
-        return Prediction(path, error=str(error))
-    (probabilities,) = engine.probabilities(pixels[np.newaxis])
-    most = int(probabilities.argmax())
-    shares = {name: round(float(p), 4) for name, p in zip(engine.classes, probabilities, strict=True)}
-    return Prediction(path, engine.classes[most], round(float(probabilities[most]), 4), shares)
-
-
-def _read(path: str, max_pixels: int) -> bytes | str:
-    """A file's bytes, or why it is no image; only its header is looked at."""
-    try:
-        data = Path(path).read_bytes()
-        open_image(data, max_pixels)
-    except OSError as error:
-        return error.strerror or str(error)
-    except ImageError as error:
-        return str(error)
-    return data
+def make_prediction(path: str, answer: Answer | str) -> Prediction:
+    """Puts an answer, or the reason why there is none, into the form that `--json` has."""
+    if isinstance(answer, str):
+        return Prediction(path, error=answer)
+    probabilities = {name: round(value, DIGITS) for name, value in answer.probabilities.items()}
+    return Prediction(path, answer.class_name, round(answer.probability, DIGITS), probabilities)

@@ -4,23 +4,42 @@ As dag.py, this loads TFX when it is called and not when it is imported.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from components.common.source_hash import source_hash
 from pipeline.config.model import PipelineConfig
 
-PROJECT = Path(__file__).resolve().parents[2]
-SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
+if TYPE_CHECKING:
+    from tfx.components import ExampleValidator, StatisticsGen
+    from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+    from tfx.types import BaseChannel
+    from tfx.types.standard_artifacts import Examples, Schema, TransformGraph
+
+    from components.curated_schema.component import CuratedSchema
+    from components.data_gate.component import DataGate
+    from components.image_example_gen.component import ImageExampleGen
+    from components.image_transform.component import ImageTransform
+
+SCHEMA_PATH = Path(__file__).resolve().parents[2] / "data" / "schema.pbtxt"
 
 
 class DataSteps(NamedTuple):
     """The steps before Transform, in their order."""
 
-    examples: Any
-    schema: Any
-    statistics: Any
-    validator: Any
-    gate: Any
+    examples: "ImageExampleGen"
+    schema: "CuratedSchema"
+    statistics: "StatisticsGen"
+    validator: "ExampleValidator"
+    gate: "DataGate"
+
+
+class TrainingInputs(TypedDict):
+    """What Tuner and Trainer are given of the data, by the names of their arguments."""
+
+    examples: "BaseChannel[Examples]"
+    transform_graph: "BaseChannel[TransformGraph]"
+    schema: "BaseChannel[Schema]"
+    train_args: "TrainArgs"
+    eval_args: "EvalArgs"
 
 
 def data_steps(config: PipelineConfig) -> DataSteps:
@@ -43,6 +62,7 @@ def data_steps(config: PipelineConfig) -> DataSteps:
         near_duplicates=config.data.near_duplicates,
         features=config.data.features.model_dump(),
         spans=SpanRule(**config.data.span.model_dump()),
+        reading=config.data.reading,
     )
     schema = CuratedSchema(schema_path=str(SCHEMA_PATH), report=examples.outputs["report"])
     statistics = tfx.components.StatisticsGen(
@@ -63,27 +83,23 @@ def data_steps(config: PipelineConfig) -> DataSteps:
         max_class_imbalance=config.data.max_class_imbalance,
         drift=config.data.drift.model_dump() if config.data.drift else None,
         push_path=config.push_path,
+        refuse_other_classes=config.evaluate.other_classes == "refuse",
     )
     return DataSteps(examples, schema, statistics, validator, gate)
 
 
-def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> Any:
+def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> "ImageTransform":
     """Wires Transform, which resizes to `side` pixels what the gate lets pass."""
     from tfx import v1 as tfx
 
     from components.image_transform.component import ImageTransform
 
-    transform = ImageTransform(
+    transform: ImageTransform = ImageTransform(
         examples=data.examples.outputs["examples"],
         schema=data.schema.outputs["schema"],
         preprocessing_fn="trainer.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "val"]),
-        custom_config={
-            "image_size": side,
-            # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss it.
-            "source": source_hash(PROJECT / "trainer" / "preprocessing.py"),
-            **config.transform.model_dump(),
-        },
+        custom_config={"image_size": side, **config.transform.model_dump()},
         materialize=config.transform.materialize,
         disable_statistics=True,
     ).with_id("Transform")
@@ -91,7 +107,7 @@ def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> Any:
     return transform
 
 
-def training_inputs(config: PipelineConfig, data: DataSteps, transform: Any) -> dict[str, Any]:
+def training_inputs(config: PipelineConfig, data: DataSteps, transform: "ImageTransform") -> TrainingInputs:
     """What Tuner and Trainer are given of the data: they train on the train split and watch the val split."""
     from tfx import v1 as tfx
 

@@ -4,8 +4,9 @@ import json
 
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.common.metrics import AUC, TOP_K
 from components.gated_evaluator import calibration
-from components.gated_evaluator.results import AUC, BASELINE, CANDIDATE, CLASS_FEATURE
+from components.gated_evaluator.results import BASELINE, CANDIDATE, CLASS_FEATURE
 from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, Rules
 from components.gated_evaluator.slices import BRIGHTNESS_FEATURE, SIZE_FEATURE
 from components.serving_check.verdict import Budgets
@@ -32,7 +33,7 @@ def make_eval_config(settings: EvaluateSettings) -> config_pb2.EvalConfig:
             "SparseTopKCategoricalAccuracy",
             _threshold(floor=settings.min_top_k_accuracy),
             k=settings.top_k,
-            name="top_k_accuracy",
+            name=TOP_K,
         ),
         _metric("SparseCategoricalCrossentropy", _threshold(ceiling=settings.max_cross_entropy)),
         _metric(

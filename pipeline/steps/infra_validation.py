@@ -10,6 +10,7 @@ from pipeline.config.model import ServingSettings
 
 if TYPE_CHECKING:
     from tfx.types import BaseChannel
+    from tfx.types.standard_artifacts import Examples, Model
     from tfx.v1.components import InfraValidator
 
 MODEL_NAME = "candidate"
@@ -18,7 +19,9 @@ LOADING_SECONDS = 300
 TRIES = 2
 
 
-def make_infra_validator(settings: ServingSettings, model: "BaseChannel", examples: "BaseChannel") -> "InfraValidator":
+def make_infra_validator(
+    settings: ServingSettings, model: "BaseChannel[Model]", examples: "BaseChannel[Examples]"
+) -> "InfraValidator":
     """Sends eval images to TensorFlow Serving, which loads the exported model.
 
     InfraValidator builds its requests from tf.Examples, so it asks the signature that takes those. Where nothing can

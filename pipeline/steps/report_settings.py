@@ -1,25 +1,27 @@
 """What the report is told of a run's configuration."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import yaml
 
-from components.common.source_hash import source_hash
+from components.common.files import sha256
+from components.common.metrics import ACCURACY, METRICS
 from components.run_report.sources import ReportSettings
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import ATTEMPTS_FILE, FOLDER
+from pipeline.config.secrets import without_secrets
 
 PROJECT = DEFAULT_PATH.parent
-# Options of engines may hold what nobody else should read.
-SECRET_WORDS = ("key", "secret", "token", "password", "credential")
-HIDDEN = "(hidden)"
 
 
-def make_report_settings(config: PipelineConfig) -> ReportSettings:
-    """The limits in words, the configuration without secrets, and hashes of the code."""
-    code = {room: source_hash(PROJECT / room) for room in ("pipeline", "components", "trainer")}
+def make_report_settings(config: PipelineConfig, code: Mapping[str, str]) -> ReportSettings:
+    """The limits in words, the configuration without secrets, and hashes of the code.
+
+    Args:
+      config: of the pipeline.
+      code: the key of each step's code, by the step's name.
+    """
     lock = PROJECT / "requirements.lock"
     return ReportSettings(
         name=config.name,
@@ -29,37 +31,18 @@ def make_report_settings(config: PipelineConfig) -> ReportSettings:
             without_secrets(config.model_dump(mode="json")), sort_keys=False, allow_unicode=True
         ),
         schedule=str(config.run_root / FOLDER / ATTEMPTS_FILE) if config.schedule.cron else "",
-        code={**code, **({"requirements.lock": source_hash(lock)} if lock.is_file() else {})},
+        code={**code, **({"requirements.lock": sha256(str(lock))} if lock.is_file() else {})},
     )
-
-
-def without_secrets(value: Any) -> Any:
-    """The same values, but for those whose name, or whose option, looks like a secret's."""
-    if isinstance(value, Mapping):
-        return {key: HIDDEN if _is_secret(key) and item else without_secrets(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(item) for item in value]
-    if isinstance(value, str) and value.startswith("-") and _is_secret(value.partition("=")[0]):
-        return f"{value.partition('=')[0]}={HIDDEN}"
-    return value
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in SECRET_WORDS)
 
 
 def _limits(config: PipelineConfig) -> dict[str, str]:
     evaluate = config.evaluate
     drop = f"at most {evaluate.max_accuracy_drop:g}" if evaluate.max_accuracy_drop else "not"
     sure = " with 95 % confidence" if evaluate.compare == "confident" else ""
-    limits = {
-        "sparse_categorical_accuracy": f"at least {evaluate.min_accuracy:g}; {drop} below the served model's{sure}"
-    }
-    for name, bound, words in (
-        ("top_k_accuracy", evaluate.min_top_k_accuracy, "at least"),
-        ("sparse_categorical_crossentropy", evaluate.max_cross_entropy, "at most"),
-        ("expected_calibration_error", evaluate.max_calibration_error, "at most"),
-    ):
+    limits = {}
+    for metric in METRICS.values():
+        bound = getattr(evaluate, metric.setting) if metric.setting else None
         if bound is not None:
-            limits[name] = f"{words} {bound:g}"
+            limits[metric.name] = f"at {'least' if metric.better == 'higher' else 'most'} {bound:g}"
+    limits[ACCURACY] += f"; {drop} below the served model's{sure}"
     return limits

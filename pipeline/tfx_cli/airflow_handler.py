@@ -12,17 +12,32 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import click
 from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
+from components.common import files
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import ConfigError
+from pipeline.config.secrets import hide_secrets
 from pipeline.execution.prepare import config_from_environment
 
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
+
+
+class DagSettings(TypedDict):
+    """What a DAG is told, in its folder's `SETTINGS_FILE`; pipeline/airflow_runner.py reads it."""
+
+    name: str
+    cron: str | None
+    timezone: str
+    catch_up: str
+    since: str  # ISO 8601
+    folder: str  # where relative paths in EFFNET_SET start
+    effnet: list[str]  # command
+    options: list[str]  # of that command
 
 
 class AirflowHandler(base_handler.BaseHandler):
@@ -35,7 +50,7 @@ class AirflowHandler(base_handler.BaseHandler):
 
     @property
     def _name(self) -> str:
-        return self.flags_dict[labels.PIPELINE_NAME]
+        return str(self.flags_dict[labels.PIPELINE_NAME])
 
     def create_pipeline(self) -> None:
         """Writes a DAG; fails if there is one of that name."""
@@ -60,20 +75,30 @@ class AirflowHandler(base_handler.BaseHandler):
         config_path = Path(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH)).expanduser().resolve()
         overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
         schedule = config.schedule
-        settings = {
+        effnet = [sys.executable, "-P", "-m", "pipeline.cli"]
+        options = ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))]
+        # Airflow fills in templates, also in the name of a folder; the options are marked as no template.
+        templates = [text for text in (str(Path.cwd()), *effnet) if any(mark in text for mark in ("{{", "{%", "{#"))]
+        templates += [text for text in options if "endraw" in text]
+        if templates:
+            raise click.ClickException(f"got {templates[0]}, in which Airflow finds a template; rename it")
+        if secret := next((text for text in options if hide_secrets(text) != text), None):
+            raise click.ClickException(f"got a secret in {hide_secrets(secret)}; put it into Airflow's environment")
+        settings: DagSettings = {
             "name": config.name,
             "cron": schedule.cron,
             "timezone": schedule.timezone,
             "catch_up": schedule.catch_up,
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "folder": str(Path.cwd()),  # where relative paths in EFFNET_SET start
-            "effnet": [sys.executable, "-m", "pipeline.cli"],
-            "options": ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))],
+            "effnet": effnet,
+            "options": options,
         }
-        if there and (before := _read(folder)) and all(before[key] == settings[key] for key in ("cron", "timezone")):
+        before = _read(folder) if there else None
+        if before and (before["cron"], before["timezone"]) == (settings["cron"], settings["timezone"]):
             settings["since"] = before["since"]  # or Airflow's catchup would leave out what it has not come to yet
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        files.write_text(str(folder / SETTINGS_FILE), json.dumps(settings, indent=2) + "\n")
         shutil.copyfile(runner, folder / DAG_FILE)
         click.echo(f'Pipeline "{config.name}" {done} successfully: {folder}')
 
@@ -129,7 +154,8 @@ class AirflowHandler(base_handler.BaseHandler):
             raise click.ClickException(f"airflow dags {' '.join(arguments)} ended with status {done.returncode}")
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """What a DAG's folder has been told; empty if nothing yet."""
+def _read(folder: Path) -> "DagSettings | None":
+    """What a DAG's folder has been told; None if nothing yet."""
     path = folder / SETTINGS_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    settings: DagSettings | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return settings

@@ -1,18 +1,23 @@
 """The handler of the stock `tfx` command line for `--engine kubeflow`; cli_hook puts it in the place of TFX's."""
 
 import tempfile
+from collections.abc import Callable, MutableMapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner
+from tfx.orchestration.pipeline import Pipeline
+from tfx.orchestration.tfx_runner import TfxRunner
 from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 from tfx.tools.cli.handler.kubeflow_v2_dag_runner_patcher import KubeflowV2DagRunnerPatcher
 
+from components.common.json_types import Parsed
 from pipeline.config.model import ConfigError
 from pipeline.execution.prepare import config_from_environment
-from pipeline.kubeflow.client import KubeflowClient
+from pipeline.kubeflow.client import KubeflowClient, Listed
 from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.errors import KubeflowError
 
@@ -30,16 +35,16 @@ class Patcher(KubeflowV2DagRunnerPatcher):
         super().__init__(call_real_run=True)
         self._folder = folder
 
-    def _before_run(self, runner: Any, pipeline: Any, context: Any) -> None:
-        if self._folder:
+    def _before_run(self, runner: TfxRunner, pipeline: Pipeline, context: MutableMapping[str, Parsed]) -> None:
+        if self._folder and isinstance(runner, KubeflowV2DagRunner):
             runner._output_dir = self._folder
 
 
 def _with_plain_errors(handler: Handler) -> Handler:
     """Lets every command of the handler end with one line instead of a traceback."""
 
-    def plain(command: Any) -> Any:
-        def wrapper(self: Any, *arguments: Any) -> None:
+    def plain(command: Callable[..., None]) -> Callable[..., None]:
+        def wrapper(self: object, *arguments: object) -> None:
             try:
                 command(self, *arguments)
             except (KubeflowError, ConfigError) as error:
@@ -72,7 +77,7 @@ class KubeflowHandler(base_handler.BaseHandler):
 
     @property
     def _name(self) -> str:
-        return self.flags_dict[labels.PIPELINE_NAME]
+        return str(self.flags_dict[labels.PIPELINE_NAME])
 
     def create_pipeline(self) -> None:
         """Compiles and uploads a pipeline."""
@@ -148,6 +153,6 @@ class KubeflowHandler(base_handler.BaseHandler):
         """Says where the schema is: it is curated here, and not inferred by a run."""
         raise KubeflowError("the schema is data/schema.pbtxt, and the classes of a run are in its CuratedSchema")
 
-    def _print_runs(self, runs: list[Any]) -> None:
+    def _print_runs(self, runs: list[Listed]) -> None:
         rows = [[run.display_name, run.run_id, str(run.state), run.created_at.isoformat()] for run in runs]
         click.echo(self._format_table(["run", "run_id", "state", "created_at"], rows) if rows else "No runs found.")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from components.atomic_pusher.store import push, pushed_models, rollback
+from components.atomic_pusher.store import push, rollback
 from components.common import files
 from components.common.errors import DataError
 from components.common.ingest_report import read_summary
 from components.image_example_gen.sources.listing import fingerprint, list_folder
 from components.served_model.record import PushRecord
-from components.served_model.versions import pushed_versions
+from components.served_model.versions import pushed_models, pushed_versions
 from tests.components.image_example_gen.test_ingest_tfx import ingest, read_examples, value  # noqa: F401 - ingest is a fixture
 
 pytestmark = pytest.mark.tfx

@@ -1,12 +1,13 @@
 """What a user sees of the whole pipeline: pushed, cached, refused, and never wrong in silence."""
 
+import csv
 import json
 import re
 
 import pytest
 from PIL import Image
 
-from pipeline.history.metadata import latest_run
+from pipeline.history.metadata import find_run
 from tests.e2e.user_project import BIN, PROJECT, run_command
 
 pytestmark = pytest.mark.tfx
@@ -49,6 +50,15 @@ def test_predict_names_the_class_in_every_format(project, first_run, tmp_path):
     assert "No such file" in done.stdout
 
 
+def test_predict_answers_for_a_folder(project, first_run, tmp_path):
+    done = project.effnet("predict", str(project.images / "7"), "--csv", str(tmp_path / "out.csv"))
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(list((project.images / "7").glob("*.png")))
+    assert sum(row["class"] == "7" for row in rows) > 0.9 * len(rows)
+
+
 def test_a_second_run_takes_everything_from_the_cache_and_pushes_nothing_new(project, first_run):
     served = project.served()
     again = project.effnet("run")
@@ -77,7 +87,7 @@ def test_the_stock_command_line_creates_and_runs_it_from_any_folder(project, fir
     run = [str(BIN / "tfx"), "run", "create", "--engine", "local", "--pipeline_name", "quickstart"]
     ran = run_command(run, cwd=tmp_path, **environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    steps = latest_run(project.folder / "build" / "quickstart" / "metadata.sqlite")
+    steps = find_run(project.folder / "build" / "quickstart" / "metadata.sqlite", None).steps
     assert steps["Pusher"].cached  # it ran the very pipeline that effnet ran
     assert len(project.served()) == 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.load import load_config
-from pipeline.history.metadata import latest_run
+from pipeline.history.metadata import find_run
 from tests.e2e.user_project import BIN, run_command
 
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]
@@ -45,7 +45,7 @@ def test_a_study_is_told_in_advance_made_once_and_drawn(project, first_run):
     assert "5 of 5 trainings were done by an earlier run" in again
     # The data part ran in the pipeline's own store, and is not taken for a run that failed half-way.
     config = load_config(overrides=[f"runners.local.root={project.folder / 'build'}"])
-    assert "Pusher" in latest_run(config.metadata_path)
+    assert "Pusher" in find_run(config.metadata_path, None).steps
 
 
 def test_a_study_as_a_pipeline_finds_what_the_command_finds(project):

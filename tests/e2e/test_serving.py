@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from components.atomic_pusher.store import pushed_models
 from components.model_exporter.report import read_report as read_exports
+from components.served_model.versions import pushed_models
 from components.serving_check.expected import read_expected
 from components.serving_check.probe import probe
 from components.serving_check.verdict import largest_difference
-from pipeline.history.metadata import latest_run
+from pipeline.history.metadata import find_run
 from pipeline.run_lock import RUN, holder_of
 from tests.e2e.user_project import BIN
 from tests.mounts import mounted, set_read_only
@@ -121,7 +121,7 @@ def assert_sound(database: Path) -> None:
     """The metadata store is whole, and the newest run in it is one that ended."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert all(step.done for step in latest_run(database).values())
+    assert all(step.done for step in find_run(database, None).steps.values())
 
 
 def test_kill_9_at_any_moment_leaves_nothing_half_served_and_the_next_run_goes_through(project, first_run, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.history.metadata import latest_run
+from pipeline.history.metadata import find_run
 from tests.e2e.user_project import BIN
 from trainer.tuning.records import read_records
 
@@ -26,7 +26,7 @@ def overrides(name: str, *more: str) -> tuple[str, ...]:
 
 def tuner_of(project, name: str):
     """The Tuner's step of the newest run, and its folder of results."""
-    step = latest_run(project.folder / "build" / name / "metadata.sqlite")["Tuner"]
+    step = find_run(project.folder / "build" / name / "metadata.sqlite", None).steps["Tuner"]
     return step, Path(step.outputs["tuner_results"].uri)
 
 

@@ -1,6 +1,7 @@
 """A user's project folder, and the commands that users type in it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,10 +21,13 @@ SMALL = (
 
 @dataclass
 class Project:
-    """A user's folder: images, and whatever runs leave behind."""
+    """A user's folder: the shipped pipeline.yaml, images, and whatever runs leave behind."""
 
     folder: Path
     images: Path
+
+    def __post_init__(self) -> None:
+        shutil.copy(PROJECT / "pipeline.yaml", self.folder)
 
     def settings(self, *overrides: str) -> list[str]:
         own = (f"data.path={self.images}", f"runners.local.root={self.folder / 'build'}")

@@ -41,6 +41,23 @@ def test_the_shipped_settings_are_read_from_an_installed_wheel(installed, tmp_pa
     assert f"path: {tmp_path}/build/digits" in done.stdout
 
 
+@pytest.mark.parametrize("root", ["components.run_report.executor", "trainer.train", "pipeline.scale.report"])
+def test_the_code_of_a_step_has_one_key_from_a_checkout_and_from_a_wheel(installed, root):
+    program = "import sys; from components.common.code_key import ROOT, code_key; print(ROOT, code_key(sys.argv[1]))"
+    found = [
+        subprocess.run(
+            [sys.executable, "-P", "-c", program, root],
+            env={**os.environ, "PYTHONPATH": str(place)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for place in (DEFAULT_PATH.parent, installed)
+    ]
+    assert [place for place, _ in found] == [str(DEFAULT_PATH.parent), str(installed)]
+    assert found[0][1] == found[1][1]
+
+
 @pytest.mark.tfx
 @pytest.mark.slow
 def test_the_quick_start_runs_in_an_empty_folder_from_an_installed_wheel(installed, tmp_path):

@@ -8,7 +8,7 @@ folder=$(mktemp -d /var/tmp/effnet-cross.XXXXXX)
 log=$(mktemp)
 trap 'rm -rf "$folder" "$root$folder" "$log"' EXIT
 settings="runners.local.root=$folder/build data.path=$folder/digits model.image_size=32 train.epochs=3
-    tune.trials=2 tune.data_fraction=0.3 evaluate.min_accuracy=0.3"
+    tune.trials=2 tune.data_fraction=0.3 evaluate.min_accuracy=0.3 evaluate.max_accuracy_drop=0.5"
 run=".venv/bin/effnet run"
 for setting in $settings; do run="$run --set $setting"; done
 answers=".venv/bin/python -m tests.stacks.answers $folder/build/quickstart/served"
@@ -17,7 +17,7 @@ move() {
     rm -rf "$2$folder" && mkdir -p "$2$folder" && cp -a "$1$folder/." "$2$folder"
 }
 
-# from_cache STEP... -- COMMAND...: runs it, and fails unless it took each of the steps from the other stack's cache.
+# from_cache STEP... -- COMMAND...: runs it, and fails unless it took each of the steps from the cache.
 from_cache() {
     steps=
     while [ "$1" != -- ]; do steps="$steps $1" && shift; done
@@ -26,7 +26,7 @@ from_cache() {
     cat "$log"
     for step in $steps; do
         grep -Eq "\] $step +from cache" "$log" ||
-            { echo "error: $step of the other stack was not taken from the cache" >&2 && return 1; }
+            { echo "error: $step was not taken from the cache" >&2 && return 1; }
     done
 }
 
@@ -34,11 +34,11 @@ from_cache() {
 echo "cross: this system's stack runs"
 $run
 move "" "$root"
-echo "cross: the newer one continues: the older one's store, cache and model"
-from_cache ImageExampleGen Transform Tuner Trainer -- \
-    tests/stacks/modern.sh sh -c "$run && $answers && $run --set train.epochs=4 && $answers"
+echo "cross: the newer one continues: the older one's store and model; its libraries are others, so that all runs anew"
+tests/stacks/modern.sh sh -c "$answers && $run && $answers"
 move "$root" ""
-echo "cross: this system's stack continues in turn"
+echo "cross: this system's stack continues in turn: its own cache, the newer one's store and model"
+$answers
 # shellcheck disable=SC2086 # a command in words
-from_cache ImageExampleGen Transform Tuner Trainer -- $run --set train.epochs=4
+from_cache ImageExampleGen Transform Tuner Trainer -- $run
 $answers

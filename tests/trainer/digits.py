@@ -19,8 +19,8 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from components.common.events import send_to
 from trainer.fit.loop import Training
-from trainer.fit.progress_log import PROGRESS
 from trainer.job import TrainingJob
 from trainer.layers import BatchNormalization, Dropout, Normalization
 from trainer.settings import ModelSettings, TrainSettings
@@ -110,8 +110,7 @@ def train_tiny(job: TrainingJob) -> tuple[Training, keras.Model]:
 def main() -> None:
     """Runs the training that the command line describes and saves its weights in the folder."""
     folder, settings, *devices = sys.argv[1:]
-    PROGRESS.setLevel(logging.INFO)
-    PROGRESS.addHandler(logging.StreamHandler(sys.stdout))
+    send_to(logging.StreamHandler(sys.stdout))
     names = []
     if devices:
         cpu = tf.config.list_physical_devices("CPU")[0]

@@ -21,7 +21,8 @@ from trainer.job import TrainingJob
 from trainer.recipes import default_values, recipe_of
 from trainer.scaling import Variant
 from trainer.settings import TuneSettings
-from trainer.tuner import SearchElsewhere, search
+from trainer.tuner import SearchElsewhere
+from trainer.tuning.search import search
 from trainer.tuning.shared_network import Study
 
 TINY = Variant("tiny", 0.2, 0.3, 32, 0.2)
@@ -54,7 +55,7 @@ def run_search(job: TrainingJob, study: type[Study] = Study) -> SearchElsewhere:
     with (
         tiny_networks(),
         mock.patch("trainer.tuner.call_in_fresh_process", search_here),
-        mock.patch("trainer.tuner.Study", study),
+        mock.patch("trainer.tuning.search.Study", study),
     ):
         tuner = SearchElsewhere(job, "unused")
         tuner.search()
@@ -101,7 +102,7 @@ class Leisurely(Shortcut):
 
 def search_leisurely(*arguments) -> None:
     """Stands in for `search` in another process."""
-    with mock.patch("trainer.tuner.Study", Leisurely):
+    with mock.patch("trainer.tuning.search.Study", Leisurely):
         search(*arguments)
 
 
@@ -116,7 +117,7 @@ def main() -> None:
     folder, settings, network = sys.argv[1:]
     job = tuning_job(Path(folder), **json.loads(settings))
     study = {"tiny": Study, "none": Leisurely}[network]
-    with tiny_networks(), mock.patch("trainer.tuner.Study", study):
+    with tiny_networks(), mock.patch("trainer.tuning.search.Study", study):
         search(job, SearchElsewhere(job, "unused").directory)
 
 

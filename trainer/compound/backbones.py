@@ -1,13 +1,13 @@
 """Other networks to compare with: those of keras.applications, under our recipe, batch norm and classifier."""
 
-from typing import Any
+from typing import Unpack
 
 import keras
 
 from trainer.blocks import layer_seed
 from trainer.compound.backbone_table import BACKBONES
 from trainer.efficientnet import INITIAL_CLASSES, INPUT_NAME
-from trainer.fit.context import TrainingContext
+from trainer.fit.context import NetworkOptions, TrainingContext
 from trainer.kernels import Tensor
 from trainer.layers import Dropout
 from trainer.weights import CLASSIFIER
@@ -17,7 +17,7 @@ from trainer.weights import CLASSIFIER
 class Preprocess(keras.layers.Layer):
     """RGB in [0, 255] to what the published weights of a module of keras.applications expect."""
 
-    def __init__(self, module: str, **kwargs: Any) -> None:
+    def __init__(self, module: str, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.module = module
 
@@ -25,7 +25,7 @@ class Preprocess(keras.layers.Layer):
         """Scale, and swap the channels where the module does."""
         return getattr(keras.applications, self.module).preprocess_input(inputs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the arguments."""
         return {**super().get_config(), "module": self.module}
 
@@ -87,7 +87,7 @@ def build_backbone(
 class BackboneSetup(TrainingContext):
     """The setup of a job whose `backbone` is to be trained instead of an EfficientNet."""
 
-    def new_network(self, *, drop_connect_rate: float = 0.0, **options: Any) -> keras.Model:
+    def new_network(self, *, drop_connect_rate: float = 0.0, **options: Unpack[NetworkOptions]) -> keras.Model:
         """The backbone; these networks have no stochastic depth."""
         job = self.job
         classes, weights = len(job.class_names), job.model_settings.weights

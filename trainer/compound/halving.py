@@ -1,7 +1,7 @@
 """Successive halving over networks: all are trained shortly, the better half for twice as long, again.
 
 Every rung trains anew, with a schedule of its own length: what is compared has come to rest. The state lies in the
-search's folder as it changes (trainer/tuning/trials.py), each single training's too (trainer/compound/candidates.py).
+search's folder as it changes (trainer/tuning/trials.py), each single training's too (trainer/compound/trainings.py).
 """
 
 import itertools
@@ -10,25 +10,19 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
+from components.common.events import report_done, report_progress
 from components.common.human_format import clock, counted
-from trainer.compound.candidates import (
-    TRAININGS_PER_PROCESS,
-    Candidate,
-    TrainingResult,
-    count_settled,
-    outcome_of,
-    read_outcome,
-)
+from trainer.compound.candidates import TRAININGS_PER_PROCESS, Candidate, count_settled
 from trainer.compound.forecast import Pace, Timing
 from trainer.compound.grid import PAPER, GridPoint
+from trainer.compound.outcome import TrainingResult
+from trainer.compound.trainings import outcome_of, read_outcome
 from trainer.fit.callbacks import TrainingFailed
-from trainer.fit.progress_log import DONE, PROGRESS
-from trainer.tuning.oracles import MIN_SEED, SearchOracle
+from trainer.tuning.oracles import MIN_SEED, Proposal, SearchOracle
 from trainer.tuning.records import TrialRecord, read_records
 from trainer.tuning.trials import PROJECT, History, RecordedTrials
 
@@ -97,7 +91,7 @@ class HalvingOracle(SearchOracle):
     may_begin: int | None = None
     paused = False
 
-    def __init__(self, names: Sequence[str], rungs: Sequence[Rung], **common: Any) -> None:
+    def __init__(self, names: Sequence[str], rungs: Sequence[Rung], seed: int) -> None:
         self.names = names
         self.rungs = rungs
         self.seconds: Callable[[str, int], float] = lambda name, epochs: 0.0
@@ -107,10 +101,10 @@ class HalvingOracle(SearchOracle):
             objective=keras_tuner.Objective("val_loss", "min"),
             hyperparameters=space,
             max_consecutive_failed_trials=10**9,
-            **common,
+            seed=seed,
         )
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def populate_space(self, trial_id: str) -> Proposal:
         """Proposes a network, until none is left, the time is up, or this process has done its share."""
         proposal = self._next()
         if proposal is None:
@@ -118,8 +112,8 @@ class HalvingOracle(SearchOracle):
         name, rung = proposal
         epochs = self.rungs[rung].epochs
         seconds = self.seconds(name, epochs)
-        if self.deadline is not None and time.time() + seconds > self.deadline:
-            DONE.info("the time is up: the next network would take about %s", clock(seconds))
+        if self.deadline is not None and time.monotonic() + seconds > self.deadline:
+            report_done(f"the time is up: the next network would take about {clock(seconds)}")
             return {"status": "STOPPED"}
         if self.may_begin is not None:
             if not self.may_begin:
@@ -187,7 +181,7 @@ class NetworkTrials(RecordedTrials):
         forecast = self._forecast(candidate.name, epochs)
         outcomes: list[TrainingResult] = []
         for seed in self.seeds:
-            PROGRESS.info("%s, %s, seed %d", place, counted(epochs, "epoch"), seed)
+            report_progress(f"{place}, {counted(epochs, 'epoch')}, seed {seed}")
             known = read_outcome(candidate.training(seed, epochs), self.folder)
             try:
                 outcomes.append(known or outcome_of(candidate.training(seed, epochs), self.folder))
@@ -200,14 +194,14 @@ class NetworkTrials(RecordedTrials):
         accuracy = statistics.mean(outcome.val_accuracy for outcome in outcomes)
         left = clock(self.pace.seconds_left)
         told = counted(epochs, "epoch")
-        DONE.info("%s, %s: loss %.4f, accuracy %.4f; %s left", place, told, loss, accuracy, left)
+        report_done(f"{place}, {told}: loss {loss:.4f}, accuracy {accuracy:.4f}; {left} left")
         return replace(record, status="completed", score=loss, history=({"val_loss": loss, "val_accuracy": accuracy},))
 
     def show(self, record: TrialRecord) -> None:
         """Says why a trial failed; `train` tells of the others."""
         if record.status == "failed":
             shown = ", ".join(f"{name} {value:g}" for name, value in record.values.items())
-            DONE.info("left out (%s): %s", shown, record.reason)
+            report_done(f"left out ({shown}): {record.reason}")
 
     def _forecast(self, name: str, epochs: int) -> float:
         """Of one training."""
@@ -232,7 +226,7 @@ def search_networks(
       timings: that the forecast rests on.
       directory: of this search alone.
       folder: where the outcomes of trainings are kept.
-      deadline: no trial begins that would probably end after this `time.time()`; None: no limit.
+      deadline: no trial begins that would probably end after this `time.monotonic()`; None: no limit.
 
     Returns:
       Whether the search is over.
@@ -255,9 +249,11 @@ def completed_trials(directory: str) -> set[tuple[GridPoint, int]]:
 
 
 def _network(trial: Trial) -> str:
-    return trial.hyperparameters.get(NETWORK)
+    name: str = trial.hyperparameters.get(NETWORK)
+    return name
 
 
 def _rung(trial: Trial) -> int:
     """Counted from 0."""
-    return trial.hyperparameters.get(RUNG)
+    number: int = trial.hyperparameters.get(RUNG)
+    return number

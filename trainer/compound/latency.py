@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +48,7 @@ def device_name() -> str:
     return platform.machine()
 
 
-def _seconds(model: "keras.Model", images: np.ndarray) -> float:
+def _seconds(model: "keras.Model", images: NDArray[np.float32]) -> float:
     started = time.perf_counter()
     model.predict_on_batch(images)
     return time.perf_counter() - started

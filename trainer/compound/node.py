@@ -2,23 +2,18 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from trainer.compound.candidates import TrainingResult, outcome_of
+from components.common.events import report_progress
+from trainer.compound.outcome import OUTCOME_FILE
+from trainer.compound.trainings import outcome_of
 from trainer.fit.callbacks import TrainingFailed
 from trainer.fit.process import call_in_fresh_process
-from trainer.fit.progress_log import PROGRESS
-from trainer.job import TrainingJob
-
-if TYPE_CHECKING:
-    from tfx.components.trainer.fn_args_utils import FnArgs
-
-OUTCOME_FILE = "outcome.json"  # in the `model_run` artifact
+from trainer.job import FnArgs, TrainingJob
 
 
-def run_fn(fn_args: "FnArgs") -> None:
+def run_fn(fn_args: FnArgs) -> None:
     """TFX's entry point: trains in a process of its own, see `train`."""
     call_in_fresh_process(train, TrainingJob.from_fn_args(fn_args))
 
@@ -37,16 +32,9 @@ def train(job: TrainingJob) -> None:
     try:
         outcome = outcome_of(job, folder)
     except TrainingFailed as error:  # the others say how their networks do
-        PROGRESS.info("train: left out, %s", error)
+        report_progress(f"train: left out, {error}")
     # TFX's Trainer asks for this folder; the networks themselves are not kept.
     tf.io.gfile.makedirs(job.model_dir)
     tf.io.gfile.makedirs(job.log_dir)
     with tf.io.gfile.GFile(f"{job.log_dir}/{OUTCOME_FILE}", "w") as file:
         file.write(json.dumps(outcome and asdict(outcome)))
-
-
-def outcome_at(model_run: str) -> TrainingResult | None:
-    """What `train` has left in the `model_run` artifact that lies there."""
-    with tf.io.gfile.GFile(f"{model_run}/{OUTCOME_FILE}") as file:
-        found = json.loads(file.read())
-    return found and TrainingResult(**found)

@@ -6,18 +6,12 @@ from itertools import product
 
 import tensorflow as tf
 
+from components.common.events import report_done, report_progress
 from components.common.human_format import clock
-from trainer.compound.candidates import (
-    TRAININGS_PER_PROCESS,
-    Candidate,
-    count_settled,
-    give_up,
-    outcome_of,
-    why_failed,
-)
+from trainer.compound.candidates import TRAININGS_PER_PROCESS, Candidate, count_settled
 from trainer.compound.forecast import Pace, Timing
+from trainer.compound.trainings import give_up, outcome_of, why_failed
 from trainer.fit.callbacks import TrainingFailed
-from trainer.fit.progress_log import DONE, PROGRESS
 from trainer.job import TrainingJob
 
 
@@ -52,7 +46,7 @@ def study_networks(
       seeds: of the trainings.
       timings: that the forecast rests on.
       folder: where the outcomes are kept.
-      deadline: no training begins that would probably end after this `time.time()`; None: no limit.
+      deadline: no training begins that would probably end after this `time.monotonic()`; None: no limit.
 
     Returns:
       Whether the study is over.
@@ -62,22 +56,20 @@ def study_networks(
     for number, candidate, job in left[:TRAININGS_PER_PROCESS]:
         forecast = candidate.seconds(timings, job.settings.epochs)
         expected = pace.corrected(forecast)
-        if deadline is not None and time.time() + expected > deadline:
-            DONE.info("the time is up: the next training would take about %s", clock(expected))
+        if deadline is not None and time.monotonic() + expected > deadline:
+            report_done(f"the time is up: the next training would take about {clock(expected)}")
             return True
         place = f"{number}/{total} {candidate.name}, seed {job.seed}"
-        PROGRESS.info("%s", place)
+        report_progress(place)
         try:
             outcome = outcome_of(job, folder)
         except (TrainingFailed, MemoryError, tf.errors.ResourceExhaustedError) as error:
             if not isinstance(error, TrainingFailed):
                 give_up(job, folder, f"out of memory; to try again, delete {folder}/{job.key()}.failed")
-            DONE.info("%s: left out, %s", place, why_failed(job, folder))
+            report_done(f"{place}: left out, {why_failed(job, folder)}")
             pace.dropped(forecast)
             continue
         pace.finished(forecast, outcome.seconds)
-        DONE.info(
-            "%s: accuracy %.4f, loss %.4f; %s left",
-            *(place, outcome.val_accuracy, outcome.val_loss, clock(pace.seconds_left)),
-        )
+        left_over = clock(pace.seconds_left)
+        report_done(f"{place}: accuracy {outcome.val_accuracy:.4f}, loss {outcome.val_loss:.4f}; {left_over} left")
     return len(left) <= TRAININGS_PER_PROCESS

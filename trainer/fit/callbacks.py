@@ -2,14 +2,28 @@
 
 import math
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import SupportsFloat, TypedDict
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from trainer.fit.progress_log import PROGRESS
+from components.common.events import report_progress
+from components.common.human_format import clock
 
 SECONDS_BETWEEN_LINES = 2.0
+
+Logs = Mapping[str, SupportsFloat]
+"""Scores by name, as Keras hands them to callbacks."""
+
+
+class StoppingState(TypedDict):
+    """What `EarlyStopping` has seen, in plain values."""
+
+    wait: int
+    best: float | None
+    best_epoch: int
 
 
 class TrainingFailed(RuntimeError):
@@ -41,19 +55,19 @@ class ProgressLogger(keras.callbacks.Callback):
         self.epoch_from: tuple[float, int] | None = None  # the same of this epoch
         self.pace: dict[int, dict[str, float]] = {}  # by epoch from 0: images_per_second, and learning_rate at its end
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Says that the first step, which traces the network, is on its way."""
         if self.timed_from is None:
-            PROGRESS.info("%s: preparing the network", self.task)
+            report_progress(f"{self.task}: preparing the network")
         self.last_line = time.monotonic()
         self.last_step = (self.last_line, self.steps_done)
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Notes the epoch for the lines to come."""
         self.epoch = epoch + 1
         self.epoch_from = None
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Logs a line if the last one is old enough.
 
         Raises:
@@ -77,21 +91,16 @@ class ProgressLogger(keras.callbacks.Callback):
             return
         self.last_line = now
         seconds_per_step = (now - self.timed_from[0]) / (self.steps_done - self.timed_from[1])
-        minutes, seconds = divmod(round((self.total_steps - self.steps_done) * seconds_per_step), 60)
-        PROGRESS.info(
-            "%s: epoch %d, step %d/%d, loss %.3f, accuracy %.3f, %.0f images/s, %d:%02d left",
-            self.task,
-            self.epoch,
+        left = clock((self.total_steps - self.steps_done) * seconds_per_step)
+        accuracy, speed = float((logs or {}).get("accuracy", math.nan)), self.batch_size / seconds_per_step
+        report_progress(
+            f"{self.task}: epoch {self.epoch}, step {self.steps_done}/{self.total_steps}, loss {loss:.3f}, "
+            f"accuracy {accuracy:.3f}, {speed:.0f} images/s, {left} left",
             self.steps_done,
             self.total_steps,
-            loss,
-            float((logs or {}).get("accuracy", math.nan)),
-            self.batch_size / seconds_per_step,
-            minutes,
-            seconds,
         )
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Notes how fast the epoch's steps were, evaluation apart."""
         (started, first), (ended, last) = self.epoch_from or self.last_step, self.last_step
         speed = (last - first) * self.batch_size / (ended - started) if last > first else math.nan
@@ -111,18 +120,18 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         self.best = None
         self.best_epoch = 0
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Keeps what an earlier `fit` of the same training has seen, where Keras' own would forget it."""
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Leaves the weights alone: another `fit` may follow; who trains takes `best_weights` at the end."""
 
-    def get_state(self) -> dict[str, Any]:
+    def get_state(self) -> StoppingState:
         """Everything but `best_weights`, in plain values."""
         best = None if self.best is None else float(self.best)
         return {"wait": self.wait, "best": best, "best_epoch": self.best_epoch}
 
-    def set_state(self, state: dict[str, Any], best_weights: list[np.ndarray] | None) -> None:
+    def set_state(self, state: StoppingState, best_weights: list[NDArray[np.generic]] | None) -> None:
         """Puts back what `get_state` returned."""
         self.wait, self.best, self.best_epoch = state["wait"], state["best"], state["best_epoch"]
         self.best_weights = best_weights
@@ -131,11 +140,11 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 class StepTimer(keras.callbacks.Callback):
     """Times the first step, which traces the network, and those after it."""
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Starts the clock."""
         self.ends = [time.monotonic()]
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Notes the time."""
         self.ends.append(time.monotonic())
 

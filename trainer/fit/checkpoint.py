@@ -8,19 +8,20 @@ early stopping has seen.
 
 import io
 import json
-import os
 import time
 import zipfile
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from trainer.fit.callbacks import EarlyStopping
+from components.common import files
+from components.common.events import report_progress
+from trainer.fit.callbacks import EarlyStopping, Logs, StoppingState
 from trainer.fit.ema import WeightAverage
-from trainer.fit.progress_log import PROGRESS
 
 STATE_FILE = "state.npz"
 MOST_TIME_SAVING = 0.02  # of the training's time
@@ -35,6 +36,14 @@ class TrainingProgress:
     step: int = 0  # of this epoch, from 0
     batch_size: int = 0
     history: list[dict[str, float]] = field(default_factory=list)  # logs of the finished epochs
+
+
+class SavedMeta(TypedDict):
+    """What a checkpoint has beside arrays."""
+
+    progress: dict[str, object]  # the fields of `TrainingProgress`
+    swapped: NotRequired[bool]  # of a `WeightAverage`
+    stopping: NotRequired[StoppingState]
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,8 @@ class CheckpointStore:
         self.path = f"{self.folder}/{STATE_FILE}"
 
     def save(self, progress: TrainingProgress, state: State) -> None:
-        """Replaces the file in one go: a kill leaves either the old or the new one."""
-        meta: dict[str, Any] = {"progress": asdict(progress)}
+        """Replaces the file in one go: a kill or a power cut leaves either the old or the new one."""
+        meta: SavedMeta = {"progress": asdict(progress)}
         arrays = {f"variable{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(state.variables)}
         if state.average:
             meta["swapped"] = state.average.swapped
@@ -81,11 +90,7 @@ class CheckpointStore:
             arrays |= {f"best{i}": value for i, value in enumerate(state.stopping.best_weights or [])}
         content = io.BytesIO()
         np.savez(content, meta=np.array(json.dumps(meta)), **arrays)
-        tf.io.gfile.makedirs(self.folder)
-        temporary = f"{self.path}.{os.getpid()}"
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(content.getvalue())
-        tf.io.gfile.rename(temporary, self.path, overwrite=True)
+        files.write_bytes(self.path, content.getvalue())
 
     def load(self) -> "Saved | None":
         """What was saved last, or None; a damaged file is none."""
@@ -97,7 +102,7 @@ class CheckpointStore:
             meta = json.loads(str(arrays.pop("meta")))
             return Saved(TrainingProgress(**meta["progress"]), meta, arrays)
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-            PROGRESS.info("train: the saved state in %s is damaged (%s); starting anew", self.path, error)
+            report_progress(f"train: the saved state in {self.path} is damaged ({error}); starting anew")
             return None
 
     def remove(self) -> None:
@@ -122,8 +127,8 @@ class Saved:
     """A training's state, read from its file."""
 
     progress: TrainingProgress
-    meta: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    meta: SavedMeta
+    arrays: dict[str, NDArray[np.generic]]
 
     def restore_layers(self, state: State) -> None:
         """Puts weights and random states back: all that a phase has from the one before it."""
@@ -178,14 +183,14 @@ class Checkpointing(keras.callbacks.Callback):
         self.seconds = seconds
         self.next_time = time.monotonic() + seconds
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Notes the step."""
         self.progress.step += 1
         # After the last step there is still the evaluation, which belongs to the epoch.
         if self.progress.step < self.steps_per_epoch:
             self._save_if_due()
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Notes the epoch and its logs."""
         self.progress.epoch, self.progress.step = epoch + 1, 0
         self.progress.history.append({name: float(value) for name, value in (logs or {}).items()})

@@ -1,7 +1,7 @@
 """What the final training and the tuner's trials have in common before their first step: data, devices, network."""
 
 from functools import cache
-from typing import Any
+from typing import TypedDict, Unpack
 
 import keras
 
@@ -29,6 +29,14 @@ GLOBAL_SEED_FOR_ZERO = 2**31
 
 class TrainingDataError(ValueError):
     """The transformed examples cannot be trained on."""
+
+
+class NetworkOptions(TypedDict, total=False):
+    """What the trainings of every kind of network choose."""
+
+    batch_norm_momentum: float
+    dropout_rate: float | None
+    seed: int
 
 
 class TrainingContext:
@@ -79,11 +87,13 @@ class TrainingContext:
                 drop_connect_rate=drop_connect_rate,
             )
 
-    def new_network(self, **options: Any) -> keras.Model:
+    def new_network(self, *, drop_connect_rate: float = 0.2, **options: Unpack[NetworkOptions]) -> keras.Model:
         """The job's network with the weights that it starts from; options as `build_efficientnet` takes them."""
         settings = self.job.model_settings
         classes, size = len(self.job.class_names), self.job.image_size
-        model = build_efficientnet(settings.chosen_variant, classes, image_size=size, **options)
+        model = build_efficientnet(
+            settings.chosen_variant, classes, image_size=size, drop_connect_rate=drop_connect_rate, **options
+        )
         load_weights(model, settings.weights, settings.variant)
         return model
 

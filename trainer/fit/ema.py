@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from trainer.fit.callbacks import Logs
+
 
 class WeightAverage(keras.callbacks.Callback):
     """Keeps an exponential moving average of all weights, and evaluates with it.
@@ -38,17 +40,17 @@ class WeightAverage(keras.callbacks.Callback):
         """All state but `swapped`."""
         return [self.updates, *self.averages]
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves the averages towards the weights."""
         self._update()
 
-    def on_test_begin(self, logs: dict | None = None) -> None:
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         """Puts the averages into the model."""
         if not self.swapped:
             self._swap()
             self.swapped = True
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Puts the weights back into the model."""
         if self.swapped:
             self._swap()

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 import keras
 import tensorflow as tf
 
+from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, ProgressLogger
 from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Saved, State, TrainingProgress
 from trainer.fit.context import TrainingContext
 from trainer.fit.ema import WeightAverage
 from trainer.fit.phases import Phase, phases_of
-from trainer.fit.progress_log import PROGRESS
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
 from trainer.recipes import recipe_of
@@ -64,7 +64,7 @@ class Training:
         if self.store:
             self.store.remove_old()
         if self.saved:
-            PROGRESS.info("train: resuming at epoch %d, step %d", self.progress.epoch + 1, self.steps_done)
+            report_progress(f"train: resuming at epoch {self.progress.epoch + 1}, step {self.steps_done}")
         epochs = self.job.settings.epochs
         model = self.setup.build(self.total_steps, self.rates["dropout_rate"], self.rates["drop_connect_rate"])
         for phase in phases_of(recipe_of(self.job.settings), epochs):
@@ -111,7 +111,7 @@ class Training:
         if state.stopping and state.stopping.best_weights is not None:
             model.set_weights(state.stopping.best_weights)
             self.best_epoch = state.stopping.best_epoch
-            PROGRESS.info("train: keeping the weights of epoch %d", self.best_epoch + 1)
+            report_progress(f"train: keeping the weights of epoch {self.best_epoch + 1}")
 
     def _prepare(self, model: keras.Model, phase: Phase) -> State:
         """Compiles the model for the phase and puts back what was saved."""

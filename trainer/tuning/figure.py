@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from matplotlib import rc_context
@@ -10,15 +10,29 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from trainer.settings import RATES
 from trainer.tuning.records import TrialRecord
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 SIZE = (7.0, 5.0)  # inches
 AREA = 110  # of a mark, in square points
 # Text stays text, and the same trials make the same file: ids from a constant, no date.
-STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "trials"}
+STYLE: "dict[RcKeyType, object]" = {"svg.fonttype": "none", "svg.hashsalt": "trials"}
 NO_RESULT = {"failed": "tab:red", "stopped": "tab:gray", "running": "tab:gray"}
+
+
+class Look(TypedDict, total=False):
+    """Of a kind of mark, as Matplotlib's `scatter` takes it."""
+
+    s: float
+    marker: str
+    c: ArrayLike | str
+    edgecolors: str
+    facecolors: str
 
 
 def trials_figure(records: Sequence[TrialRecord], ranking: Sequence[TrialRecord], score_name: str) -> str:
@@ -54,7 +68,7 @@ def trials_figure(records: Sequence[TrialRecord], ranking: Sequence[TrialRecord]
     return svg.getvalue()
 
 
-def _mark(axes: Axes, records: Sequence[TrialRecord], label: str, **look: Any) -> None:
+def _mark(axes: Axes, records: Sequence[TrialRecord], label: str, **look: Unpack[Look]) -> None:
     """Draws a mark for each of the trials; without one there is no entry in the legend either."""
     if records:
         dropout, drop_connect = ([record.values[name] for record in records] for name in RATES)

@@ -6,17 +6,24 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import keras_tuner
 import numpy as np
 
-from components.common.files import replace_text
+from components.common.files import write_text
 from trainer.settings import TuneSettings
 
 INTERNAL_PREFIX = "tuner/"  # of Hyperband's own keys among a trial's values
 LOGARITHMIC = ("learning_rate",)
 MIN_SEED = 1  # Keras Tuner takes seed 0 for "no seed"
+
+
+class Proposal(TypedDict):
+    """What an oracle answers to who asks for a trial: its values while it is RUNNING."""
+
+    status: Literal["RUNNING", "IDLE", "STOPPED"]
+    values: NotRequired[dict[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def make_space(settings: TuneSettings, defaults: Mapping[str, float]) -> keras_t
     return space
 
 
-def searched_values(values: Mapping[str, Any]) -> dict[str, float]:
+def searched_values(values: Mapping[str, float]) -> dict[str, float]:
     """A trial's values without Hyperband's own, which mean nothing to a training."""
     return {name: value for name, value in values.items() if not name.startswith(INTERNAL_PREFIX)}
 
@@ -96,37 +103,39 @@ class SearchOracle(keras_tuner.Oracle):
     """What Keras Tuner's oracles lack: a first trial with the default values, a time limit, files that survive.
 
     Attributes:
-      deadline: no trial begins that would probably end after this `time.time()`; None: no limit.
+      deadline: no trial begins that would probably end after this `time.monotonic()`; None: no limit.
     """
 
     deadline: float | None = None
     _limited_from: tuple[float, int] | None = None  # when the first trial of this process began, and those before it
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def populate_space(self, trial_id: str) -> Proposal:
         """Proposes values, until the time is up."""
-        return {"status": "STOPPED"} if self._time_is_up() else super().populate_space(trial_id)
+        proposal: Proposal = {"status": "STOPPED"} if self._time_is_up() else super().populate_space(trial_id)
+        return proposal
 
     def _time_is_up(self) -> bool:
         if self.deadline is None:
             return False
-        now = time.time()
+        now = time.monotonic()
         began, before = self._limited_from = self._limited_from or (now, len(self.end_order))
         finished = len(self.end_order) - before
         # Workers share what finishes in a time, but each of their trials takes longer.
         seconds_per_trial = (now - began) * max(len(self.tuner_ids), 1) / max(finished, 1)
         return now + seconds_per_trial > self.deadline and bool(self.end_order)
 
-    def _random_values(self) -> dict[str, Any] | None:
+    def _random_values(self) -> dict[str, float] | None:
         if not self.trials:  # so that the winner can be measured against what a training without tuner would take
             return {parameter.name: parameter.default for parameter in self.get_space().space}
-        return super()._random_values()
+        values: dict[str, float] | None = super()._random_values()
+        return values
 
     def save(self) -> None:
         """Replaces the oracle's file in one go; Keras Tuner's own writing may be killed half-way."""
-        replace_text(self._get_oracle_fname(), json.dumps(self.get_state()))
+        write_text(self._get_oracle_fname(), json.dumps(self.get_state()))
 
     def _save_trial(self, trial: keras_tuner.engine.trial.Trial) -> None:
-        replace_text(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
+        write_text(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
 
     def reload(self) -> None:
         """Goes on from the files: unfinished trials are run again, finished ones never.
@@ -154,12 +163,12 @@ class BayesianOracle(SearchOracle, keras_tuner.oracles.BayesianOptimizationOracl
     looks best again is not tried twice.
     """
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def populate_space(self, trial_id: str) -> Proposal:
         """Proposes values."""
         self._random_state = np.random.RandomState(self.seed + len(self.trials))
-        proposal = super().populate_space(trial_id)
+        proposal: Proposal = super().populate_space(trial_id)
         if proposal["status"] == "RUNNING" and self._duplicate(proposal["values"]):
-            return self._random_populate_space()
+            proposal = self._random_populate_space()
         return proposal
 
 
@@ -170,7 +179,7 @@ class GridOracle(SearchOracle):
     each other, because its space may grow.
     """
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
+    def populate_space(self, trial_id: str) -> Proposal:
         """Proposes the first point that was not tried, until the time is up."""
         if self._time_is_up():
             return {"status": "STOPPED"}

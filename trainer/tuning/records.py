@@ -11,7 +11,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from components.common.files import replace_text
+from components.common.files import find, write_text
 
 RECORD_FILE = "record.json"
 
@@ -47,7 +47,7 @@ class TrialRecord:
 
 def write_record(folder: str, record: TrialRecord) -> None:
     """Replaces the record in a trial's folder."""
-    replace_text(f"{folder}/{RECORD_FILE}", json.dumps(asdict(record)))
+    write_text(f"{folder}/{RECORD_FILE}", json.dumps(asdict(record)))
 
 
 def read_record(folder: str) -> TrialRecord | None:
@@ -62,7 +62,7 @@ def read_record(folder: str) -> TrialRecord | None:
 
 def read_records(project: str) -> list[TrialRecord]:
     """The records of all trials in a Keras Tuner project, by number."""
-    folders = sorted(path.rpartition("/")[0] for path in tf.io.gfile.glob(f"{project}/trial_*/{RECORD_FILE}"))
+    folders = [path.rpartition("/")[0] for path in find(project, f"trial_*/{RECORD_FILE}")]
     return sorted((record for record in map(read_record, folders) if record), key=lambda record: int(record.trial))
 
 

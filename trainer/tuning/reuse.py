@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 import tensorflow as tf
 
-from components.common.files import replace_text
+from components.common.files import write_text
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
 
@@ -93,4 +93,4 @@ def read_history(root: str) -> list[TunerRun]:
 def add_to_history(root: str, run: TunerRun) -> None:
     """Appends a run; a kill leaves either the old or the new file."""
     entries = [asdict(entry) for entry in (*read_history(root), run)]
-    replace_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))
+    write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))

@@ -8,16 +8,15 @@ for every trial (some 20 s for B0 on a CPU).
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import keras
 import tensorflow as tf
 
+from components.common.events import report_progress
 from trainer.efficientnet import reinitialize, set_regularisation
 from trainer.fit.callbacks import StepTimer
 from trainer.fit.context import TrainingContext
 from trainer.fit.phases import Phase, compile_phase, reset_optimizer
-from trainer.fit.progress_log import PROGRESS
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
 from trainer.kernels import Tensor
@@ -101,7 +100,7 @@ class Study:
 
     def seconds_per_epoch(self) -> float:
         """Traces the network and estimates from a few steps what an epoch will take."""
-        PROGRESS.info("tune: preparing the network")
+        report_progress("tune: preparing the network")
         timer = StepTimer()
         steps = min(TIMED_STEPS, self.steps_per_epoch)
         self._fit(self.defaults, 1, steps, [timer])
@@ -139,19 +138,20 @@ class Study:
         epochs: int,
         steps: int,
         callbacks: Sequence[keras.callbacks.Callback],
-        **more: Any,
+        validation_data: tf.data.Dataset | None = None,
     ) -> dict[str, list[float]]:
         smoothing = values["label_smoothing"] if "label_smoothing" in self.settings.ranges else 0.0
         magnitude = values.get("randaugment_magnitude", self.defaults["randaugment_magnitude"])
-        return self.network.fit(
+        history: dict[str, list[float]] = self.network.fit(
             self._batches(smoothing, magnitude),
             epochs=epochs,
             steps_per_epoch=steps,
             callbacks=list(callbacks),
             shuffle=False,  # the batches are
             verbose=0,
-            **more,
+            validation_data=validation_data,
         ).history
+        return history
 
     def _make_batches(self, smoothing: float, magnitude: float) -> tf.data.Dataset:
         batches = train_batches(

@@ -12,8 +12,9 @@ import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
-from trainer.fit.callbacks import ProgressLogger, TrainingDiverged, TrainingFailed
-from trainer.fit.progress_log import PROGRESS, TABLE
+from components.common.events import report_progress
+from components.common.human_format import clock
+from trainer.fit.callbacks import Logs, ProgressLogger, TrainingDiverged, TrainingFailed
 from trainer.tuning.oracles import SearchOracle, plan_of, searched_values
 from trainer.tuning.records import Status, TrialRecord, ranked, read_record, read_records, write_record
 from trainer.tuning.shared_network import Study
@@ -124,15 +125,11 @@ class TrialRunner(RecordedTrials):
         done = [record for record in read_records(self.project_dir) if record.status != "running"]
         settings = self.study.settings
         epochs_left = max(self.plan.epochs - sum(len(record.history) for record in done), 0)
-        minutes, seconds = divmod(round(per_epoch * epochs_left / settings.parallel), 60)
-        PROGRESS.info(
-            "tune: %d trials%s, %d epochs of %d steps in all, about %d:%02d",
-            self.plan.trials,
-            f" ({len(done)} done by an earlier run)" if done else "",
-            self.plan.epochs,
-            self.study.steps_per_epoch,
-            minutes,
-            seconds,
+        earlier = f" ({len(done)} done by an earlier run)" if done else ""
+        left = clock(per_epoch * epochs_left / settings.parallel)
+        report_progress(
+            f"tune: {self.plan.trials} trials{earlier}, {self.plan.epochs} epochs of {self.study.steps_per_epoch} "
+            f"steps in all, about {left}"
         )
 
     def pre_create_trial(self) -> None:
@@ -149,7 +146,12 @@ class TrialRunner(RecordedTrials):
         if record.status == "failed":
             outcome = f"failed: {outcome}"
         best = f"; best {ranking[0].score:.4f} of trial {int(ranking[0].trial) + 1}" if ranking else ""
-        PROGRESS.info("%s: %s%s", self._title(record), outcome, best, extra={TABLE: shown_rows(records, ranking)})
+        report_progress(
+            f"{self._title(record)}: {outcome}{best}",
+            sum(one.status != "running" for one in records),
+            self.plan.trials,
+            shown_rows(records, ranking),
+        )
 
     def _title(self, record: TrialRecord) -> str:
         shown = ", ".join(f"{name.removesuffix('_rate')} {value:.3g}" for name, value in record.values.items())
@@ -210,7 +212,7 @@ class StopHopeless(keras.callbacks.Callback):
         self.epochs = epochs
         self.reason = ""
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compares, from half of the epochs on and before the last."""
         done = epoch + 1
         scores = [peer[epoch] for peer in self.peers if len(peer) > epoch]
@@ -229,7 +231,7 @@ class History(keras.callbacks.Callback):
         super().__init__()
         self.epochs: list[dict[str, float]] = []
 
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Takes the epoch's scores."""
         scores = logs or {}
         self.epochs.append({name: float(scores[name]) for name in ("val_loss", "val_accuracy")})

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from components.image_example_gen.images.integrity import PNG_SIGNATURE, ImageError, check_jpeg, check_png
+from components.image_example_gen.images.integrity import (
+    PNG_SIGNATURE,
+    ImageError,
+    check_jpeg,
+    check_jpeg_scans,
+    check_png,
+)
 from components.image_example_gen.images.perceptual_hash import perceptual_hash
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
@@ -197,6 +203,8 @@ def _unidentified(data: bytes) -> ImageError:
 
 def _decode(image: Image.Image, data: bytes) -> Image.Image:
     """Decodes the first frame to its last row."""
+    if KEPT_FORMATS.get(image.format or "") == "jpeg":
+        check_jpeg_scans(data, image.width * image.height)
     try:
         image.load()
     except Exception as error:  # as above: the decoders raise OSError, SyntaxError, struct.error, KeyError and more
@@ -214,7 +222,8 @@ def _decode(image: Image.Image, data: bytes) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     """Returns the EXIF orientation, 1 to 8; 1 where the note is missing or damaged, as image viewers take it."""
     try:
-        return image.getexif().get(EXIF_ORIENTATION, 1)
+        orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
+        return orientation
     except Exception:  # as above; the pixels are whole, so that the image is not lost for its note
         return 1
 

@@ -8,6 +8,10 @@ import simplejpeg
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_END = b"\xff\xd9"
+_JPEG_SCAN = b"\xff\xda"
+# A progressive JPEG has 10 scans, some 20 where a program looks for the smallest file. A scan may be a few bytes, and
+# costs a pass over all pixels.
+MOST_SCANS, MOST_SCANNED = 64, 1_000_000_000  # scans; scans x pixels
 # Not segments: 0xff as a pixel's byte (followed by 0), marks without content (1, restarts, the start) and fill bytes.
 _JPEG_SEGMENT = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 
@@ -16,8 +20,8 @@ class ImageError(ValueError):
     """An image that cannot become an example.
 
     Attributes:
-        reason: a stable code: empty_file, not_an_image, truncated (cut short or damaged), too_many_pixels or
-            unsupported_format.
+        reason: a stable code: empty_file, not_an_image, truncated (cut short or damaged), too_many_pixels,
+            too_many_scans or unsupported_format.
     """
 
     def __init__(self, reason: str, message: str):
@@ -45,6 +49,25 @@ def check_png(data: bytes) -> None:
             return
         position += 12 + length
     raise ImageError("truncated", f"the PNG breaks off after {len(data)} bytes, before its end mark")
+
+
+def check_jpeg_scans(data: bytes, pixels: int) -> None:
+    """Checks that decoding a JPEG does not take minutes; to be called before that.
+
+    Args:
+        data: the file.
+        pixels: width x height.
+
+    Raises:
+        ImageError: "too_many_scans".
+    """
+    most = min(MOST_SCANS, max(1, MOST_SCANNED // max(pixels, 1)))
+    scans = position = 0
+    while (segment := _JPEG_SEGMENT.search(data, position)) and segment[0] != JPEG_END:
+        scans += segment[0] == _JPEG_SCAN
+        if scans > most:
+            raise ImageError("too_many_scans", f"a JPEG of more than {most} scans: save it anew")
+        position = segment.end() + int.from_bytes(data[segment.end() : segment.end() + 2], "big")
 
 
 def check_jpeg(data: bytes, cmyk: bool) -> None:

@@ -24,12 +24,20 @@ class FileEntry:
     Attributes:
         path: relative to the root, with slashes.
         size: bytes.
-        modified: time of the last change as the storage tells it, in ns locally and in s elsewhere.
+        modified: when it was written last, as the storage tells it, in ns.
+        changed: when anything about it changed (ctime), in ns: `cp -p` sets the other time, but nobody sets this one. 0
+            in remote storage, where the other cannot be set either.
     """
 
     path: str
     size: int
     modified: int
+    changed: int = 0
+
+    @property
+    def identity(self) -> str:
+        """A text that is another one once the file was renamed or written."""
+        return f"{self.path}\0{self.size}\0{self.modified}\0{self.changed}"
 
 
 @dataclass(frozen=True, order=True)
@@ -90,11 +98,12 @@ def list_folder(root: str) -> Listing:
 def fingerprint(listing: Listing) -> str:
     """Returns a sha256 (64 hex digits) that changes when an image is added, removed, renamed or written.
 
+    It changes as well when a file's owner, mode or links do, which without reading it looks like a replacement.
     Litter does not count: a file manager's note must not make a pipeline run again.
     """
     digest = hashlib.sha256()
     for entry in listing.files:
-        digest.update(f"{entry.path}\0{entry.size}\0{entry.modified}\n".encode())
+        digest.update(f"{entry.identity}\n".encode())
     for folder in listing.folders:
         digest.update(f"{folder}/\n".encode())
     for rejected in listing.rejected:
@@ -144,7 +153,7 @@ def _add(entry: os.DirEntry[str], path: str, ancestors: frozenset[tuple[int, int
     elif is_folder:
         _walk(Path(entry.path), path + "/", ancestors, listing)
     elif stat.S_ISREG(status.st_mode):
-        listing.files.append(FileEntry(path, status.st_size, status.st_mtime_ns))
+        listing.files.append(FileEntry(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     else:
         # Reading a pipe would wait for ever.
         listing.rejected.append(Rejected(path, "unreadable", "not a regular file"))
@@ -154,7 +163,7 @@ def _list_remote(root: str, listing: Listing) -> None:
     from apache_beam.io.filesystem import BeamIOError
 
     try:
-        matches = files.storages().match([files.join(root, "**")])[0].metadata_list
+        matches = files.matches(root, "**")
     except (BeamIOError, ValueError) as error:
         raise DataError(
             f"cannot list {root} ({error}), expected what Beam can read: correct the path (data.path)"
@@ -168,7 +177,7 @@ def _list_remote(root: str, listing: Listing) -> None:
         if any(map(is_litter, path.split("/"))):
             listing.rejected.append(_ignored(path))
         else:
-            listing.files.append(FileEntry(path, match.size_in_bytes, int(match.last_updated_in_seconds)))
+            listing.files.append(FileEntry(path, match.size_in_bytes, round(match.last_updated_in_seconds * 1e9)))
     listing.folders.extend(folder for folder in folders if not any(map(is_litter, folder.split("/"))))
 
 

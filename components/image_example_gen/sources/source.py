@@ -1,32 +1,39 @@
-"""Finds what data.path stands for: a folder of images or of shards, a manifest, or the spans of any of these."""
+"""Finds what data.path stands for: a folder of images or of shards, a label file, an archive, or the spans of these."""
 
 import datetime
 import hashlib
+import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from components.common import files
 from components.common.errors import DataError, MissingData
-from components.image_example_gen.sources.folders import IngestPlan, combine, plan_folders
+from components.common.executor_types import Parameters
+from components.image_example_gen.sources.groups import group_by_name
 from components.image_example_gen.sources.listing import Listing, Rejected, fingerprint, list_folder
-from components.image_example_gen.sources.manifest import SUFFIXES, plan_manifest
+from components.image_example_gen.sources.plan import IngestPlan, combine
+from components.image_example_gen.sources.reading import Folder, plan_folder
+from components.image_example_gen.sources.settings import AUTO, LEFT_OPEN, SHARDS, ReadingSettings
 from components.image_example_gen.sources.shard_plan import plan_shards
-from components.image_example_gen.sources.shards import Found, is_image_name, is_shard
+from components.image_example_gen.sources.shards import Found, is_image_name, is_shard, kind_of, may_be_shard
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
+from components.image_example_gen.sources.tables import is_table_name
+from components.image_example_gen.sources.zip_archive import is_archive_name
+
+MOST_LOOKED_INTO = 10_000  # files without a telling name, in a folder without images
 
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of images, of shards, or one with a manifest.
+    """A folder of images, of shards, or one with a label file that data.path names.
 
     Attributes:
         prefix: its path below the source's root, "" or ending with a slash.
         listing: what lies in it.
-        manifest: name of the manifest in it; "" for folders without.
+        manifest: name of the label file or archive that data.path names; "" where it names the folder.
         shards: paths of the shards in it, below the source's root; empty where the images are files.
     """
 
@@ -43,10 +50,12 @@ class Source:
     Attributes:
         root: the folder that paths are relative to.
         parts: one, or one a span.
+        settings: how they are to be read.
     """
 
     root: str
     parts: list[Part]
+    settings: ReadingSettings = LEFT_OPEN
 
     def fingerprint(self) -> str:
         """Returns a sha256 (64 hex digits) that changes with the files and with the spans that are read."""
@@ -72,58 +81,58 @@ class Source:
         Raises:
             DataError: if they cannot be learned from.
         """
-        plans = {}
         if self.shards and found is None:
-            raise DataError(
-                f"got {len(self.shards)} shards in {self.root}, whose classes are known only once a run has read them: "
-                "write data.path into pipeline.yaml yourself"
-            )
+            raise RuntimeError(f"nobody has read the {len(self.shards)} shards in {self.root} yet")
         found = list(found or ())
+        plans = {}
         for part in self.parts:
             if part.shards:
                 own = [item for item in found if item.path.startswith(part.prefix)]
                 below = [replace(item, path=item.path.removeprefix(part.prefix)) for item in own]
-                plans[part.prefix] = plan_shards(below, part.listing, configured_classes)
-            elif part.manifest:
-                path = files.join(self.root, part.prefix + part.manifest)
-                plans[part.prefix] = plan_manifest(files.read_bytes(path), part.manifest, part.listing)
+                names = {shard.removeprefix(part.prefix) for shard in part.shards}
+                plans[part.prefix] = plan_shards(below, part.listing, configured_classes, names)
             else:
-                plans[part.prefix] = plan_folders(part.listing)
-        return combine(plans, configured_classes)
+                label_file = part.manifest if is_table_name(part.manifest) else ""
+                folder = Folder(
+                    files.join(self.root, part.prefix).rstrip("/") or "/", part.listing, label_file, bool(part.prefix)
+                )
+                plans[part.prefix] = plan_folder(folder, self.settings, configured_classes)
+        return group_by_name(combine(plans, configured_classes), self.settings.group_pattern)
 
 
-def source_of(exec_properties: Mapping[str, Any]) -> Source:
-    """Returns what ImageExampleGen's parameters `path` and `span_*` stand for."""
+def source_of(exec_properties: Parameters) -> Source:
+    """Returns what ImageExampleGen's parameters `path`, `span_*` and `reading` stand for."""
     spans = SpanRule(
         exec_properties["span_last"],
         int(exec_properties["span_window"]),
         bool(int(exec_properties["span_allow_missing"])),
     )
-    return find_source(exec_properties["path"], spans)
+    return find_source(exec_properties["path"], spans, ReadingSettings(**json.loads(exec_properties["reading"])))
 
 
-def find_source(path: str, spans: SpanRule) -> Source:
+def find_source(path: str, spans: SpanRule, settings: ReadingSettings = LEFT_OPEN) -> Source:
     """Lists what `path` stands for, without reading an image.
 
     Args:
-        path: a folder of images or of shards, or a manifest (.csv, .jsonl) beside or above its images; {SPAN} in it is
-            filled in.
+        path: a folder of images or of shards, a label file beside or above its images, a zip archive, or one shard;
+            {SPAN} in it is filled in.
         spans: which spans to take.
+        settings: how it is to be read.
 
     Raises:
         DataError: if something is missing.
     """
     if PLACEHOLDER not in path:
         folder, manifest = _split_manifest(path)
-        return Source(folder, [_part("", folder, manifest)])
+        return Source(folder, [_part("", folder, manifest, settings)], settings)
     root, rest, names = span_folders(path)
     chosen = spans.choose(names, datetime.datetime.now(datetime.UTC).date())
     parts = []
     for name in chosen:
         folder, manifest = _split_manifest(files.join(root, names[name], *([rest] if rest else [])))
         prefix = folder.removeprefix(root).strip("/") + "/"
-        parts.append(_part(prefix, folder, manifest))
-    return Source(root, parts)
+        parts.append(_part(prefix, folder, manifest, settings))
+    return Source(root, parts, settings)
 
 
 def span_folders(path: str) -> tuple[str, str, dict[str, str]]:
@@ -145,17 +154,41 @@ def span_folders(path: str) -> tuple[str, str, dict[str, str]]:
 
 def _split_manifest(path: str) -> tuple[str, str]:
     folder, name = posixpath.split(path)
-    return (folder, name) if name.lower().endswith(SUFFIXES) else (path, "")
+    is_file = is_table_name(name) or is_archive_name(name) or is_shard(name)
+    return (folder, name) if is_file and not Path(path).is_dir() else (path, "")
 
 
-def _part(prefix: str, folder: str, manifest: str) -> Part:
+def _part(prefix: str, folder: str, manifest: str, settings: ReadingSettings) -> Part:
     listing = list_folder(folder)
     if manifest and manifest not in (entry.path for entry in listing.files):
-        raise DataError(f"got no file {manifest} in {folder}, expected the manifest there: correct data.path")
-    # An archive that lies among images is no data set; it is quarantined as a file that is not an image.
-    images = manifest or any(is_image_name(entry.path) for entry in listing.files)
-    shards = () if images else tuple(prefix + entry.path for entry in listing.files if is_shard(entry.path))
+        raise DataError(f"got no file {manifest} in {folder}, expected it there: correct data.path")
+    if manifest and not is_table_name(manifest):  # an archive or a shard, and nothing beside it
+        listing = Listing([entry for entry in listing.files if entry.path == manifest])
+    shards = () if is_table_name(manifest) else _shards(prefix, folder, listing, settings)
     return Part(prefix, listing, manifest, shards)
+
+
+def _shards(prefix: str, folder: str, listing: Listing, settings: ReadingSettings) -> tuple[str, ...]:
+    """Returns the shards of a folder, below the source's root.
+
+    An archive that lies among images is no data set; it is quarantined as a file that is not an image.
+    """
+    images = any(is_image_name(entry.path) for entry in listing.files)
+    if settings.layout not in (AUTO, SHARDS) or (images and settings.layout != SHARDS):
+        return ()
+    named = [entry.path for entry in listing.files if is_shard(entry.path)]
+    if not named and not any(is_archive_name(entry.path) for entry in listing.files):
+        unnamed = [entry.path for entry in listing.files if may_be_shard(entry.path)][:MOST_LOOKED_INTO]
+        named = [path for path in unnamed if _holds_records(files.join(folder, path))]
+    return tuple(prefix + path for path in named)
+
+
+def _holds_records(path: str) -> bool:
+    try:
+        with files.open_binary(path) as file:
+            return bool(kind_of(file))
+    except OSError:
+        return False  # the ingest names it
 
 
 def _folders(root: str) -> list[str]:

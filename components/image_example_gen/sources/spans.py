@@ -43,8 +43,11 @@ class SpanRule:
         if dates and len(dates) < len(there):
             raise DataError(f"got dates and numbers side by side for {PLACEHOLDER}: {_some(there.values())}; keep one")
         last = self._last(there, today)
-        step = datetime.timedelta(days=1) if isinstance(last, datetime.date) else 1
-        wanted = [last - step * back for back in range(self.window - 1, -1, -1)]
+        back = range(self.window - 1, -1, -1)
+        if isinstance(last, datetime.date):
+            wanted: list[datetime.date | int] = [last - datetime.timedelta(days=days) for days in back]
+        else:
+            wanted = [last - numbers for numbers in back]
         missing = [str(key) for key in wanted if key not in there]
         if missing and (not self.allow_missing or len(missing) == len(wanted)):
             raise MissingData(
@@ -76,7 +79,7 @@ class SpanRule:
         asked = self.last in _NAMED_DAYS and numbers
         return f"; numbers are no days: {self.last} finds none, set data.span.last=latest" if asked else ""
 
-    def _last(self, there: dict, today: datetime.date):
+    def _last(self, there: dict[datetime.date | int, str], today: datetime.date) -> datetime.date | int:
         if self.last in _NAMED_DAYS:
             return today - datetime.timedelta(days=_NAMED_DAYS[self.last])
         if self.last != "latest":

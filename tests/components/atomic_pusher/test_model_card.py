@@ -34,5 +34,11 @@ def test_the_card_tells_what_it_is_how_good_and_what_it_costs():
     assert r"| da\|isy | rose | 5 |" in card
 
 
+def test_a_class_that_nothing_judged_is_named():
+    card = make_card({**INFO, "classes": ["da|isy", "rose", "tulip"]}, VERDICT, None, "/artifacts/7")
+    assert "3 classes" in card
+    assert "| tulip | no eval images |" in card
+
+
 def test_a_model_of_another_program_has_a_card_as_well():
     assert "/artifacts/7" in make_card({}, VERDICT, None, "/artifacts/7")

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from components.atomic_pusher import store
-from components.atomic_pusher.store import pushed_models
 from components.common.errors import PushError, Withdrawn
 from components.served_model.record import PushRecord
-from components.served_model.versions import find_baseline, fingerprint
+from components.served_model.versions import find_baseline, fingerprint, pushed_models
 from tests.mounts import mounted, set_read_only
 
 FILES = 20
@@ -207,6 +206,42 @@ def test_pushes_wait_for_one_another(save, push_path):
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
     assert len(pushed_models(push_path)) == len(models)
+
+
+def test_a_clock_that_was_set_back_does_not_make_an_older_model_the_served_one(save, push_path, monkeypatch):
+    first = push(save("a"), push_path)
+    monkeypatch.setattr(time, "time", lambda: 1_000_000_000.0)
+    assert int(push(save("b"), push_path).version) > int(first.version)
+    assert int(store.rollback(push_path, None, keep=5).version) > int(first.version)
+    assert served_content(push_path) == "a"
+
+
+def test_above_the_largest_version_nothing_is_pushed(save, push_path):
+    push(save("a"), push_path)
+    (Path(push_path) / str(2**63 - 1)).mkdir()
+    with pytest.raises(PushError, match="there can be no larger one"):
+        push(save("b"), push_path)
+    assert served_content(push_path) == "a"
+
+
+def test_a_version_whose_record_is_damaged_can_be_replaced_and_rolled_back_from(save, push_path):
+    old, damaged = push(save("a"), push_path), push(save("b"), push_path)
+    (Path(push_path) / damaged.version / "assets.extra" / "push.json").write_text("")
+    with pytest.raises(Withdrawn):
+        push(save("a"), push_path)
+    assert store.rollback(push_path, old.version, keep=5).record.rollback_of == old.version
+    assert served_content(push_path) == "a"
+    push(save("c"), push_path)
+    assert served_content(push_path) == "c"
+
+
+def test_a_damaged_model_is_not_served_again(save, push_path):
+    damaged, _ = push(save("a"), push_path), push(save("b"), push_path)
+    (Path(push_path) / damaged.version / "saved_model.pb").write_text("")
+    with pytest.raises(PushError, match=r"cannot be served: the model is damaged: saved_model.pb empty"):
+        store.rollback(push_path, damaged.version, keep=5)
+    with pytest.raises(PushError, match="no model from before"):
+        store.rollback(push_path, None, keep=5)
 
 
 def test_what_the_check_adds_is_pushed_with_the_model(save, push_path, tmp_path):

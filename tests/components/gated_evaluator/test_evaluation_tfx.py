@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from components.atomic_pusher.model_card import CARD_FILE
-from components.atomic_pusher.store import pushed_models, rollback
+from components.atomic_pusher.store import rollback
 from components.common.errors import GateError
 from components.gated_evaluator.rules import Rules
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
-from components.served_model.versions import ServedVersion, pushed_versions, write_served
+from components.served_model.versions import ServedVersion, pushed_models, pushed_versions, write_served
 from pipeline.config.model import EvaluateSettings
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]

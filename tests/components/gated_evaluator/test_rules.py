@@ -38,6 +38,15 @@ def test_a_floor_that_could_not_say_no_is_a_problem(classes):
     assert "class daisy has a floor" in problem
 
 
+def test_a_class_without_eval_images_fails_each_floor_on_single_classes():
+    classes, known = {"cat": ClassResult(1.0, 20), "dog": ClassResult(1.0, 20)}, ["cat", "dog", "owl"]
+    assert judge_classes(classes, Rules(), known).problems == []
+    assert "owl" in judge_classes(classes, Rules(), known).notes[0]
+    (problem,) = judge_classes(classes, Rules(min_recall=0.1), known).problems
+    assert "class owl has no eval images" in problem
+    assert len(judge_classes(classes, Rules(min_recall=0.1, class_recall={"owl": 0.5}), known).problems) == 1
+
+
 @given(RESULTS, st.floats(0, 1), st.integers(1, 1000))
 def test_every_class_is_judged_or_named(classes, floor, fewest):
     judgement = judge_classes(classes, Rules(min_recall=floor, min_examples=fewest))

@@ -4,8 +4,8 @@ import pytest
 
 from components.common.errors import DataError
 from components.image_example_gen.balance import summarise
-from components.image_example_gen.sources.folders import ImageFile, IngestPlan
 from components.image_example_gen.sources.listing import Rejected
+from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 
 PLAN = IngestPlan(
     images=[ImageFile("cat/1.png", 9, 0, ""), ImageFile("dog/2.png", 9, 1, ""), ImageFile("dog/3.png", 9, 1, "")],
@@ -42,7 +42,10 @@ def test_every_file_is_accounted_for():
     assert summary.quarantined == {"ignored": 1, "not_in_class_folder": 1, "truncated": 1}
     assert (summary.examples, summary.faulty) == (2, 2)
     assert summary.reencoded == {"format": 1}
-    assert summary.warnings == ["class folders without a file, left out: bird"]
+    assert summary.warnings == [
+        "class folders without a file, left out: bird",
+        "classes without eval images, which nothing judges: cat; add images of them to the eval split",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from components.image_example_gen.images.codec import NormalisedImage
 from components.image_example_gen.images.perceptual_hash import NEAR_BITS
-from components.image_example_gen.sources.folders import ImageFile
+from components.image_example_gen.sources.plan import ImageFile
 from components.image_example_gen.split import SPLITS, SplitRule
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]

@@ -54,7 +54,13 @@ def ingest(tmp_path):
             Path(artifact.uri).mkdir(parents=True)
         context = BaseBeamExecutor.Context(tmp_dir=str(tmp_path / name / "tmp"), unique_id="1")
         parameters = {"val_fraction": 0.2, "eval_fraction": 0.2, "seed": 1, "max_pixels": 10**6, "near_duplicates": 1}
-        parameters |= {"span_last": "latest", "span_window": 1, "span_allow_missing": 0, "features": "{}"}
+        parameters |= {
+            "span_last": "latest",
+            "span_window": 1,
+            "span_allow_missing": 0,
+            "features": "{}",
+            "reading": "{}",
+        }
         parameters |= {"path": str(root), "classes": json.dumps(list(classes))} | changes
         Executor(context).Do({}, {"examples": [examples], "report": [report]}, parameters)
         return examples, report.uri
@@ -293,6 +299,10 @@ def test_shards_give_the_same_examples_as_their_files(digits, make_tree, ingest,
     import gzip
     import io
     import tarfile
+    import zipfile
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     scans = [(path.parent.name, path.name, path.read_bytes()) for path in sorted(digits.glob("[45]/*.png"))[::4]]
     folder = make_tree({f"{label}/{name}": data for label, name, data in scans})
@@ -322,6 +332,14 @@ def test_shards_give_the_same_examples_as_their_files(digits, make_tree, ingest,
     from_records, report = ingest(Path(ingested.uri), "records")
     assert contents(from_records) == whole
     assert read_summary(report).given_splits == ["eval", "train", "val"]
+
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for label, name, data in scans:
+            archive.writestr(f"photos/{label}/{name}", data)
+    assert contents(ingest(tmp_path / "photos.zip", "zip")[0]) == whole
+    table = pa.table({"image": [{"bytes": data} for *_, data in scans], "label": [label for label, *_ in scans]})
+    pq.write_table(table, make_tree({}, "parquet") / "0.parquet", row_group_size=7)
+    assert contents(ingest(tmp_path / "parquet", "parquet-run")[0]) == whole
 
     _, report = ingest(damaged, "damaged")
     assert "truncated" in {line["reason"] for line in read_quarantine(report) if line["path"] == "1.tar.gz"}

@@ -64,7 +64,7 @@ def run(tiles: Path, home: Path, *beam_options: str, **transform):
 
 
 def test_what_is_stored_is_what_was_forecast(tiles, tmp_path, caplog):
-    caplog.set_level("INFO", logger="effnet.progress")
+    caplog.set_level("INFO", logger="effnet.events")
     (stored,) = run(tiles, tmp_path, format="raw", margin=32)
     (forecast,) = [record.args[0] for record in caplog.records if record.msg == "transform: %s"]
     assert sorted(path.name for path in stored.iterdir()) == ["Split-train", "Split-val"]

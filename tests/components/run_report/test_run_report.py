@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from components.common.metrics import ACCURACY, METRICS
 from components.gated_evaluator.slices import Slice
 from components.run_report import plots
 from components.run_report.analysis import Answers, calibration_bins, worst_mistakes
@@ -20,7 +21,7 @@ from components.run_report.content import (
     DataSection,
     EvaluationSection,
     LineageSection,
-    Metric,
+    MetricRow,
     Mistake,
     Picture,
     Report,
@@ -72,7 +73,9 @@ def full_report(names=NAMES, draw: bool = True) -> Report:
         name=names[0],
         created="2024-05-31",
         outcome=RunOutcome(False, "Refused", [f"class {name}" for name in names], names),
-        comparison=Comparison("1", [Metric("accuracy", 0.9, 0.8, names[0])], [("a", *names[:2])], [(names[0], 1, 0.5)]),
+        comparison=Comparison(
+            "1", [MetricRow(METRICS[ACCURACY], 0.9, 0.8, names[0])], [("a", *names[:2])], [(names[0], 1, 0.5)]
+        ),
         data=DataSection(
             facts=[("folder", names[0])],
             warnings=names,

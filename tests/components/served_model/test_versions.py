@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from components.common.errors import DamagedRecord, GateError
+from components.served_model.record import RECORD_FILE, PushRecord, read_record, write_record
 from components.served_model.versions import (
     ServedVersion,
     find_baseline,
     fingerprint,
+    pushed_models,
     pushed_versions,
     read_served,
+    served_path,
+    withdrawn,
     write_served,
 )
 
@@ -74,3 +79,69 @@ def test_the_served_version_is_noted_and_read(tmp_path):
     served = ServedVersion("17", "abc")
     write_served(str(tmp_path), served)
     assert read_served(str(tmp_path)) == served
+
+
+@pytest.mark.parametrize("name", ["models [prod]", "mod*els", "what?", "[/red]", "[!a]"])
+def test_a_push_path_s_name_is_no_pattern(save, tmp_path, name):
+    for sibling in ("models p", "modxels", "whatx", "b"):
+        save(f"{sibling}/9", b"sibling")
+    save(f"{name}/3", b"old")
+    push = str(tmp_path / name)
+    assert pushed_versions(push) == ["3"]
+    assert find_baseline(push, save("candidate", b"new")).version == "3"
+    assert served_path(push) == f"{push}/3"
+
+
+def test_what_tensorflow_serving_takes_for_no_version_is_none(save, push):
+    for name in ("2", "99999999999999999999", "\u0661\u0662", "-5", "1.5"):
+        save(f"push/{name}", b"x")
+    assert pushed_versions(push) == ["2"]
+
+
+def test_versions_that_cannot_be_listed_are_not_nothing(save, tmp_path):
+    (tmp_path / "file").touch()
+    for ask in (pushed_versions, pushed_models, served_path, lambda path: find_baseline(path, save("c", b"new"))):
+        with pytest.raises(
+            GateError, match=r"what is served from .*/file cannot be read \(.*Not a directory.*push.path"
+        ):
+            ask(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"withdrawn": 5}', '{"unknown": 1, "withdrawn": []}'])
+def test_a_record_that_cannot_be_read_is_named_and_the_version_still_counts(save, push, content):
+    folder = save("push/7", b"served")
+    write_record(folder, PushRecord(accuracy=0.9))
+    (Path(folder) / RECORD_FILE).write_text(content)
+    with pytest.raises(DamagedRecord):
+        read_record(folder)
+    (model,) = pushed_models(push)
+    assert (model.version, model.record) == ("7", PushRecord())
+    assert RECORD_FILE in model.problem
+    assert find_baseline(push, save("candidate", b"new")).version == "7"
+    assert served_path(push) == folder
+
+
+def test_without_its_record_nobody_knows_what_was_rolled_back_from_and_no_older_model_is_pushed_again(save, push):
+    for version in ("1", "2", "3"):
+        save(f"push/{version}", version.encode())
+    write_record(f"{push}/3", PushRecord())
+    (Path(push) / "3" / RECORD_FILE).write_text("")
+    assert withdrawn(pushed_models(push)) == {fingerprint(f"{push}/1"), fingerprint(f"{push}/2")}
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "fingerprint.pb", "variables/variables.index"])
+def test_a_damaged_model_is_skipped_and_the_one_before_it_is_the_measure(save, push, name):
+    save("push/1", b"old")
+    damaged = Path(save("push/2", b"new")) / name
+    damaged.parent.mkdir(exist_ok=True)
+    damaged.write_bytes(b"")
+    assert find_baseline(push, save("candidate", b"candidate")).version == "1"
+    assert served_path(push) == f"{push}/1"
+    assert [bool(model.problem) for model in pushed_models(push)] == [True, False]
+
+
+def test_versions_that_are_all_damaged_are_not_nothing(save, push):
+    (Path(save("push/1", b"old")) / "saved_model.pb").write_bytes(b"")
+    for ask in (served_path, lambda path: find_baseline(path, save("candidate", b"new"))):
+        with pytest.raises(GateError, match=r"no version in .* is whole.*version 1: .*saved_model.pb empty.*backup"):
+            ask(push)

@@ -9,15 +9,15 @@ import time
 
 import pytest
 import typer
-from rich.console import Console
 
 from pipeline.execution.signals import stoppable
+from pipeline.terminal import make_console
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_command_with_a_word_on_how_to_go_on(number):
     out, before = io.StringIO(), signal.getsignal(number)
-    with pytest.raises(typer.Exit) as ended, stoppable(Console(file=out)):
+    with pytest.raises(typer.Exit) as ended, stoppable(make_console(file=out)):
         os.kill(os.getpid(), number)
         time.sleep(5)
     assert ended.value.exit_code == 128 + number

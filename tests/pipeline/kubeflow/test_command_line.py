@@ -6,6 +6,7 @@ import shlex
 import pytest
 import yaml
 
+from pipeline.config.load import DEFAULT_PATH
 from tests.e2e.user_project import BIN, PROJECT, run_command
 from tests.pipeline.kubeflow.conftest import CLUSTER
 from tests.pipeline.kubeflow.contract_server import ContractServer
@@ -86,7 +87,14 @@ def test_the_command_as_it_is_typed_from_another_folder_without_activating_anyth
 
 def test_schedules_from_the_command_line(server, tmp_path, tfx):
     tfx("pipeline", "create", "--pipeline_path", RUNNER)
-    endpoint = ("--engine", "kubeflow", "--set", f"runners.kubeflow.endpoint={server.url}")
+    endpoint = (
+        "--engine",
+        "kubeflow",
+        "--config",
+        str(DEFAULT_PATH),
+        "--set",
+        f"runners.kubeflow.endpoint={server.url}",
+    )
 
     def effnet(*command: str) -> str:
         done = run_command([str(BIN / "effnet"), "schedule", *command, *endpoint], cwd=tmp_path, HOME=str(tmp_path))

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from google.protobuf import json_format
 
+from components.common.code_key import ROOT
 from pipeline.kubeflow.errors import KubeflowError
 from tests.pipeline.kubeflow.conftest import cluster_config
 
@@ -124,9 +125,7 @@ def test_what_a_step_asks_for(spec, tasks, documents):
 
 
 def test_no_path_of_the_compiling_machine_is_in_it(package):
-    from pipeline.dag import PROJECT
-
-    assert str(PROJECT) not in package.read_text()
+    assert str(ROOT) not in package.read_text()
 
 
 @pytest.mark.parametrize(

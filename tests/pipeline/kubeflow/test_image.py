@@ -6,10 +6,10 @@ import tomllib
 
 import pytest
 
-from pipeline.dag import PROJECT
+from components.common.code_key import ROOT
 
-DOCKERFILE = (PROJECT / "Dockerfile").read_text()
-LOCK = (PROJECT / "requirements.lock").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+LOCK = (ROOT / "requirements.lock").read_text()
 
 
 def argument(name: str) -> str:
@@ -17,9 +17,9 @@ def argument(name: str) -> str:
 
 
 def test_it_holds_all_of_the_project_s_packages():
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     parts = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
-    ignored = (PROJECT / ".dockerignore").read_text().splitlines()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
     for part in [*parts, project["project"]["readme"], *project["project"]["license-files"]]:
         assert re.search(rf"^COPY (.* )?{re.escape(part)} ", DOCKERFILE, re.M)
         assert f"!{part}" in ignored
@@ -35,8 +35,8 @@ def test_it_pins_beam_as_the_lock_does():
 def test_what_it_takes_of_the_developers_lock_comes_with_its_hashes(package):
     expression = re.search(rf"sed -n '/\^{package}==[^']+' requirements-dev.lock", DOCKERFILE)[0]
     if package == "uv":
-        assert f"@{expression.replace('$/p', '$$/p')}" in (PROJECT / "Makefile").read_text()
-    cut = subprocess.run(expression, shell=True, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+        assert f"@{expression.replace('$/p', '$$/p')}" in (ROOT / "Makefile").read_text()
+    cut = subprocess.run(expression, shell=True, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     first, *hashes = cut.splitlines()
     assert re.fullmatch(rf"{package}==[\d.]+ \\", first)
     assert hashes and all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in hashes)
@@ -45,8 +45,8 @@ def test_what_it_takes_of_the_developers_lock_comes_with_its_hashes(package):
 
 @pytest.mark.parametrize("lock", [argument("LOCK"), "requirements-gpu.lock"])
 def test_the_locks_that_it_can_be_built_from_reach_docker(lock):
-    assert (PROJECT / lock).is_file()
-    assert "!requirements*.lock" in (PROJECT / ".dockerignore").read_text().splitlines()
+    assert (ROOT / lock).is_file()
+    assert "!requirements*.lock" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
 def test_it_does_not_run_as_root():

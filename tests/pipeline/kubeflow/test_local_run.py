@@ -10,7 +10,8 @@ from data.quickstart import build_quickstart
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow_runner import compile_pipeline
 from pipeline.scale import tfx_pipeline as scale_pipeline
-from pipeline.scale.experiment import Effort, compare_experiment
+from pipeline.scale.design import compare_experiment
+from pipeline.scale.experiment import Effort
 from tests.pipeline.kubeflow.conftest import cluster_config
 from tests.pipeline.kubeflow.local_backend import LocalBackend, Task
 

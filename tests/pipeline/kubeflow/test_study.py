@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 from google.protobuf import json_format
-from rich.console import Console
 
+from components.common.code_key import ROOT
 from pipeline.kubeflow.checks import TASK_NAME
 from pipeline.kubeflow.connection import TOKEN_VARIABLE
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.scale import tfx_pipeline as scale_pipeline
-from pipeline.scale.experiment import Effort, study_experiment
-from pipeline.steps.data import PROJECT
+from pipeline.scale.design import study_experiment
+from pipeline.scale.experiment import Effort
+from pipeline.terminal import make_console
 from tests.pipeline.kubeflow.conftest import cluster_config
 from tests.pipeline.kubeflow.contract_server import ContractServer
 
@@ -64,7 +65,7 @@ def test_the_trainings_run_side_by_side_each_on_what_the_trainer_asks_for(packag
     assert set(trainers) <= set(tasks["StudyReport"]["dependentTasks"])
     report = spec["deploymentSpec"]["executors"]["StudyReport_executor"]["container"]
     assert "accelerator" not in report["resources"]
-    assert str(PROJECT) not in package.read_text()
+    assert str(ROOT) not in package.read_text()
 
 
 def test_a_step_that_neither_pipeline_has_is_named(tmp_path):
@@ -85,7 +86,7 @@ def test_one_command_uploads_and_starts_it_again_and_again(package, monkeypatch,
     with ContractServer() as server:
         config = cluster_config(*TINY, f"runners.kubeflow.endpoint={server.url}")
         asked = study_experiment(config, EFFORT, [2.0], None)
-        runs = [scale_pipeline.run_on_kubeflow(config, EFFORT, asked, Console(quiet=True)) for _ in range(2)]
+        runs = [scale_pipeline.run_on_kubeflow(config, EFFORT, asked, make_console(quiet=True)) for _ in range(2)]
         assert list(server.store.runs) == runs
         assert len(server.store.pipelines) == 1
         assert len(server.store.versions) == 2

@@ -6,7 +6,6 @@ import math
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from components.common.human_format import clock
 from pipeline.config.edit import check_can_set, set_values
@@ -17,6 +16,7 @@ from pipeline.scale.report import Page, write_page
 from pipeline.scale.results import Row, csv_of_trainings, csv_table, guessing, not_told_apart
 from pipeline.scale.search import check_learned
 from pipeline.scale.study import print_rows
+from pipeline.terminal import make_console
 from trainer.compound.constant_prediction import constant_loss
 
 
@@ -90,7 +90,7 @@ def test_a_table_fits_eighty_columns_and_cuts_no_name(terminal):
     rows = [make_row(name, "x", [0.5, 0.6], macs=3_000_000_000, side=224) for name in ("MobileNetV3Large", "ResNet50")]
     rows.append(make_row("resolution x2 = compound x2", "x", [0.5], macs=40_000_000, side=66))
     out = io.StringIO()
-    print_rows(Console(file=out, width=80 if terminal else 40, force_terminal=terminal, color_system=None), rows)
+    print_rows(make_console(file=out, width=80 if terminal else 40, force_terminal=terminal, color_system=None), rows)
     lines = out.getvalue().splitlines()
     for name in ("MobileNetV3Large ", "ResNet50 ", "resolution x2 ", "= compound x2 "):
         assert any(line.startswith(name) for line in lines), name

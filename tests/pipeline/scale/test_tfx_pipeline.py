@@ -8,8 +8,10 @@ import pytest
 
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError
-from pipeline.scale.experiment import Effort, compare_experiment, study_experiment
-from pipeline.scale.tfx_pipeline import create_scale_pipeline, own_config, write_report
+from pipeline.scale.design import compare_experiment, study_experiment
+from pipeline.scale.experiment import Effort
+from pipeline.scale.report import write_report
+from pipeline.scale.tfx_pipeline import create_scale_pipeline, own_config
 
 pytestmark = pytest.mark.tfx
 
@@ -64,8 +66,7 @@ def test_the_gate_looks_at_what_the_pipeline_itself_has_pushed(nodes):
 
 
 def test_the_report_has_every_training_in_its_place_and_leaves_out_what_diverged(tmp_path, nodes):
-    from trainer.compound.candidates import TrainingResult
-    from trainer.compound.node import OUTCOME_FILE
+    from trainer.compound.outcome import OUTCOME_FILE, TrainingResult
 
     inputs = nodes["StudyReport"].inputs
     trainers = [inputs[name].producer_component_id for name in sorted(inputs)]

@@ -14,7 +14,7 @@ from tests.pipeline.schedule.helpers import CONFIG
 
 # Takes the next line of `plan`: an exit status and what to print, or how long to work with a child of its own.
 STAND_IN = """
-import json, pathlib, subprocess, sys, time
+import json, os, pathlib, subprocess, sys, time
 folder = pathlib.Path(sys.argv[1])
 plan = folder / "plan"
 code, words = json.loads(plan.read_text()).pop(0)
@@ -26,6 +26,8 @@ if code == "work":
     (folder / "child").write_text(str(child.pid))
     time.sleep(600)
 print(words)
+with open(os.environ["EFFNET_EVENTS"], "a") as events:
+    events.write(json.dumps({"kind": "RunEnded", "status": code, "error": words.removeprefix("error: ")}) + "\\n")
 sys.exit(code)
 """
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from components.atomic_pusher.store import pushed_models
+from components.served_model.versions import pushed_models
 from pipeline.history.metadata import RunRecord, all_runs
 from pipeline.schedule.attempts import Attempt, Kind
 from pipeline.schedule.coordinator import Coordinator

@@ -182,3 +182,35 @@ def test_a_store_gives_back_what_was_noted(stand_in):
     again = AttemptDatabase(coordinator.config.run_root).attempts()
     assert again == [noted]
     assert again[0].id == 1
+
+
+def test_a_clock_that_was_a_year_ahead_does_not_hold_the_schedule_up(stand_in):
+    stand_in.clock.at(2027, 3, 1, 12)
+    coordinator = stand_in.coordinator()
+    coordinator.begin(stand_in.clock())
+    stand_in.clock.at(2027, 3, 2, 2)
+    coordinator.attend()
+    assert len(coordinator.store.attempts()) == 1
+    stand_in.clock.at(2026, 3, 1, 12)
+    coordinator.attend()
+    stand_in.add_day("2026-03-02")
+    stand_in.plan(REFUSED)
+    stand_in.clock.at(2026, 3, 2, 2)
+    coordinator.attend()
+    assert [one.verdict for one in coordinator.store.attempts()] == [
+        AttemptVerdict.MISSING_DATA,
+        AttemptVerdict.REFUSED,
+    ]
+
+
+def test_a_clock_set_back_by_hours_makes_no_time_come_twice(stand_in):
+    coordinator = stand_in.coordinator()
+    coordinator.begin(stand_in.clock())
+    for hour in (2, 3):
+        stand_in.clock.at(2026, 3, 2, hour)
+        coordinator.attend()
+    stand_in.clock.at(2026, 3, 2, 0)
+    coordinator.attend()
+    stand_in.clock.at(2026, 3, 2, 2)
+    coordinator.attend()
+    assert len(coordinator.store.attempts()) == 1

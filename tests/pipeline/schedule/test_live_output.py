@@ -15,11 +15,13 @@ BERLIN = "schedule.timezone=Europe/Berlin"
 def test_the_lines_of_a_run_are_shown_while_it_runs(stand_in):
     stand_in.add_day("2026-03-01")
     (stand_in.folder / "run.py").write_text(
-        "import pathlib, sys, time\n"
+        "import json, os, pathlib, sys, time\n"
         "print('[ 1/14] ImageExampleGen', flush=True)\n"
         "gate = pathlib.Path(sys.argv[1], 'go on')\n"
         "while not gate.exists(): time.sleep(0.05)\n"
-        "print('error: no space left')\n"
+        "print('a farewell that says nothing of what happened')\n"
+        "ended = {'kind': 'RunEnded', 'status': 2, 'error': 'no space left'}\n"
+        "pathlib.Path(os.environ['EFFNET_EVENTS']).write_text(json.dumps(ended) + '\\n')\n"
         "sys.exit(2)\n"
     )
     shown: list[str] = []
@@ -29,7 +31,7 @@ def test_the_lines_of_a_run_are_shown_while_it_runs(stand_in):
     until(lambda: shown == ["[ 1/14] ImageExampleGen"])
     (stand_in.folder / "go on").touch()
     run.join()
-    assert shown == ["[ 1/14] ImageExampleGen", "error: no space left"]
+    assert shown == ["[ 1/14] ImageExampleGen", "a farewell that says nothing of what happened"]
     assert stand_in.lines[-1] == "2026-03-01 12:00 UTC: failed: no space left"
 
 

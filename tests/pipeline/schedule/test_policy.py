@@ -153,6 +153,8 @@ def test_any_condition_is_enough():
     )
     old = Found(served_since=NOW - timedelta(days=7))
     assert reason(settings, old) == (Action.RUN, "the served model is 7 d old")
+    ahead = Found(served_since=NOW + timedelta(days=300))
+    assert reason(settings, ahead)[0] is Action.RUN
     dark = Found(by_feature={"label": 0.01, "brightness": 0.4})
     assert reason(settings, dark) == (Action.RUN, "the images drifted: brightness by 0.40")
 

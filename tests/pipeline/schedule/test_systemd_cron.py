@@ -90,7 +90,7 @@ def test_the_cron_entry_takes_the_place_of_an_earlier_one_and_leaves_the_rest(fo
     entry = cron_entry(config(folder, "0 2 * * *"), path, ("train.epochs=3",), folder)
     line = entry.splitlines()[1]
     assert line.endswith(f"schedule tick --config {path} --set train.epochs=3")
-    assert f" cd {folder} && /" in line
+    assert f" cd -- {folder} && /" in line
     other = "# mine\n5 5 * * * backup\n"
     once = with_entry(other, "flowers", entry, path)
     assert with_entry(once, "flowers", entry, path) == once == other + entry
@@ -106,6 +106,53 @@ def test_a_shell_reads_a_cron_entry_as_it_was_typed(folder):
     program, _, rest = command.partition(" ")
     shown = subprocess.run(["sh", "-c", f"printf '%s\\n' {rest}"], capture_output=True, text=True).stdout
     assert program.endswith("/effnet") and shown.splitlines()[-1] == nasty
+
+
+HOSTILE_ENDS = ("blank ", "backslash\\", "dots.. ", "percent%", "quote'", '"', "$HOME", "-rf", "#", "%h", "é\u00a0")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
+@pytest.mark.parametrize("name", HOSTILE_ENDS)
+def test_a_unit_starts_in_its_folder_whatever_that_is_called(folder, name):
+    home = folder / name
+    home.mkdir()
+    units = systemd_units(config(folder, "0 2 * * *"), home / "pipeline.yaml", (), home)
+    for file, text in units.items():
+        (folder / file).write_text(text)
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+    command = ["systemd-analyze", "verify", "--user", *(folder / file for file in units)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = next(line for line in units["effnet-flowers.service"].splitlines() if line.startswith("WorkingDirectory="))
+    # As systemd reads it: stripped, specifiers filled in, a slash at the end dropped.
+    assert said == said.strip() and not said.endswith("\\")
+    assert said.partition("=")[2].replace("%%", "%").rstrip("/") == str(home)
+
+
+@pytest.mark.parametrize("name", HOSTILE_ENDS)
+def test_a_shell_goes_to_the_folder_of_a_cron_entry_whatever_that_is_called(folder, name):
+    home = folder / name
+    home.mkdir()
+    entry = cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", (), home)
+    command = entry.splitlines()[1].split(" ", 5)[5].partition(" && ")[0].replace(r"\%", "%")
+    assert subprocess.run(["sh", "-c", f"{command} && pwd"], capture_output=True, text=True).stdout == f"{home}\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines", "x\n* * * * * touch /tmp/owned", "carriage\r", "\x1b[31m", "not utf-8 \udcff"]
+)
+@pytest.mark.parametrize("make", [cron_entry, systemd_units])
+def test_a_name_that_would_begin_another_line_is_refused(folder, name, make):
+    home = folder / name
+    for where in ((folder / "pipeline.yaml", home), (home / "pipeline.yaml", folder)):
+        with pytest.raises(InstallError, match="expected no line breaks"):
+            make(config(folder, "0 2 * * *"), where[0], (), where[1])
+
+
+@pytest.mark.parametrize("name", ["two\\\\backslashes", "50\\%"])
+def test_a_name_that_crons_read_differently_is_refused(folder, name):
+    with pytest.raises(InstallError, match="some crons read"):
+        cron_entry(config(folder, "0 2 * * *"), folder / "pipeline.yaml", (), folder / name)
 
 
 def fake_crontab(folder: Path, listing: str) -> Path:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.trainer.digits import make_job
 from trainer.compound.backbones import BACKBONES, build_backbone, built_macs
-from trainer.compound.candidates import Candidate, outcome_of, time_candidates
+from trainer.compound.candidates import Candidate, time_candidates
+from trainer.compound.trainings import outcome_of
 from trainer.cost import network_cost
 from trainer.efficientnet import build_efficientnet
 from trainer.settings import ModelSettings
@@ -36,7 +37,7 @@ def test_an_outcome_is_measured_once(tmp_path):
     assert outcome.latency_ms > 0
     assert outcome.val_images == 137
     assert 150 < outcome.images < 250  # half of 400, chosen by content and so not to the image
-    with mock.patch("trainer.compound.candidates.Training", side_effect=AssertionError("trained again")):
+    with mock.patch("trainer.compound.trainings.Training", side_effect=AssertionError("trained again")):
         assert outcome_of(candidate.training(seed=7, epochs=8), str(tmp_path / "kept")) == outcome
         with pytest.raises(AssertionError, match="trained again"):
             outcome_of(candidate.training(seed=8, epochs=4), str(tmp_path / "kept"))

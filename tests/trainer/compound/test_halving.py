@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.digits import make_job
-from trainer.compound.candidates import Candidate, TrainingResult
+from trainer.compound.candidates import Candidate
 from trainer.compound.forecast import Pace, Timing, training_seconds
 from trainer.compound.grid import GridPoint
 from trainer.compound.halving import completed_trials, make_rungs, search_networks, search_seconds
+from trainer.compound.outcome import TrainingResult
 from trainer.fit.callbacks import TrainingDiverged
 from trainer.tuning.records import read_records
 

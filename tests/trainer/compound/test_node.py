@@ -4,7 +4,7 @@ import pytest
 
 from tests.trainer.digits import make_job
 from trainer.compound import node
-from trainer.compound.candidates import TrainingResult
+from trainer.compound.outcome import TrainingResult, outcome_at
 from trainer.fit.callbacks import TrainingDiverged
 
 OUTCOME = TrainingResult(0.9, 0.3, 1_000, 2_000, None, 5.0, 100, 50, 0.2, 1.6, "a processor")
@@ -26,4 +26,4 @@ def test_the_outcome_lies_in_the_model_run(tmp_path, monkeypatch, diverges):
     node.train(job)
     assert asked == [(job, str(tmp_path / "state" / "trainings"))]
     assert (tmp_path / "state" / "trainings").is_dir()
-    assert node.outcome_at(job.log_dir) == (None if diverges else OUTCOME)
+    assert outcome_at(job.log_dir) == (None if diverges else OUTCOME)

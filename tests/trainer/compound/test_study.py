@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer.digits import make_job
-from trainer.compound import candidates
-from trainer.compound.candidates import Candidate, read_outcome
+from trainer.compound import trainings
+from trainer.compound.candidates import Candidate
 from trainer.compound.forecast import Timing
 from trainer.compound.study import study_networks, trainings_left
+from trainer.compound.trainings import read_outcome
 from trainer.fit.callbacks import TrainingDiverged
 
 NAMES = [f"n{number}" for number in range(12)]
@@ -54,11 +55,11 @@ def study(tmp_path, monkeypatch):
         Candidate(name, "way", replace(job, config={**job.config, "model": name, "latency": False}), 100, 1_000)
         for name in NAMES
     ]
-    monkeypatch.setattr(candidates, "Training", Known)
-    monkeypatch.setattr(candidates, "_setup", lambda job: None)
-    monkeypatch.setattr(candidates, "_rates", lambda job: {})
-    monkeypatch.setattr(candidates, "built_macs", lambda model: 1_000)
-    monkeypatch.setattr(candidates, "_forget_networks", lambda: None)
+    monkeypatch.setattr(trainings, "Training", Known)
+    monkeypatch.setattr(trainings, "setup_of", lambda job: None)
+    monkeypatch.setattr(trainings, "rates_of", lambda job: {})
+    monkeypatch.setattr(trainings, "built_macs", lambda model: 1_000)
+    monkeypatch.setattr(trainings, "forget_networks", lambda: None)
     folder = tmp_path / "kept"
     folder.mkdir()
 
@@ -81,7 +82,7 @@ def test_all_networks_are_trained_with_one_seed_and_then_with_the_next(study):
 
 
 def test_what_is_left_out_is_told_with_the_reason_and_the_way_back(study, caplog):
-    caplog.set_level("INFO", logger="effnet.progress")
+    caplog.set_level("INFO", logger="effnet.events")
     study()
     told = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     whose = ["4/24 n3, seed 7", "6/24 n5, seed 7", "16/24 n3, seed 8", "18/24 n5, seed 8"]

@@ -105,7 +105,7 @@ def test_a_damaged_state_is_named_and_the_training_starts_anew(tmp_path, caplog)
     training, _ = train_tiny(job)
     state = Path(training.store.path)
     state.write_bytes(state.read_bytes()[:1000])
-    with caplog.at_level(logging.INFO, "effnet.progress"):
+    with caplog.at_level(logging.INFO, "effnet.events"):
         training, _ = train_tiny(job)
     assert any("damaged" in record.getMessage() for record in caplog.records)
     assert len(training.progress.history) == 1

@@ -149,10 +149,13 @@ def test_a_trial_that_diverges_or_lacks_memory_fails_with_its_reason_and_never_w
     assert len(tuner.ranking()) == 1
 
 
-def test_a_search_without_a_finished_trial_fails_and_a_later_run_begins_anew(tmp_path):
+def test_a_search_without_a_finished_trial_is_set_aside_and_a_later_run_begins_anew(tmp_path):
     job = tuning_job(tmp_path, trials=5)
-    with pytest.raises(NoTrialFinished, match="none of 5 trials finished; the first reason: no room"):
+    with pytest.raises(NoTrialFinished, match="none of 5 trials finished; the first reason: no room") as refusal:
         run_search(job, Failing)
+    (aside,) = (Path(job.checkpoint_root) / "superseded").iterdir()
+    assert str(refusal.value).endswith(str(aside))
+    assert [record.reason for record in read_records(str(aside / "search"))] == ["no room"] * 5
     assert len(run_search(job, Shortcut).ranking()) == 5
 
 
@@ -243,7 +246,7 @@ def test_default_values_outside_of_the_range_are_not_said_to_be_the_default(tmp_
 
 
 def test_each_trial_that_ends_is_told_with_a_table_of_all(tmp_path, caplog):
-    with caplog.at_level("INFO", logger="effnet.progress"):
+    with caplog.at_level("INFO", logger="effnet.events"):
         run_search(tuning_job(tmp_path), Troubled)
     told = [record for record in caplog.records if hasattr(record, "table")]
     assert [len(record.table) for record in told] == [2, 3, 4]

@@ -3,8 +3,9 @@
 import pytest
 
 from components.common.errors import DataError
-from components.image_example_gen.sources.folders import plan_ingest
+from components.image_example_gen.sources.folders import plan_folders, plan_ingest
 from components.image_example_gen.sources.listing import FileEntry, Listing
+from components.image_example_gen.sources.plan import AmbiguousLayout
 
 
 def listing_of(*paths: str, empty: tuple[str, ...] = ()) -> Listing:
@@ -47,12 +48,59 @@ def test_a_class_may_be_called_train():
 def test_flat_test_images_are_set_aside_as_they_have_no_class():
     plan = plan_ingest(listing_of("train/cat/1.png", "train/dog/2.png", "test/3.png"))
     assert plan.given_splits == {"train"}
-    assert [(rejected.path, rejected.reason) for rejected in plan.rejected] == [("test/3.png", "not_in_class_folder")]
+    assert [(rejected.path, rejected.reason) for rejected in plan.rejected] == [("test/3.png", "unlabelled")]
 
 
-def test_splits_beside_classes_are_refused():
-    with pytest.raises(DataError, match="bird beside test, train"):
-        plan_ingest(listing_of("train/cat/1.png", "test/cat/2.png", "bird/3.png"))
+NAMED = {
+    "training_testing": (["Training/cat/1", "Training/dog/2", "Testing/cat/3", "Testing/dog/4"], {"train", "eval"}),
+    "in_any_case": (["TRAIN/cat/1", "TRAIN/dog/2", "Valid/cat/3", "Test/dog/4"], {"train", "val", "eval"}),
+    "twice_in_a_row": (
+        ["seg_train/seg_train/cat/1", "seg_train/seg_train/dog/2", "seg_test/seg_test/cat/3", "seg_pred/seg_pred/4"],
+        {"train", "eval"},
+    ),
+    "below_one_folder": (["archive/train/cat/1", "archive/train/dog/2", "archive/test/cat/3"], {"train", "eval"}),
+    "in_images": (["train/images/cat/1", "train/images/dog/2", "val/images/cat/3"], {"train", "val"}),
+    "with_words": (["train set/cat/1", "train set/dog/2", "test set/cat/3", "test set/dog/4"], {"train", "eval"}),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_splits_are_known_by_structure_and_by_name(name):
+    paths, splits = NAMED[name]
+    plan = plan_ingest(listing_of(*(f"{path}.png" for path in paths)))
+    assert (plan.classes, plan.given_splits) == (["cat", "dog"], splits)
+    assert all(line.reason == "unlabelled" for line in plan.rejected)
+
+
+TWO_WAYS = [
+    ["train/cat/1.png", "test/cat/2.png", "bird/3.png"],
+    ["north/cat/1.png", "north/dog/1.png", "south/cat/2.png", "south/dog/4.png"],
+    ["val/cat/1.png", "val/dog/1.png", "test/cat/2.png", "test/dog/4.png"],
+]
+
+
+@pytest.mark.parametrize("paths", TWO_WAYS)
+def test_where_two_readings_remain_both_are_named_and_a_setting_decides(paths):
+    with pytest.raises(AmbiguousLayout, match=r"classes: .*; or splits: .*data\.layout") as told:
+        plan_ingest(listing_of(*paths))
+    classes, splits = told.value.readings
+    assert classes.images_of.keys() == {path.split("/")[0] for path in paths}
+    assert set(plan_folders(listing_of(*paths), "classes").classes) == set(classes.images_of)
+    assert set(plan_folders(listing_of(*paths), "splits").classes) == set(splits.images_of)
+
+
+def test_configured_classes_decide_what_is_a_split():
+    paths = ["north/cat/1.png", "north/dog/1.png", "south/cat/2.png", "south/dog/4.png"]
+    assert len(plan_ingest(listing_of(*paths), ["north", "south"]).images) == 4
+    assert placed(plan_ingest(listing_of(*paths), ["dog", "cat"]))["south/dog/4.png"] == ("dog", "")
+    trains = ["train/steam/1.png", "train/diesel/2.png", "test/probe/3.png"]
+    assert plan_ingest(listing_of(*trains), ["test", "train"]).classes == ["test", "train"]
+
+
+def test_images_in_flat_split_folders_have_no_class():
+    with pytest.raises(DataError, match=r"names of splits, .*--layout classes"):
+        plan_ingest(listing_of("train/1.png", "test/2.png"))
+    assert plan_folders(listing_of("train/1.png", "test/2.png"), "classes").classes == ["test", "train"]
 
 
 def test_configured_classes_set_the_labels_and_others_are_set_aside():

@@ -1,6 +1,7 @@
 """What is found in an image folder, and when its fingerprint changes."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,27 @@ def test_the_fingerprint_stays_when_nothing_or_only_litter_changes(root, make_tr
     before = fingerprint_of(root)
     make_tree({"cat/Thumbs.db": b"x", ".DS_Store": b"x"})
     assert fingerprint_of(root) == before
+
+
+@pytest.mark.parametrize("how", ["written in place", "renamed over it", "cp -p"])
+def test_a_replacement_of_the_same_size_and_time_is_noticed(root, tmp_path, how):
+    image = root / "cat" / "1.png"
+    before, time = fingerprint(list_folder(str(root))), image.stat().st_mtime_ns
+    other = tmp_path / "other.png"
+    other.write_bytes(b"eno")
+    os.utime(other, ns=(time, time))
+    if how == "cp -p":
+        subprocess.run(["cp", "-p", str(other), str(image)], check=True)
+    elif how == "renamed over it":
+        other.replace(image)
+    else:
+        image.write_bytes(b"eno")
+        os.utime(image, ns=(time, time))
+    assert (image.stat().st_size, image.stat().st_mtime_ns) == (3, time)
+    assert fingerprint(list_folder(str(root))) != before
+
+
+def test_reading_an_image_changes_nothing(root):
+    before = fingerprint(list_folder(str(root)))
+    (root / "cat" / "1.png").read_bytes()
+    assert fingerprint(list_folder(str(root))) == before

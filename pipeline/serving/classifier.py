@@ -1,0 +1,92 @@
+"""The pushed model in this process: bytes of images in, probabilities out, by the engine that a server would take."""
+
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.common import files
+from components.image_example_gen.images.codec import open_image
+from components.image_example_gen.images.integrity import ImageError
+from components.serving_engine.engine import EngineName, load_engine, usable_cores
+from components.serving_engine.pixels import Pixels
+
+DIGITS = 4  # of a probability that is shown
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says of an image: the most likely class, and all probabilities by class in label order."""
+
+    class_name: str
+    probabilities: dict[str, float]
+
+    @property
+    def probability(self) -> float:
+        """Of the most likely class."""
+        return max(self.probabilities.values())
+
+    @property
+    def second(self) -> tuple[str, float]:
+        """The next most likely class, and its probability."""
+        others = ((name, value) for name, value in self.probabilities.items() if name != self.class_name)
+        return max(others, key=lambda item: item[1])
+
+
+class Classifier:
+    """A pushed model that has been loaded.
+
+    By ONNX Runtime where that was proven, else by TensorFlow, which takes seconds.
+
+    Args:
+      model_path: the folder of its version.
+      max_pixels: of an image.
+      engine: see `load_engine`.
+
+    Raises:
+      EngineError: no engine can answer for the model.
+    """
+
+    def __init__(self, model_path: str, max_pixels: int, engine: EngineName = "auto"):
+        with tempfile.TemporaryDirectory() as local:
+            if files.is_remote(model_path):
+                files.bring(model_path, local)
+                model_path = local
+            self._engine = load_engine(model_path, engine, max_pixels)
+
+    def answer(self, images: Sequence[bytes]) -> list[Answer | str]:
+        """Returns what the model says of each image, or why it cannot be read.
+
+        Args:
+          images: encoded.
+        """
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            decoded = list(pool.map(self._decode, images))
+        good = [pixels for pixels in decoded if not isinstance(pixels, str)]
+        rows = iter(self._engine.probabilities(np.stack(good)) if good else ())
+        return [pixels if isinstance(pixels, str) else self._name(next(rows).tolist()) for pixels in decoded]
+
+    def _decode(self, image: bytes) -> Pixels | str:
+        try:
+            return self._engine.pixels(image)
+        except ImageError as error:
+            return str(error)
+
+    def _name(self, probabilities: list[float]) -> Answer:
+        most = probabilities.index(max(probabilities))
+        return Answer(self._engine.classes[most], dict(zip(self._engine.classes, probabilities, strict=True)))
+
+
+def read_for_model(path: str, max_pixels: int) -> bytes | str:
+    """Returns a file's bytes, or why it is no image; only its header is looked at."""
+    try:
+        data = Path(path).read_bytes()
+        open_image(data, max_pixels)
+    except OSError as error:
+        return error.strerror or str(error)
+    except ImageError as error:
+        return str(error)
+    return data

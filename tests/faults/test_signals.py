@@ -1,0 +1,128 @@
+"""A signal to the process alone ends a command within 10 s, with the status that shells have; the next run resumes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.faults.tiny_project import effnet, lines_until, make_tiny_project, start
+
+# After the line with these words comes the step that the signal meets; "" is while TFX is loaded.
+MOMENTS = (
+    (signal.SIGINT, ""),
+    (signal.SIGTERM, "tiny:"),
+    (signal.SIGINT, "] CuratedSchema"),
+    (signal.SIGTERM, "] DataGate"),
+    (signal.SIGINT, "preparing the network"),
+    (signal.SIGHUP, "train: epoch"),
+    (signal.SIGINT, "] ServedModel"),
+    (signal.SIGTERM, "] ServingCheck"),
+    (signal.SIGTERM, "] DataProfile"),
+)
+MOST_SECONDS = 10.0
+SLOW_WORK = """
+import sys, time
+from pipeline.execution.supervisor import supervise
+def work():
+    print("at work", flush=True)
+    {work}
+sys.exit(supervise(work))
+"""
+WORKS = {
+    "Python": "time.sleep(60)",
+    # Ten minutes within one call of C code: no handler of Python's runs, and no other thread either.
+    "C code": "import ctypes; ctypes.PyDLL(None).sleep(600)",
+    "what catches everything": "exec('while True:\\n  try: time.sleep(60)\\n  except BaseException: pass')",
+}
+
+
+def left_over(group: int) -> list[str]:
+    shown = subprocess.run(["ps", "-o", "pid=,cmd=", "-g", str(group)], capture_output=True, text=True).stdout
+    return shown.splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
+def test_a_signal_ends_work_of_any_kind(work, number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_WORK.format(work=work)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout.readline() == "at work\n"
+    sent = time.monotonic()
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert time.monotonic() - sent < MOST_SECONDS
+    assert process.returncode == 128 + number
+    assert "the same command goes on from here" in out
+    assert left_over(process.pid) == []
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    work = WORKS["what catches everything"]
+    process = subprocess.Popen([sys.executable, "-c", SLOW_WORK.format(work=work)], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    time.sleep(1)  # until it is in its loop
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130 and time.monotonic() - sent < 4
+
+
+def test_the_work_dies_with_its_parent():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_WORK.format(work=WORKS["C code"])], stdout=subprocess.PIPE, start_new_session=True
+    )
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    until = time.monotonic() + MOST_SECONDS
+    while left_over(process.pid):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_WORK.format(work="time.sleep(3)")], stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_command_that_only_looks_ends_with_the_status_of_its_signal(tmp_path):
+    # Waits for the end of a pipe that nobody closes.
+    os.mkfifo(tmp_path / "pipe")
+    process = start(tmp_path, "config", "--config", "pipe")
+    time.sleep(5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(MOST_SECONDS) == 130
+
+
+@pytest.mark.tfx
+@pytest.mark.slow
+def test_every_signal_at_every_step_ends_the_run_and_the_next_one_goes_on(tmp_path):
+    folder = make_tiny_project(tmp_path)
+    for number, words in MOMENTS:
+        process = start(folder, "run", start_new_session=True)
+        list(lines_until(process, words)) if words else time.sleep(2)
+        time.sleep(1)
+        sent = time.monotonic()
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=120)
+        assert process.returncode == 128 + number, (words, rest)
+        assert time.monotonic() - sent < MOST_SECONDS, words
+        assert left_over(process.pid) == [], words
+        for reader in ("runs", "models", "report"):
+            assert effnet(folder, reader).returncode in (0, 1)
+    finished = effnet(folder, "run")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "blessed and pushed" in finished.stdout
+    assert "[ 6/13] Transform                  from cache" in finished.stdout

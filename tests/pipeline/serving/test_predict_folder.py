@@ -1,0 +1,152 @@
+"""`effnet predict FOLDER --csv`: every file has its row, a stopped table goes on, and only batches are in memory."""
+
+import csv
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from components.atomic_pusher.store import push
+from components.common.model_info import write_model_info
+from components.served_model.record import PushRecord
+from pipeline.cli import app
+from pipeline.serving import batches
+from pipeline.serving.answer_table import COLUMNS, AnswerTable
+from pipeline.serving.classifier import Answer
+
+CLASSES = ["dark", "gray", "light"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A pushed SavedModel that tells how bright an image is."""
+    import tensorflow as tf
+
+    class Brightness(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+        def classify(self, image):
+            def level(data):
+                return tf.reduce_mean(
+                    tf.cast(tf.io.decode_image(data, channels=3, expand_animations=False), tf.float32)
+                )
+
+            levels = tf.map_fn(level, image, fn_output_signature=tf.float32)
+            distances = tf.abs(levels[:, None] - tf.constant([[0.0, 128.0, 255.0]]))
+            probabilities = tf.nn.softmax(-distances / 50)
+            names = tf.gather(tf.constant(CLASSES), tf.argmax(probabilities, axis=1))
+            return {"class_name": names, "probabilities": probabilities}
+
+    home = tmp_path_factory.mktemp("model")
+    model = Brightness()
+    tf.saved_model.save(model, str(home / "model"), signatures={"serving_default": model.classify})
+    write_model_info(str(home / "model"), {"classes": CLASSES})
+    push(str(home / "model"), str(home / "served"), PushRecord(), keep=2)
+    return home / "served"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Ten images at several depths, one that is cut, and files that are none."""
+    folder = tmp_path / "photos"
+    for number in range(10):
+        path = folder / ("deep/er" if number % 2 else "") / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number * 28,) * 3).save(path)
+    (folder / "cut.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "notes.txt").write_text("x")
+    (folder / ".DS_Store").write_bytes(b"x")
+    return folder
+
+
+def predict(served, *arguments):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments), "--set", f"push.path={served}"])
+
+
+def rows_of(path) -> dict[str, dict[str, str]]:
+    with path.open(newline="") as file:
+        return {row["path"]: row for row in csv.DictReader(file)}
+
+
+def test_every_image_has_its_row_and_so_has_what_cannot_be_read(served, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_IMAGES", 3)
+    done = predict(served, photos, "--csv", tmp_path / "out.csv")
+    assert done.exit_code == 0, done.output
+    assert "11 images, 1 of them unreadable; 2 other files passed over" in done.output
+    rows = rows_of(tmp_path / "out.csv")
+    assert list(rows) == sorted(rows) and len(rows) == 11
+    first, middle = rows[str(photos / "00.png")], rows[str(photos / "deep/er/05.png")]
+    assert (first["class"], first["second class"], first["error"]) == ("dark", "gray", "")
+    assert float(first["probability"]) > float(first["its probability"]) > 0
+    assert middle["class"] == "gray"
+    assert rows[str(photos / "cut.jpg")]["class"] == "" and rows[str(photos / "cut.jpg")]["error"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "photos"]
+
+    again = predict(served, photos, "--csv", tmp_path / "out.csv")
+    assert "--force" in str(again.exception)
+    counts = json.loads(predict(served, photos, "--csv", tmp_path / "out.csv", "--force", "--json").stdout)
+    assert (counts["images"], counts["unreadable"]) == (11, 1)
+
+
+def test_json_and_the_screen_have_the_same_answers(served, photos):
+    answers = json.loads(predict(served, photos, "--json").stdout)
+    assert len(answers) == 11
+    assert sum(answer["error"] is not None for answer in answers) == 1
+    assert all(set(answer["probabilities"]) == set(CLASSES) for answer in answers if not answer["error"])
+    shown = predict(served, photos, photos / "00.png").output
+    assert shown.count("00.png") == 2 and "cut.jpg" in shown
+
+
+@pytest.mark.parametrize("torn", ["", "photos/x", "photos/x,dark,0.9", 'photos/x,,,,,"half an er'])
+def test_a_stopped_table_goes_on_where_it_was(torn, served, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_IMAGES", 4)
+    asked = {}
+
+    def stop_after_two(classifier, images, max_pixels, whole=batches.answer_all):
+        asked["images"] = [image.path for image in images]
+        for number, batch in enumerate(whole(classifier, images, max_pixels)):
+            if number == 2 and asked.get("stop"):
+                raise KeyboardInterrupt
+            yield batch
+
+    monkeypatch.setattr("pipeline.serving.folder.answer_all", stop_after_two)
+    asked["stop"] = True
+    assert predict(served, photos, "--csv", tmp_path / "out.csv").exit_code != 0
+    assert not (tmp_path / "out.csv").exists()
+    (partial,) = tmp_path.glob("out.csv.*.partial")
+    with partial.open("a") as file:
+        file.write(torn)
+    asked["stop"] = False
+    done = predict(served, photos, "--csv", tmp_path / "out.csv")
+    assert "3 images, " in done.output and "8 taken over from before" in done.output
+    assert len(asked["images"]) == 3
+    assert len(rows_of(tmp_path / "out.csv")) == 11
+
+
+def test_no_table_mixes_the_answers_of_two_models(tmp_path):
+    answer = Answer("a", {"a": 0.7, "b": 0.3})
+    with pytest.raises(KeyboardInterrupt), AnswerTable(tmp_path / "out.csv", "one", ["x"]) as table:
+        table.add([("1.png", answer)])
+        raise KeyboardInterrupt
+    with AnswerTable(tmp_path / "out.csv", "two", ["x"]) as table:
+        assert table.done == set()
+    with AnswerTable(tmp_path / "again.csv", "one", ["x"]) as table:
+        assert table.done == set()
+    assert (tmp_path / "again.csv").read_text() == ",".join(COLUMNS) + "\n"
+
+
+def test_only_a_few_batches_are_read_ahead(photos, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_IMAGES", 2)
+    read = []
+    monkeypatch.setattr(batches, "read_for_model", lambda path, max_pixels: read.append(path) or b"x")
+
+    class Slow:
+        def answer(self, images):
+            assert len(images) <= 2
+            return [Answer("a", {"a": 1.0, "b": 0.0}) for _ in images]
+
+    images, _ = batches.find_images([str(photos)])
+    for number, batch in enumerate(batches.answer_all(Slow(), images, 10**6)):
+        assert len(read) <= 2 * (number + 2)
+        assert all(isinstance(answer, Answer) for _, answer in batch)
+    assert len(read) == 11

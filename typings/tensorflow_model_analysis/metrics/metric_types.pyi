@@ -1,0 +1,6 @@
+from typing import Any
+
+class Metric:
+    def __init__(self, create_computations_fn: object, name: str | None = None) -> None: ...
+
+def __getattr__(name: str) -> Any: ...
