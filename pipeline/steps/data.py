@@ -11,6 +11,7 @@ from pipeline.config.model import PipelineConfig
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCHEMA_PATH = PROJECT / "data" / "schema.pbtxt"
+DECODING = ("preprocessing.py", "decoding.py", "orientation.py")  # what Transform's graph is traced from
 
 
 class DataSteps(NamedTuple):
@@ -81,7 +82,7 @@ def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> Any:
         custom_config={
             "image_size": side,
             # TFX's cache key knows a dotted function by its name only; the hash makes an edit of the code miss it.
-            "source": source_hash(PROJECT / "trainer" / "preprocessing.py"),
+            "source": source_hash(*(PROJECT / "trainer" / name for name in DECODING)),
             **config.transform.model_dump(),
         },
         materialize=config.transform.materialize,
