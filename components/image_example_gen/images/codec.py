@@ -41,6 +41,7 @@ UPRIGHT = {
 }
 # Fast rather than small: a phone's 12-megapixel photo that must be turned takes 1.8 s at level 1, 3.5 s at level 6.
 PNG_COMPRESSION = 1
+_CR2 = b"CR\x02"
 _IMAGE_SIGNATURES = (b"\xff\xd8\xff", PNG_SIGNATURE, b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*")
 _FOREIGN_SIGNATURES = (
     (b"ftypavif", 4, "AVIF"),
@@ -48,6 +49,10 @@ _FOREIGN_SIGNATURES = (
     (b"%!PS", 0, "PostScript"),
     (b"8BPS", 0, "Photoshop"),
     (b"<svg", 0, "SVG"),
+    (b"ftypcrx ", 4, "a raw photo (CR3)"),
+    (b"IIRO", 0, "a raw photo (ORF)"),
+    (b"IIU\0", 0, "a raw photo (RW2)"),
+    (b"FUJIFILM", 0, "a raw photo (RAF)"),
 )
 
 _HEIC_SIGNATURES = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
@@ -143,6 +148,8 @@ def _kept(data: bytes, image_format: str, gray: Image.Image, decode: Callable[[]
 
 def _open(data: bytes) -> Image.Image:
     """Reads the header only."""
+    if data[8:11] == _CR2:  # a TIFF whose first picture is a preview and does not say so
+        raise ImageError("unsupported_format", "a raw photo (CR2) cannot be read here: export it as JPEG or PNG")
     # Of a PNG, Pillow gets the pixels alone, for it refuses files over a profile or a text that is malformed or large.
     readable = png_pixels(data) if data.startswith(PNG_SIGNATURE) else data
     try:

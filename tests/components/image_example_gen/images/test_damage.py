@@ -143,6 +143,15 @@ def test_a_raw_photos_preview_is_named_and_not_taken_for_the_photo():
     assert normalise_image(buffer.getvalue(), LIMIT).changes == ("format",)
 
 
+@pytest.mark.parametrize(
+    "header", [b"II*\0\x10\0\0\0CR\2\0", b"\0\0\0\x18ftypcrx \0\0\0\1", b"FUJIFILMCCD-RAW", b"IIRO\x08"]
+)
+def test_a_raw_photo_is_named(header):
+    with pytest.raises(ImageError, match="raw photo") as refused:
+        normalise_image(header + bytes(200), LIMIT)
+    assert refused.value.reason == "unsupported_format"
+
+
 GRAY = np.arange(0, 256).reshape(16, 16)
 
 
