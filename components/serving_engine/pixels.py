@@ -79,7 +79,7 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         ImageError: see `network_pixels`.
     """
     image = open_image(data, max_pixels)
-    plain = is_upright_jpeg(image)
+    plain = is_upright_jpeg(data, image)
     if plain and (pixels := _decode_jpeg(data, strict=True)) is not None:
         return pixels
     picture = read_picture(data, max_pixels)
