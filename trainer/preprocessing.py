@@ -1,18 +1,23 @@
 """Decoding and resizing, once, in the Transform graph that training and serving share.
 
 `preprocessing_fn` is what TFX Transform traces. It turns the encoded bytes of any image that TensorFlow reads into
-stored bytes of the variant's resolution: stored images stay some 20 kB each where a float feature would take 600.
-`decode_stored_image` and `central_image` are its counterparts for whoever consumes those bytes, the input pipeline and
-the export alike.
+stored bytes of the variant's resolution, upright: stored images stay some 20 kB each where a float feature would take
+600. `decode_stored_image` and `central_image` are its counterparts for whoever consumes those bytes, the input pipeline
+and the export alike.
 """
+
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from components.common.geometry import CROP_PADDING
-from trainer.settings import StoreOptions, TransformConfig
+from trainer.decoding import decode_photo
+
+if TYPE_CHECKING:
+    from trainer.settings import StoreOptions, TransformConfig  # not in Transform's code: types alone
 
 
-def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: TransformConfig) -> dict[str, tf.Tensor]:
+def preprocessing_fn(inputs: dict[str, tf.Tensor], custom_config: "TransformConfig") -> dict[str, tf.Tensor]:
     """Resizes a batch of images inside the Transform graph.
 
     Args:
@@ -40,7 +45,7 @@ def image_key(encoded: tf.Tensor) -> tf.Tensor:
     return tf.strings.to_hash_bucket_fast(encoded, tf.int64.max)
 
 
-def store_image(encoded: tf.Tensor, size: int, transform: StoreOptions) -> tf.Tensor:
+def store_image(encoded: tf.Tensor, size: int, transform: "StoreOptions") -> tf.Tensor:
     """Turns the bytes of one image, as the ingest leaves them, into those that are stored for training.
 
     Args:
@@ -48,7 +53,7 @@ def store_image(encoded: tf.Tensor, size: int, transform: StoreOptions) -> tf.Te
       size: pixels a side that the network sees.
       transform: `resize` (crop, squash, pad), `margin` in pixels, `format` (jpeg, png, raw), `jpeg_quality`.
     """
-    pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    pixels = decode_photo(encoded)
     resized = resize_image(pixels, size, transform["resize"], transform["margin"])
     if transform["format"] == "raw":
         return tf.io.serialize_tensor(resized)
@@ -77,10 +82,20 @@ def resize_image(pixels: tf.Tensor, size: int, mode: str, margin: int = 0) -> tf
     if mode in ("crop", "squash"):
         resized = tf.image.resize(pixels, [stored, stored], method="bicubic", antialias=True)
     elif mode == "pad":
+        pixels = _at_least_one_pixel(pixels, stored)
         resized = tf.image.resize_with_pad(pixels, stored, stored, method="bicubic", antialias=True)
     else:
         raise ValueError(f"resize mode {mode!r}: expected crop, squash or pad")
     return tf.saturate_cast(tf.round(resized), tf.uint8)
+
+
+def _at_least_one_pixel(pixels: tf.Tensor, side: int) -> tf.Tensor:
+    """Repeats the rows or columns of an image so thin that none would be left of them at `side` pixels."""
+    shape = tf.shape(pixels)
+    longer, shorter = tf.reduce_max(shape[:2]), tf.reduce_min(shape[:2])
+    times = longer // (side * shorter) + 1
+    of_rows, of_columns = tf.unstack(tf.where(shape[0] < shape[1], [times, 1], [1, times]))
+    return tf.cond(times > 1, lambda: tf.repeat(tf.repeat(pixels, of_rows, axis=0), of_columns, axis=1), lambda: pixels)
 
 
 def decode_stored_image(stored: tf.Tensor, side: int, image_format: str = "jpeg") -> tf.Tensor:

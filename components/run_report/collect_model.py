@@ -156,6 +156,9 @@ def gather_serving(report: ServingReport) -> ServingSection:
         facts += [("SavedModel", f"{measured.size_mb:.1f} MB"), ("memory", f"{measured.memory_mb:.0f} MB")]
         if measured.difference is not None:
             facts.append(("largest difference from the trainer's answers", f"{measured.difference:.1g}"))
+        for kind, levels in measured.photos.items():
+            difference = levels if isinstance(levels, str) else f"{levels:.1f} levels of 255 from what the ingest sees"
+            facts.append((kind, difference))
     if engine := report.engine:
         facts.append(("engine", engine_verdict(engine)))
         facts += [

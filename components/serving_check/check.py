@@ -7,6 +7,7 @@ from components.common import files
 from components.common.errors import GateError
 from components.common.model_info import read_model_info
 from components.serving_check.expected import ExpectedAnswers, read_expected
+from components.serving_check.photos import photo_pairs
 from components.serving_check.probe import probe
 from components.serving_check.report import ServingReport
 from components.serving_check.verdict import (
@@ -23,7 +24,7 @@ SECONDS = 20.0  # for each batch size, however slow the model is
 
 
 def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, requests: int) -> ServingReport:
-    """Sends the trainer's images and raw ones to a model in a fresh process.
+    """Sends the trainer's images, raw ones and odd photos to a model in a fresh process.
 
     Args:
         saved_model: the model's folder, local or remote.
@@ -38,6 +39,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
             files.bring(saved_model, folder)
             saved_model = folder
         expected = read_expected(saved_model)
+        pairs = photo_pairs()
         try:
             seen = probe(
                 saved_model,
@@ -46,6 +48,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
                 BATCH_SIZES,
                 requests,
                 SECONDS,
+                [(pair.sent, pair.ingested) for pair in pairs],
             )
         except GateError as error:
             return ServingReport(None, [str(error)])
@@ -55,6 +58,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
             latency_ms=summarise(seen["latency_ms"]),
             size_mb=sum(files.sizes(saved_model).values()) / 1e6,
             memory_mb=seen["memory_mb"],
+            photos={pair.kind: difference for pair, difference in zip(pairs, seen["pairs"], strict=True)},
         )
         problems = find_answer_problems(seen["answers"], read_model_info(saved_model).get("classes"))
     return ServingReport(

@@ -25,7 +25,12 @@ def site_packages() -> list[str]:
 
 
 def probe(
-    saved_model: str, images: Sequence[bytes], batch_sizes: Sequence[int] = (), requests: int = 0, seconds: float = 0.0
+    saved_model: str,
+    images: Sequence[bytes],
+    batch_sizes: Sequence[int] = (),
+    requests: int = 0,
+    seconds: float = 0.0,
+    pairs: Sequence[tuple[bytes, bytes]] = (),
 ) -> ProbeReport:
     """Returns what `probe.py` reports of a local SavedModel that is sent `images`.
 
@@ -35,12 +40,14 @@ def probe(
         batch_sizes: to measure the latency with.
         requests: most for each batch size.
         seconds: most for each batch size.
+        pairs: encoded bytes of images that should look alike to the network.
 
     Raises:
         GateError: if the model does not answer.
     """
     request = {
         "images": [base64.b64encode(image).decode() for image in images],
+        "pairs": [[base64.b64encode(image).decode() for image in pair] for pair in pairs],
         "batch_sizes": list(batch_sizes),
         "requests": requests,
         "seconds": seconds,

@@ -2,11 +2,12 @@
 
     python -I -S probe.py SAVED_MODEL REQUEST.json SITE_PACKAGES...
 
-REQUEST.json holds `images` (base64), `batch_sizes`, `requests` (most for each batch size) and `seconds` (most for each
-batch size). Standard output is one JSON object: `answers`, a list of `probabilities`, `class_id` and `class_name` for
-each image; `latency_ms`, for each batch size the time of each request in milliseconds; `memory_mb`, the largest
-resident size of this process. SITE_PACKAGES are where TensorFlow is: -S leaves them out, and with them the .pth files
-by which a project that is being worked on is installed.
+REQUEST.json holds `images` (base64), `pairs` of images that should look alike, `batch_sizes`, `requests` (most for each
+batch size) and `seconds` (most for each batch size). Standard output is one JSON object: `answers`, a list of
+`probabilities`, `class_id` and `class_name` for each image; `pairs`, for each the mean difference of what the network
+sees of the two, 0 to 255, or why there is none; `latency_ms`, for each batch size the time of each request in
+milliseconds; `memory_mb`, the largest resident size of this process. SITE_PACKAGES are where TensorFlow is: -S leaves
+them out, and with them the .pth files by which a project that is being worked on is installed.
 """
 
 import base64
@@ -19,6 +20,8 @@ from pathlib import Path
 
 sys.path += sys.argv[3:]
 
+from typing import Any
+
 import tensorflow as tf
 
 SIGNATURE = "serving_default"
@@ -30,20 +33,31 @@ def main(saved_model: str, request_file: str) -> None:
     """Asks the model and prints what it answered, and how fast."""
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
     images = [base64.b64decode(image) for image in request["images"]]
-    classify = tf.saved_model.load(saved_model).signatures[SIGNATURE]
+    model = tf.saved_model.load(saved_model)
+    classify = model.signatures[SIGNATURE]
     answer = classify(image=tf.constant(images))
     answers = {
         "probabilities": answer["probabilities"].numpy().tolist(),
         "class_id": answer["class_id"].numpy().tolist(),
         "class_name": [name.decode() for name in answer["class_name"].numpy()],
     }
+    pairs = [compare(model, *(base64.b64decode(image) for image in pair)) for pair in request["pairs"]]
     latency = {
         size: measure(classify, images, size, request["requests"], request["seconds"])
         for size in request["batch_sizes"]
     }
     # Linux counts in kilobytes of 1,024 bytes.
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    json.dump({"answers": answers, "latency_ms": latency, "memory_mb": memory}, sys.stdout)
+    json.dump({"answers": answers, "pairs": pairs, "latency_ms": latency, "memory_mb": memory}, sys.stdout)
+
+
+def compare(model: Any, one: bytes, other: bytes) -> float | str:
+    """Returns the mean difference of two images as the network sees them, in levels of 255, or why there is none."""
+    try:
+        seen = [tf.cast(model.pixels(tf.constant([image])), tf.float32) for image in (one, other)]
+    except (AttributeError, tf.errors.OpError) as error:
+        return str(error).strip().splitlines()[-1]
+    return float(tf.reduce_mean(tf.abs(seen[0] - seen[1])))
 
 
 def measure(

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TypedDict
 
 BATCH_SIZES = (1, 32)
+LARGEST_PHOTO_DIFFERENCE = 3.0  # two JPEG decoders differ by less than one level on average
 
 
 class ProbeAnswers(TypedDict):
@@ -21,6 +22,7 @@ class ProbeReport(TypedDict):
     """What the probe prints."""
 
     answers: ProbeAnswers
+    pairs: list[float | str]  # mean difference in levels of 255, or why there is none
     latency_ms: dict[str, list[float]]  # of each request, by batch size
     memory_mb: float
 
@@ -52,6 +54,8 @@ class Measured:
         latency_ms: by the names of `Budgets.latency_ms`.
         size_mb: of the SavedModel.
         memory_mb: of the process.
+        photos: by the kind of an odd photo, how far what the network sees of it is from the ingested one, in levels of
+            255 on average, or why that is not known.
     """
 
     images: int
@@ -59,6 +63,7 @@ class Measured:
     latency_ms: dict[str, float]
     size_mb: float
     memory_mb: float
+    photos: dict[str, float | str] = field(default_factory=dict)
 
 
 def summarise(times_ms: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -108,6 +113,13 @@ def judge(measured: Measured, budgets: Budgets) -> list[str]:
             f"answers differ from the trainer's by {measured.difference:.2g}, more than serving.tolerance "
             f"{budgets.tolerance:.2g}"
         )
+    for kind, difference in measured.photos.items():
+        if isinstance(difference, str):
+            problems.append(f"the model does not take {kind}, which the ingest takes: {difference}")
+        elif not difference <= LARGEST_PHOTO_DIFFERENCE:
+            problems.append(
+                f"the model sees {kind} otherwise than the ingest: {difference:.1f} levels of 255 apart on average"
+            )
     limits = {
         **{f"max_latency_ms.{name}": (measured.latency_ms[name], most) for name, most in budgets.latency_ms.items()},
         "max_size_mb": (measured.size_mb, budgets.size_mb),

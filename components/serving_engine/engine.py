@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.common.model_info import ModelInfo, read_model_info
-from components.image_example_gen.images.codec import read_picture
+from components.image_example_gen.images.codec import normalise_image
 from components.serving_engine.pixels import Pixels, PixelSpec, network_pixels
 from components.serving_engine.proof import ONNX_RUNTIME, proven_onnx
 
@@ -110,8 +110,8 @@ class TensorFlowEngine:
 
     def pixels(self, data: bytes) -> Pixels:
         """See `Engine`."""
-        encoded = read_picture(data, self._max_pixels).encoded(data)
-        pixels: Pixels = self._model.pixels(self._tf.constant([encoded])).numpy()[0]
+        normalised = normalise_image(data, self._max_pixels).data
+        pixels: Pixels = self._model.pixels(self._tf.constant([normalised])).numpy()[0]
         return pixels
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:

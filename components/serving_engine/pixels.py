@@ -79,7 +79,7 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         ImageError: see `network_pixels`.
     """
     image = open_image(data, max_pixels)
-    plain = is_upright_jpeg(image)
+    plain = is_upright_jpeg(data, image)
     if plain and (pixels := _decode_jpeg(data, strict=True)) is not None:
         return pixels
     picture = read_picture(data, max_pixels)
@@ -94,10 +94,12 @@ def resize(pixels: Pixels, spec: PixelSpec) -> Pixels:
     height, width = pixels.shape[:2]
     if spec.resize == "pad":
         # In float32, as tf.image.resize_with_pad has it: its rounding decides about a row.
+        pixels = _at_least_one_pixel(pixels, side)
+        height, width = pixels.shape[:2]
         ratio = np.float32(max(np.float32(height) / np.float32(side), np.float32(width) / np.float32(side)))
         tall, wide = np.float32(height) / ratio, np.float32(width) / ratio
         top, left = int((np.float32(side) - tall) / 2), int((np.float32(side) - wide) / 2)
-        inner = _to_uint8(resize_bicubic(pixels, max(int(tall), 1), max(int(wide), 1)))
+        inner = _to_uint8(resize_bicubic(pixels, int(tall), int(wide)))
         canvas = np.zeros((side, side, 3), np.uint8)
         canvas[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
         return canvas
@@ -106,6 +108,13 @@ def resize(pixels: Pixels, spec: PixelSpec) -> Pixels:
         top, left = (height - cut) // 2, (width - cut) // 2
         pixels = np.ascontiguousarray(pixels[top : top + cut, left : left + cut])
     return _to_uint8(resize_bicubic(pixels, side, side))
+
+
+def _at_least_one_pixel(pixels: Pixels, side: int) -> Pixels:
+    """Repeats the rows or columns of an image so thin that none would be left, see `trainer.preprocessing`."""
+    height, width = pixels.shape[:2]
+    times = max(height, width) // (side * min(height, width)) + 1
+    return np.repeat(pixels, times, axis=0 if height < width else 1) if times > 1 else pixels
 
 
 def _decode_jpeg(data: bytes, strict: bool) -> Pixels | None:

@@ -117,7 +117,7 @@ def foreign_files(photo: Image.Image) -> Iterator[Hostile]:
         ("lying bomb.png", png_header(2**31 - 1, 2**31 - 1), "too_many_pixels"),
         ("bomb.gif", encode(Image.new("P", (4000, 4000)), "GIF"), "too_many_pixels"),
         ("film.mp4", bytes(MAX_PIXELS * 8 + 17_000_000), "too_many_bytes"),
-        ("float.tiff", encode(photo.convert("F"), "TIFF"), "unsupported_format"),
+        ("float.tiff", encode(Image.fromarray(np.asarray(photo.convert("F")) * 2 - 255), "TIFF"), "unsupported_format"),
         ("Thumbs.db", b"x", "ignored"),
         (".hidden.jpg", b"x", "ignored"),
     ]:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 
 from components.common.model_info import read_model_info
 from components.serving_check.check import check
 from components.serving_check.probe import probe
 from components.serving_check.verdict import Budgets
+from tests.photos import encode, exif
 from trainer.input_data import eval_batches, open_split
 from trainer.settings import ModelSettings, TrainSettings, TransformSettings
 
@@ -151,6 +152,7 @@ def test_a_process_without_this_project_gives_the_trainers_answers(job, trained,
     report = check(job.model_dir, images, Budgets(), requests=3)
     assert report.problems == []
     assert report.measured.difference <= 1e-5
+    assert len(report.measured.photos) == 4 and max(report.measured.photos.values()) < 2
     here = trained.signatures["serving_default"](image=tf.constant(images[:1]))["probabilities"]
     there = probe(job.model_dir, images[:1])["answers"]["probabilities"]
     np.testing.assert_allclose(here, there, atol=1e-5)
@@ -238,6 +240,15 @@ def test_tensorflow_serving_finds_warm_up_requests_that_the_model_answers(traine
         inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
         answer = trained.signatures[request.model_spec.signature_name](**inputs)
         assert answer["probabilities"].shape == (size, len(CLASSES))
+
+
+@pytest.mark.tfx
+def test_a_phones_photo_gets_the_answer_of_the_upright_picture(trained):
+    upright = Image.fromarray(load_sample_images().images[0])
+    lying = encode(upright.transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif(6))
+    images = tf.constant([lying, encode(upright, "PNG")])
+    for seen in (trained.pixels(images), trained.signatures["serving_default"](image=images)["probabilities"]):
+        np.testing.assert_array_equal(seen[0], seen[1])
 
 
 @pytest.mark.tfx

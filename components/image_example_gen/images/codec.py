@@ -1,16 +1,20 @@
-"""Checks one encoded image and, where TensorFlow would not read it as a person sees it, encodes it anew.
+"""Checks one encoded image and, where a reader could see another picture in it than a person does, encodes it anew.
 
-`tf.io.decode_image(data, channels=3, expand_animations=False)` is the reader that the images are made for. It reads
+`tf.io.decode_image(data, channels=3, expand_animations=False)` is the reader that any image is made fit for. It reads
 JPEG and PNG well, knows no WebP, TIFF, AVIF or HEIC, misreads BMP with a palette and some CMYK, ignores the orientation
-that cameras note in EXIF and shows whatever colour lies under transparent pixels. Nothing here needs TensorFlow.
+that cameras note in EXIF and shows whatever colour lies under transparent pixels. trainer/decoding.py makes up for most
+of that in the served model, which gets photos as they are. Nothing here needs TensorFlow.
 """
 
+import contextlib
 import importlib.util
 import io
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from components.image_example_gen.images.integrity import (
@@ -18,15 +22,19 @@ from components.image_example_gen.images.integrity import (
     ImageError,
     check_jpeg,
     check_jpeg_scans,
-    check_png,
+    png_pixels,
 )
+from components.image_example_gen.images.jpeg_segments import START as JPEG_SIGNATURE
+from components.image_example_gen.images.jpeg_segments import without_notes
+from components.image_example_gen.images.orientation import read_orientation
 from components.image_example_gen.images.perceptual_hash import perceptual_hash
+from components.image_example_gen.images.samples import check_not_a_preview, eight_bit, without_transparency
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 # MPO is what phones write for a JPEG with a second picture behind it; JPEG readers take the first.
 KEPT_FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}
-BACKGROUND = (255, 255, 255, 255)  # transparent pixels are shown on white, as on a page
+KEPT_SIGNATURES = (b"\xff\xd8\xff", PNG_SIGNATURE)  # a JPEG with a stray byte at once behind its start has another
 EXIF_ORIENTATION = 0x0112
 # What sets a picture upright; 1, as any other value, means that it is.
 UPRIGHT = {
@@ -40,6 +48,7 @@ UPRIGHT = {
 }
 # Fast rather than small: a phone's 12-megapixel photo that must be turned takes 1.8 s at level 1, 3.5 s at level 6.
 PNG_COMPRESSION = 1
+_CR2 = b"CR\x02"
 _IMAGE_SIGNATURES = (b"\xff\xd8\xff", PNG_SIGNATURE, b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*")
 _FOREIGN_SIGNATURES = (
     (b"ftypavif", 4, "AVIF"),
@@ -47,8 +56,11 @@ _FOREIGN_SIGNATURES = (
     (b"%!PS", 0, "PostScript"),
     (b"8BPS", 0, "Photoshop"),
     (b"<svg", 0, "SVG"),
+    (b"ftypcrx ", 4, "a raw photo (CR3)"),
+    (b"IIRO", 0, "a raw photo (ORF)"),
+    (b"IIU\0", 0, "a raw photo (RW2)"),
+    (b"FUJIFILM", 0, "a raw photo (RAF)"),
 )
-
 
 _HEIC_SIGNATURES = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 # HEIC needs a library that is not always wanted; it tells Pillow how to read it, upright.
@@ -96,17 +108,14 @@ class Picture:
     format: str
     changes: tuple[str, ...]
 
-    def encoded(self, data: bytes) -> bytes:
-        """Returns bytes that TensorFlow reads as this picture: the original `data`, or a PNG if anything changed."""
-        return _as_png(self.image) if self.changes else data
-
 
 def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     """Decodes `data` completely and returns it in a form that TensorFlow reads correctly.
 
     JPEG and PNG keep their bytes unless the picture would come out turned, in wrong colours or with those of
-    transparent pixels. Everything else becomes PNG, which loses nothing; of an animation the first frame counts, 16-bit
-    samples keep their upper 8 bits.
+    transparent pixels. Everything else becomes PNG, which loses nothing but depth: of more than 8 bits a
+    sample the upper 8 of those that the picture makes use of stay. Of an animation the first frame counts. Colour
+    profiles are left aside, as TensorFlow does.
 
     Args:
         data: the content of an image file.
@@ -116,38 +125,20 @@ def normalise_image(data: bytes, max_pixels: int) -> NormalisedImage:
     Raises:
         ImageError: if there is no complete image of a known format in `data`.
     """
-    picture = read_picture(data, max_pixels)
-    gray = picture.image.convert("L")
-    return NormalisedImage(
-        data=picture.encoded(data),
-        format=picture.format,
-        width=picture.image.width,
-        height=picture.image.height,
-        brightness=float(np.asarray(gray).mean()) / 255,
-        perceptual_hash=perceptual_hash(gray),
-        changes=picture.changes,
-    )
+    image = open_image(data, max_pixels)
+    luma = _check_pixels(data, image)
+    if luma is not None and is_upright_jpeg(data, image):
+        return _kept(data, "jpeg", Image.fromarray(luma), lambda: _decode(image))
+    picture = _make_picture(data, image)
+    kept = _kept(data, picture.format, picture.image.convert("L"), lambda: picture.image)
+    return replace(kept, data=_as_png(picture.image), changes=picture.changes) if picture.changes else kept
 
 
 def read_picture(data: bytes, max_pixels: int) -> Picture:
     """Decodes `data` completely, upright and opaque; `normalise_image` says what of it changes, and what is refused."""
     image = open_image(data, max_pixels)
-    original_format = KEPT_FORMATS.get(image.format or "", (image.format or "").lower())
-    picture = _decode(image, data)
-
-    changes = []
-    if image.format not in KEPT_FORMATS:
-        changes.append("format")
-    elif image.mode == "CMYK":
-        changes.append("colours")  # TensorFlow shows CMYK without Adobe's marker as a negative
-    if (orientation := _orientation(image)) in UPRIGHT:
-        changes.append("orientation")
-        picture = picture.transpose(UPRIGHT[orientation])
-    opaque = _without_transparency(picture)
-    if opaque is not picture:
-        changes.append("transparency")
-        picture = opaque
-    return Picture(_eight_bit(picture), original_format, tuple(changes))
+    _check_pixels(data, image)
+    return _make_picture(data, image)
 
 
 def open_image(data: bytes, max_pixels: int) -> Image.Image:
@@ -165,27 +156,93 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
-def is_upright_jpeg(image: Image.Image) -> bool:
+def is_upright_jpeg(data: bytes, image: Image.Image) -> bool:
     """Whether `normalise_image` keeps the bytes of this JPEG, if they are whole."""
     return (
-        KEPT_FORMATS.get(image.format or "") == "jpeg" and image.mode != "CMYK" and _orientation(image) not in UPRIGHT
+        _kept_format(image) == "jpeg"
+        and image.mode != "CMYK"
+        and data.startswith(KEPT_SIGNATURES)
+        and read_orientation(data) not in UPRIGHT
+    )
+
+
+def _kept_format(image: Image.Image) -> str | None:
+    """The name of a format whose bytes TensorFlow reads; None for every other one."""
+    return KEPT_FORMATS.get(image.format or "")
+
+
+def _check_pixels(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
+    """Finds damage in a JPEG; returns its luma, uint8 (height, width), where that was decoded on the way."""
+    if _kept_format(image) != "jpeg":
+        return None
+    check_jpeg_scans(data, image.width * image.height)
+    return check_jpeg(data, cmyk=image.mode == "CMYK")
+
+
+def _make_picture(data: bytes, image: Image.Image) -> Picture:
+    kept_format = _kept_format(image)
+    orientation = read_orientation(data) if kept_format else _noted_orientation(image)
+    picture = _decode(image)
+
+    changes = []
+    if not (kept_format and data.startswith(KEPT_SIGNATURES)):
+        changes.append("format")
+    elif image.mode == "CMYK":
+        changes.append("colours")  # TensorFlow shows CMYK without Adobe's marker as a negative
+    picture = eight_bit(picture)
+    if orientation in UPRIGHT:
+        changes.append("orientation")
+        picture = picture.transpose(UPRIGHT[orientation])
+    opaque = without_transparency(picture)
+    if opaque is not picture:
+        changes.append("transparency")
+        picture = opaque
+    return Picture(picture, kept_format or (image.format or "").lower(), tuple(changes))
+
+
+def _kept(data: bytes, image_format: str, gray: Image.Image, decode: Callable[[], Image.Image]) -> NormalisedImage:
+    return NormalisedImage(
+        data=data,
+        format=image_format,
+        width=gray.width,
+        height=gray.height,
+        brightness=float(np.asarray(gray).mean()) / 255,
+        perceptual_hash=perceptual_hash(gray, decode),
+        changes=(),
     )
 
 
 def _open(data: bytes) -> Image.Image:
-    Image.init()
-    known = [name for name in READABLE_FORMATS if name in Image.OPEN]
+    """Reads the header only."""
+    if data[8:11] == _CR2:  # a TIFF whose first picture is a preview and does not say so
+        raise ImageError("unsupported_format", "a raw photo (CR2) cannot be read here: export it as JPEG or PNG")
+    # Of a PNG, Pillow gets the pixels alone, for it refuses files over a profile or a text that is malformed or large.
+    readable = png_pixels(data) if data.startswith(PNG_SIGNATURE) else data
     try:
-        with warnings.catch_warnings():
-            # Half of Pillow's own limit is only warned about; `max_pixels` decides there.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(data), formats=known)
+        return _open_with_pillow(readable)
     except Image.DecompressionBombError as error:
         raise ImageError("too_many_pixels", str(error)) from error
     except UnidentifiedImageError as error:
-        raise _unidentified(data) from error
+        refused = _unidentified(data)
+        cause: Exception = error
     except Exception as error:  # a reader may fail in any way on hostile bytes; one file must not stop an ingest
-        raise ImageError("truncated", f"damaged header: {_describe(error)}") from error
+        refused = ImageError("truncated", f"damaged header: {_describe(error)}")
+        cause = error
+    if data.startswith(JPEG_SIGNATURE):  # the same for JPEG, where it seldom does
+        with contextlib.suppress(Exception):
+            return _open_with_pillow(without_notes(data, colours=True))
+    raise refused from cause
+
+
+def _open_with_pillow(data: bytes) -> Image.Image:
+    Image.init()
+    known = [name for name in READABLE_FORMATS if name in Image.OPEN]
+    with warnings.catch_warnings():
+        # Half of Pillow's own limit is only warned about; `max_pixels` decides there. What else it warns of, such as a
+        # damaged EXIF, is no pixel.
+        warnings.simplefilter("ignore")
+        image = Image.open(io.BytesIO(data), formats=known)
+    return image
 
 
 def _unidentified(data: bytes) -> ImageError:
@@ -201,51 +258,25 @@ def _unidentified(data: bytes) -> ImageError:
     return ImageError("not_an_image", f"begins with {data[:8]!r}, which no known image format does")
 
 
-def _decode(image: Image.Image, data: bytes) -> Image.Image:
+def _decode(image: Image.Image) -> Image.Image:
     """Decodes the first frame to its last row."""
-    if KEPT_FORMATS.get(image.format or "") == "jpeg":
-        check_jpeg_scans(data, image.width * image.height)
+    check_not_a_preview(image)
     try:
-        image.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
     except Exception as error:  # as above: the decoders raise OSError, SyntaxError, struct.error, KeyError and more
         raise ImageError("truncated", _describe(error)) from error
-    # Pillow is content once it has all pixels. TensorFlow refuses what breaks off behind them.
-    if image.format == "PNG":
-        check_png(data)
-    elif image.format in KEPT_FORMATS:
-        check_jpeg(data, cmyk=image.mode == "CMYK")
-    if image.mode in ("I", "F", "LAB", "HSV"):
-        raise ImageError("unsupported_format", f"{image.format} of mode {image.mode}: export it as 8-bit JPEG or PNG")
     return image
 
 
-def _orientation(image: Image.Image) -> int:
+def _noted_orientation(image: Image.Image) -> int:
     """Returns the EXIF orientation, 1 to 8; 1 where the note is missing or damaged, as image viewers take it."""
     try:
         orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
         return orientation
     except Exception:  # as above; the pixels are whole, so that the image is not lost for its note
         return 1
-
-
-def _without_transparency(picture: Image.Image) -> Image.Image:
-    """Returns `picture` on the background if anything of it is transparent, else `picture` itself."""
-    if not picture.has_transparency_data:
-        return picture
-    layer = picture.convert("RGBA")
-    least_opaque, _ = layer.getchannel("A").getextrema()
-    if least_opaque == 255:
-        return picture
-    canvas = Image.new("RGBA", layer.size, BACKGROUND)
-    canvas.alpha_composite(layer)
-    return canvas.convert("RGB")
-
-
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """Keeps the upper byte of 16-bit gray, as TensorFlow does; Pillow's own conversion would clip at 255."""
-    if not picture.mode.startswith("I;16"):
-        return picture
-    return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
 
 
 def _as_png(picture: Image.Image) -> bytes:

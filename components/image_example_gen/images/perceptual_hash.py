@@ -5,8 +5,9 @@ rather than the customary 64, because on small scans of handwritten digits 64 do
 on photographs both find the same copies.
 """
 
+import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -25,11 +26,22 @@ _WAVES = np.cos(np.pi / SIDE * (np.arange(SIDE) + 0.5) * np.arange(FREQUENCIES)[
 _BAND_MASKS = [sum(1 << bit for bit in range(band, BITS, BANDS)) for band in range(BANDS)]
 
 
-def perceptual_hash(gray: Image.Image) -> str:
-    """Returns the hash of a picture of mode L, 64 hex digits."""
+def perceptual_hash(gray: Image.Image, decode: Callable[[], Image.Image]) -> str:
+    """Returns the hash of a picture, 64 hex digits.
+
+    A picture of one colour has no frequencies; its hash is that of the colour, so that plain pictures of another colour
+    are not taken for copies.
+
+    Args:
+        gray: of mode L.
+        decode: returns the same with its colours, of any mode; called only where these count.
+    """
     small = np.asarray(gray.resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0), np.float32)
     spectrum = _WAVES @ small @ _WAVES.T
     spectrum[np.abs(spectrum) < _FLAT] = 0
+    if np.count_nonzero(spectrum) <= 1:  # the mean
+        colour = decode().convert("RGB").resize((1, 1), Image.Resampling.BOX).tobytes()
+        return hashlib.sha256(colour).hexdigest()
     return np.packbits(spectrum > np.median(spectrum)).tobytes().hex()
 
 

@@ -1,6 +1,7 @@
 """What is measured of a served model is held against the budgets, and fails closed."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -74,3 +75,10 @@ def test_an_answer_is_looked_at(probabilities, class_id, class_name, problem):
     answers = {"probabilities": [probabilities], "class_id": [class_id], "class_name": [class_name]}
     problems = find_answer_problems(answers, ["a", "b"])
     assert problems == [] if problem is None else problem in problems[0]
+
+
+def test_a_photo_that_the_model_sees_otherwise_than_the_ingest_is_named():
+    photos = {"a GIF": 0.0, "a CMYK JPEG": 0.9, "a turned photo": 80.0, "a 16-bit PNG": "no reader"}
+    turned, deep = judge(replace(measured(), photos=photos), Budgets())
+    assert "a turned photo otherwise than the ingest: 80.0 levels" in turned
+    assert "does not take a 16-bit PNG" in deep and "no reader" in deep

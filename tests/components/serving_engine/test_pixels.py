@@ -53,6 +53,7 @@ CASES = {
     "gif": encoded(PHOTO.quantize(64), "GIF"),
     "bmp": encoded(PHOTO, "BMP"),
     "thin": encoded(PHOTO.resize((300, 3)), "PNG"),
+    "thin_upright": encoded(PHOTO.resize((2, 300)), "PNG"),
     "one_pixel": encoded(PHOTO.resize((1, 1)), "PNG"),
 }
 
@@ -90,7 +91,7 @@ def test_every_kind_of_file_gives_the_pixels_of_the_training(name):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name", ["jpeg_420", "png_digit"])
+@pytest.mark.parametrize("name", ["jpeg_420", "png_digit", "thin", "thin_upright"])
 def test_every_way_of_resizing_and_storing(name, spec):
     np.testing.assert_array_equal(network_pixels(CASES[name], spec, MAX_PIXELS), by_tensorflow(CASES[name], spec))
 

@@ -133,7 +133,7 @@ def test_the_reasons_for_refusing(picture, encode):
     assert reason_of(b"hello world") == "not_an_image"
     assert reason_of(b"%PDF-1.7 ...") == "unsupported_format"
     assert reason_of(b"\0\0\0\x18ftypheic\0\0\0\0") == "truncated"
-    assert reason_of(encode(Image.new("F", (8, 8)), "TIFF")) == "unsupported_format"
+    assert reason_of(encode(Image.new("F", (8, 8), -1), "TIFF")) == "unsupported_format"
     assert reason_of(encode(picture, "JPEG")[:40]) == "truncated"
 
 
