@@ -17,10 +17,15 @@ PIXELS = {"image_size": SIZE, "transform.resize": "squash", "transform.margin": 
 STORED = {"transform.format": "png", "transform.jpeg_quality": 95}
 
 
-def write_version(push_path: Path, version: int, classes: Sequence[str] = COLOURS, problem: str = "") -> Path:
-    """Writes a version whole, as a push does; with a `problem` its ONNX file was not proven."""
+def write_version(
+    push_path: Path, version: int, classes: Sequence[str] = COLOURS, problem: str = "", network: bytes = b""
+) -> Path:
+    """Writes a version whole, as a push does; with a `problem` its ONNX file was not proven.
+
+    Without a `network` it tells colours apart.
+    """
     folder = push_path / f".incoming-{version}"
-    content = colour_network(len(classes))
+    content = network or colour_network(len(classes))
     (folder / "assets.extra").mkdir(parents=True)
     (folder / ONNX_FILE).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
@@ -34,21 +39,42 @@ def write_version(push_path: Path, version: int, classes: Sequence[str] = COLOUR
 
 def colour_network(classes: int) -> bytes:
     """The mean colour, through a softmax: uint8 pixels (batch, size, size, 3) to probabilities (batch, classes)."""
+    from onnx import helper
+
+    nodes = [helper.make_node("MatMul", ["mean", "weights"], ["logits"])]
+    return _network(classes, nodes, {"weights": np.eye(3, classes, dtype=np.float32) / 20})
+
+
+def brightness_network(levels: Sequence[float]) -> bytes:
+    """Which of `levels`, 0 to 255, an image's mean brightness is next to; shapes as of `colour_network`."""
+    from onnx import helper
+
+    nodes = [
+        helper.make_node("ReduceMean", ["mean"], ["brightness"], axes=[1], keepdims=1),
+        helper.make_node("Sub", ["brightness", "levels"], ["distance"]),
+        helper.make_node("Abs", ["distance"], ["far"]),
+        helper.make_node("Mul", ["far", "scale"], ["logits"]),
+    ]
+    constants = {"levels": np.float32([levels]), "scale": np.float32([-1 / 50])}
+    return _network(len(levels), nodes, constants)
+
+
+def _network(classes: int, nodes: list, constants: dict[str, np.ndarray]) -> bytes:
+    """From the mean colour, (batch, 3), by `nodes` to the logits of a softmax."""
     from onnx import TensorProto, helper, numpy_helper
 
-    weights = np.eye(3, classes, dtype=np.float32) / 20
-    nodes = [
+    ends = [
         helper.make_node("Cast", ["pixels"], ["real"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["real"], ["mean"], axes=[1, 2], keepdims=0),
-        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        *nodes,
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     graph = helper.make_graph(
-        nodes,
-        "colours",
+        ends,
+        "tiny",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])],
-        [numpy_helper.from_array(weights, "weights")],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return model.SerializeToString()

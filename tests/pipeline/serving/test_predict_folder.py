@@ -7,42 +7,21 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from components.atomic_pusher.store import push
-from components.common.model_info import write_model_info
-from components.served_model.record import PushRecord
 from pipeline.cli import app
 from pipeline.serving import batches
 from pipeline.serving.answer_table import COLUMNS, AnswerTable
 from pipeline.serving.classifier import Answer
+from tests.onnx_model import brightness_network, write_version
 
 CLASSES = ["dark", "gray", "light"]
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A pushed SavedModel that tells how bright an image is."""
-    import tensorflow as tf
-
-    class Brightness(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
-        def classify(self, image):
-            def level(data):
-                return tf.reduce_mean(
-                    tf.cast(tf.io.decode_image(data, channels=3, expand_animations=False), tf.float32)
-                )
-
-            levels = tf.map_fn(level, image, fn_output_signature=tf.float32)
-            distances = tf.abs(levels[:, None] - tf.constant([[0.0, 128.0, 255.0]]))
-            probabilities = tf.nn.softmax(-distances / 50)
-            names = tf.gather(tf.constant(CLASSES), tf.argmax(probabilities, axis=1))
-            return {"class_name": names, "probabilities": probabilities}
-
-    home = tmp_path_factory.mktemp("model")
-    model = Brightness()
-    tf.saved_model.save(model, str(home / "model"), signatures={"serving_default": model.classify})
-    write_model_info(str(home / "model"), {"classes": CLASSES})
-    push(str(home / "model"), str(home / "served"), PushRecord(), keep=2)
-    return home / "served"
+    """A pushed model that tells how bright an image is."""
+    home = tmp_path_factory.mktemp("model") / "served"
+    write_version(home, 1, CLASSES, network=brightness_network([0.0, 128.0, 255.0]))
+    return home
 
 
 @pytest.fixture
