@@ -1,5 +1,6 @@
 """The page at /, to try a model. It loads nothing from elsewhere, and what it shows is text."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def _make_explain(registry: Registry, explainer: Explainer) -> Callable[[web.Req
             if not label.isdecimal() or int(label) >= len(engine.classes):
                 raise invalid(f"got class {label}, expected 0 to {len(engine.classes) - 1}")
             try:
-                pixels = engine.pixels(data)
+                pixels = await asyncio.to_thread(engine.pixels, data)
             except ImageError as error:
                 raise broken_image(0, error) from error
             path = files.join(model.folder.path, str(version.number))

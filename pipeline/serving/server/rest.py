@@ -1,5 +1,6 @@
 """TensorFlow Serving's REST interface, the probes and the metrics, over aiohttp."""
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -91,7 +92,7 @@ async def _dispatch(request: web.Request) -> web.Response:
 
 
 async def _ask(request: web.Request, asked: re.Match[str]) -> web.Response:
-    body, verb = await request.read(), asked["verb"].lower()
+    body, verb = await _read(request), asked["verb"].lower()
     if verb == "regress":
         raise invalid("Expected regression signature method_name: this model classifies; use :predict or :classify")
     if verb == "classify":
@@ -103,6 +104,16 @@ async def _ask(request: web.Request, asked: re.Match[str]) -> web.Response:
         request, asked, predict.signature, lambda found: predict.decoded(found.input_of(predict.signature))
     )
     return _json(rest_json.predictions(answer.outputs, predict.by_row))
+
+
+async def _read(request: web.Request) -> bytes:
+    """Reads the body; a client that takes too long over it holds no connection for ever."""
+    limit = request.app[REGISTRY].settings.limits.timeout
+    try:
+        async with asyncio.timeout(limit):
+            return await request.read()
+    except TimeoutError as error:
+        raise ServingError("DEADLINE_EXCEEDED", f"the request did not arrive within {limit:g} s") from error
 
 
 async def _answer(

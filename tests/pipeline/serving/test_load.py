@@ -1,6 +1,7 @@
 """Under load: batches, full queues, broken images among whole ones, slow engines, versions that come and go."""
 
 import asyncio
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -190,6 +191,15 @@ def test_limits_of_body_and_time(tmp_path):
     with running(settings_for(tmp_path, limits=Limits(max_pixels=399))) as server:
         status, answer = server.send(PREDICT, {"instances": [b64(image(side=20))]})
         assert (status, "too_many_pixels" in answer["error"]) == (400, True)
+
+
+def test_a_body_that_does_not_arrive_is_given_up(tmp_path):
+    write_version(tmp_path, 1)
+    with running(settings_for(tmp_path, limits=Limits(timeout=0.3))) as server:
+        with socket.create_connection(("127.0.0.1", server.server.rest_port), timeout=10) as client:
+            client.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{{".encode())
+            assert b" 504 " in client.recv(1000)
+        assert predict(server) == (200, "red")
 
 
 def test_a_stop_lets_requests_end_and_nothing_new_in(tmp_path):
