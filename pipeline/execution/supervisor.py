@@ -21,6 +21,7 @@ from typing import Any
 
 import typer
 
+from components.common.events import RunEnded, emit
 from pipeline.config.secrets import hide_secrets
 from pipeline.execution.failures import MEMORY_ADVICE, describe, exit_status, memory_limit
 from pipeline.execution.signals import STOPPED, Stopped, handling, heeded, raise_stopped
@@ -162,8 +163,9 @@ def _be_child(work: Callable[[], None], debug: bool, parent: int, beat: int, mas
     except Exception as error:  # the outermost frame of this process: all that is left to do is to tell the user
         if debug:
             print(hide_secrets(traceback.format_exc()), file=sys.stderr)
-        print(f"error: {describe(error)}", file=sys.stderr)
-        code = exit_status(error)
+        code, told = exit_status(error), describe(error)
+        emit(RunEnded(code, told))
+        print(f"error: {told}", file=sys.stderr)
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -19,7 +19,7 @@ from pipeline.schedule.log_follower import Follower
 from pipeline.schedule.new_images import NewImages
 from pipeline.schedule.notes import heading, note_of, overrides_of, served
 from pipeline.schedule.policy import broken
-from pipeline.schedule.process import end_group, run_child
+from pipeline.schedule.process import end_group, is_in_group, run_child
 from pipeline.schedule.recorder import Recorder
 from pipeline.schedule.result import count_runs, is_retried, outcome_of
 from pipeline.schedule.warm_start import served_weights
@@ -174,8 +174,8 @@ class Launcher:
             if attempt.verdict is not AttemptVerdict.RUNNING:
                 continue
             holder = holder_of(config.run_root, RUN) if is_running(config.run_root) else None
-            if holder and holder.process == attempt.process:
-                end_group(holder.process)
+            if holder and is_in_group(holder.process, attempt.process):
+                end_group(attempt.process)
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
             why = "its scheduler, its command or the machine stopped while it ran"
             why += "" if retried else "; no schedule goes on with it: type the command again"

@@ -16,8 +16,7 @@ from PIL import Image
 from components.common.errors import DataError
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.integrity import MOST_SCANS, ImageError
-from components.image_example_gen.sources.listing import FileEntry, Listing
-from components.image_example_gen.sources.manifest import plan_manifest
+from components.image_example_gen.sources.tables import read_table
 from pipeline.config.load import DEFAULT_PATH, load_config
 from pipeline.config.model import ConfigError
 from pipeline.config.yaml_text import MOST_BYTES, parse
@@ -136,15 +135,14 @@ def test_an_alias_that_is_no_bomb_stays():
 
 
 @FUZZ
-@given(mutated(MANIFESTS), st.sampled_from(["m.csv", "m.jsonl"]))
-def test_manifests(content, name):
-    listing = Listing(files=[FileEntry("a.jpg", 1, 1), FileEntry("b,c.jpg", 1, 1)])
+@given(mutated(MANIFESTS), st.sampled_from(["m.csv", "m.jsonl", "m.json"]))
+def test_label_files(content, name):
     try:
-        plan = plan_manifest(content, name, listing)
+        table = read_table(content, name)
     except DataError as error:
         assert name in str(error)
     else:
-        assert {image.path for image in plan.images} <= {"a.jpg", "b,c.jpg"}
+        assert all(isinstance(number, int) and isinstance(row, dict) for number, row in table.rows)
 
 
 @FUZZ
