@@ -174,7 +174,7 @@ class Launcher:
             if attempt.verdict is not AttemptVerdict.RUNNING:
                 continue
             holder = holder_of(config.run_root, RUN) if is_running(config.run_root) else None
-            if holder and is_in_group(holder.process, attempt.process):
+            if holder and attempt.process and is_in_group(holder.process, attempt.process):
                 end_group(attempt.process)
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
             why = "its scheduler, its command or the machine stopped while it ran"
