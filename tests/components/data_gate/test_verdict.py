@@ -46,6 +46,18 @@ def test_an_anomaly_names_feature_split_and_reason():
     assert problem == "image in eval: half of them are text"
 
 
+def test_names_that_read_like_sentences_are_no_anomaly():
+    guess = anomalies_pb2.AnomalyInfo.SEMANTIC_DOMAIN_UPDATE
+    for feature, problems in (("path", 0), ("image", 1)):
+        found = anomalies_of()
+        found["train"].anomaly_info[feature].reason.add(type=guess)
+        assert len(problems_of(anomalies=found)) == problems
+    found = anomalies_of()
+    found["train"].anomaly_info["path"].reason.add(type=guess)
+    found["train"].anomaly_info["path"].reason.add(type=anomalies_pb2.AnomalyInfo.FEATURE_TYPE_LOW_FRACTION_PRESENT)
+    assert len(problems_of(anomalies=found)) == 1, "the other reason counts"
+
+
 def test_anomalies_of_the_whole_data_set_count():
     found = anomalies_of()
     found["val"].dataset_anomaly_info.description = "too few examples"
