@@ -18,7 +18,7 @@ from fasteners import InterProcessLock
 from components.common import files
 from components.common.errors import PushError, Withdrawn
 from components.served_model.record import RECORD_FILE, PushRecord, read_record, write_record
-from components.served_model.versions import SAVED_MODEL_FILE, fingerprint, pushed_versions
+from components.served_model.versions import MOST_VERSION, SAVED_MODEL_FILE, fingerprint, pushed_versions
 
 LOCK_FILE = ".lock"
 INCOMING, OUTGOING = ".incoming-", ".outgoing-"
@@ -148,6 +148,8 @@ def _choose(models: list[Pushed], version: str | None) -> Pushed:
 def _add_version(push_path: str, models: list[Pushed], fill: Callable[[str], PushRecord]) -> tuple[str, PushRecord]:
     """Lets `fill` write a model to a folder, and makes it the largest version."""
     newest = int(models[0].version) if models else 0
+    if newest >= MOST_VERSION:
+        raise PushError(f"version {newest} of {push_path} is the last one that TensorFlow Serving can count; remove it")
     version = str(max(int(time.time()), newest + 1))
     if files.is_remote(push_path):
         return version, fill(files.join(push_path, version))

@@ -12,6 +12,7 @@ from components.served_model.record import read_record
 
 SAVED_MODEL_FILE = "saved_model.pb"
 SERVED_FILE = "served.json"
+MOST_VERSION, MOST_DIGITS = 2**63 - 1, 40  # leading zeros may stand before it
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ def find_baseline(push_path: str, candidate: str) -> ServedVersion:
 def pushed_versions(push_path: str) -> list[str]:
     """Returns the versions below `push_path` that hold a SavedModel, the newest first."""
     names = [path.split("/")[-2] for path in files.find(files.join(push_path, "*", SAVED_MODEL_FILE))]
-    return sorted((name for name in names if name.isdecimal()), key=int, reverse=True)
+    return sorted(filter(is_version, names), key=int, reverse=True)
+
+
+def is_version(name: str) -> bool:
+    """Tells whether TensorFlow Serving takes a folder's name for a version: ASCII digits that fit an int64."""
+    return name.isascii() and name.isdecimal() and len(name) <= MOST_DIGITS and int(name) <= MOST_VERSION
 
 
 def served_path(push_path: str) -> str:

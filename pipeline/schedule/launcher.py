@@ -1,5 +1,6 @@
 """Launches attempts: the pipeline in a process of its own, what it came to, and what a crash left unfinished."""
 
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -150,8 +151,8 @@ class Launcher:
             if attempt.verdict is not AttemptVerdict.RUNNING:
                 continue
             holder = holder_of(config.run_root, RUN) if is_running(config.run_root) else None
-            if holder and holder.process == attempt.process:
-                end_group(holder.process)
+            if holder and holder.is_here and attempt.process and _group_of(holder.process) == attempt.process:
+                end_group(attempt.process)
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
             why = "its scheduler, its command or the machine stopped while it ran"
             why += "" if retried else "; no schedule goes on with it: type the command again"
@@ -179,6 +180,14 @@ class Launcher:
         logs = [path for path in (self.store.folder / "logs").glob("*.log") if path.stem.isdecimal()]
         for old in sorted(logs, key=lambda path: int(path.stem))[:-KEPT_LOGS]:
             old.unlink()
+
+
+def _group_of(process: int) -> int | None:
+    """The process group, which an attempt's processes have for themselves; None if there is no such process."""
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return None
 
 
 def _next_number(made: Sequence[Attempt]) -> int:

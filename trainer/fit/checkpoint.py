@@ -8,7 +8,7 @@ early stopping has seen.
 
 import io
 import json
-import os
+import secrets
 import time
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -82,7 +82,7 @@ class CheckpointStore:
         content = io.BytesIO()
         np.savez(content, meta=np.array(json.dumps(meta)), **arrays)
         tf.io.gfile.makedirs(self.folder)
-        temporary = f"{self.path}.{os.getpid()}"
+        temporary = f"{self.path}.{secrets.token_hex(8)}"  # containers that share a disk have the same process ids
         with tf.io.gfile.GFile(temporary, "wb") as file:
             file.write(content.getvalue())
         tf.io.gfile.rename(temporary, self.path, overwrite=True)
