@@ -4,6 +4,8 @@ The schedule's locks are of the same kind.
 """
 
 import contextlib
+import errno
+import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from components.common import files
 from components.common.human_format import in_zone
 
 RUN = "run"
+SECONDS_OF_A_LOOK = 0.5
 HOST = socket.gethostname() or "?"
 
 
@@ -56,16 +59,21 @@ class Held(RuntimeError):
         self.holder = holder
 
 
+class NotWritable(RuntimeError):
+    """Another user's folder."""
+
+
 def is_held(folder: Path, name: str) -> bool:
     """Whether a process holds the lock of that name."""
-    path = _lock_file(folder, name)
-    if not path.exists():
+    # A shared lock, so that whoever may only read can see it, and those who look do not see each other.
+    try:
+        with _lock_file(folder, name).open("rb") as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
-    lock = InterProcessLock(path)
-    free = lock.acquire(blocking=False)
-    if free:
-        lock.release()
-    return not free
+    except (BlockingIOError, PermissionError):  # fcntl(2): EAGAIN or EACCES
+        return True
+    return False
 
 
 def holder_of(folder: Path, name: str) -> Holder | None:
@@ -93,10 +101,18 @@ def hold(folder: Path, name: str, zone: tzinfo | None = None) -> Iterator[None]:
 
     Raises:
       Held: another process holds it; the message has the time in `zone`, or else the machine's.
+      NotWritable: this user may not write into the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = InterProcessLock(_lock_file(folder, name))
-    if not lock.acquire(blocking=False):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = InterProcessLock(_lock_file(folder, name))
+        # Not at once: somebody who only looks whether it is held has it for a moment.
+        taken = lock.acquire(timeout=SECONDS_OF_A_LOOK)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise NotWritable(_why_not_writable(folder, error)) from error
+    if not taken:
         raise Held(holder_of(folder, name), zone)
     try:
         # Another file, for to close the locked one a second time would end the lock (fcntl(2), advisory locking).
@@ -128,6 +144,21 @@ def only_run(run_root: Path) -> Iterator[None]:
                 "or give this one another `name` or `runners.local.root`"
             ) from holder
         yield
+
+
+def _why_not_writable(folder: Path, error: OSError) -> str:
+    # In a folder that this user may not enter nobody can tell what is there.
+    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))  # noqa: PTH110
+    if error.errno == errno.EROFS:
+        return f"{there} is on a disk that can only be read; set runners.local.root to a folder elsewhere"
+    try:
+        owner = there.owner()
+    except (KeyError, OSError):  # a user of another machine
+        owner = f"user {there.stat().st_uid}"
+    return (
+        f"{there} belongs to {owner}, and this user may not write there; set runners.local.root to a folder of your "
+        "own, or share this one as docs/operations.md shows"
+    )
 
 
 def _lock_file(folder: Path, name: str) -> Path:

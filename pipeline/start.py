@@ -40,8 +40,18 @@ def forget_warning_options() -> None:
     warnings.simplefilter("ignore")
 
 
+def keep_docstrings() -> None:
+    """Starts this process again where PYTHONOPTIMIZE=2 has taken docstrings away, of which TFX builds its classes."""
+    if sys.flags.optimize < 2:
+        return
+    if os.environ.pop("PYTHONOPTIMIZE", None):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    sys.exit("error: python -OO takes the docstrings away, which TFX needs; start effnet without it")
+
+
 def main() -> None:
     """Entry point of `effnet`."""
+    keep_docstrings()
     forget_warning_options()
     if problem := hidden_package():
         sys.exit(f"error: {problem}")

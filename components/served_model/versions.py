@@ -17,6 +17,7 @@ SAVED_MODEL_FILE = "saved_model.pb"
 _MODEL_PARTS = (SAVED_MODEL_FILE, "fingerprint.pb", "variables/")  # none of which TensorFlow ever writes empty
 LARGEST_VERSION = 2**63 - 1
 SERVED_FILE = "served.json"
+MOST_DIGITS = 40  # leading zeros may stand before it
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,12 @@ def version_folders(push_path: str) -> list[str]:
         return []
     except OSError as error:
         raise GateError(_unreadable(push_path, error)) from error
-    return sorted((name for name in names if _is_version(name)), key=int, reverse=True)
+    return sorted((name for name in names if is_version(name)), key=int, reverse=True)
 
 
-def _is_version(name: str) -> bool:
-    """Tells whether it is one to TensorFlow Serving, which reads an int64."""
-    return name.isascii() and name.isdecimal() and int(name) <= LARGEST_VERSION
+def is_version(name: str) -> bool:
+    """Tells whether TensorFlow Serving takes a folder's name for a version: ASCII digits that fit an int64."""
+    return name.isascii() and name.isdecimal() and len(name) <= MOST_DIGITS and int(name) <= LARGEST_VERSION
 
 
 def pushed_models(push_path: str) -> list[Pushed]:

@@ -61,7 +61,7 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
         raise UnknownModel(f"nobody knows what made version {version}: {models[version].problem}")
     uri = models[version].record.model_uri
     database = config.metadata_path
-    artifacts = open_store(database).get_artifacts_by_uri(uri) if database.exists() and uri else []
+    artifacts = open_store(database, to_read=True).get_artifacts_by_uri(uri) if database.exists() and uri else []
     if not artifacts:
         raise UnknownModel(f"version {version} was made elsewhere: {database} does not know {uri or 'its origin'}")
     return version, list(steps_behind(database, artifacts[0].id))
@@ -69,7 +69,7 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
 
 def steps_behind(database: Path, artifact_id: int) -> Iterator[Made]:
     """Yields every step that an artifact depends on, in the order in which they began."""
-    store = open_store(database)
+    store = open_store(database, to_read=True)
     executions: dict[int, metadata_store_pb2.Execution] = {}
     artifacts, seen = [artifact_id], {artifact_id}
     while artifacts:

@@ -58,10 +58,12 @@ class RunRecord:
         return record.outputs[key].uri if record and record.done and key in record.outputs else ""
 
 
-def open_store(database: Path) -> mlmd.MetadataStore:
-    """The SQLite metadata store at `database`."""
+def open_store(database: Path, to_read: bool = False) -> mlmd.MetadataStore:
+    """The SQLite metadata store at `database`; `to_read`: which must exist, and need not be one's own."""
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(database)
+    if to_read:
+        connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
     return mlmd.MetadataStore(connection)
 
 
@@ -69,7 +71,7 @@ def all_runs(database: Path) -> list[RunRecord]:
     """Every run but those that `mark_partial` has marked, the oldest first; none if nothing ran yet."""
     if not database.exists():
         return []
-    store = open_store(database)
+    store = open_store(database, to_read=True)
     if "pipeline_run" not in {kind.name for kind in store.get_context_types()}:
         return []
     return [_run(store, number, context) for number, context in enumerate(run_contexts(store), start=1)]

@@ -6,6 +6,7 @@ stopped, which images were looked at. There is no second store beside it that co
 
 import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
@@ -44,10 +45,18 @@ class AttemptDatabase:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        if self.path.exists() and not os.access(self.path, os.W_OK):
+            # Of another user, or on a disk that can only be read: there is something to see all the same.
+            uri = f"{self.path.resolve().as_uri()}?mode=ro"
+            with contextlib.closing(sqlite3.connect(uri, timeout=60, uri=True)) as connection:
+                yield connection
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as connection:
-            # Readers and the one writer do not wait for each other, and a kill leaves the last whole transaction.
-            connection.execute("PRAGMA journal_mode=WAL")
+            # A kill leaves the last whole transaction. Not WAL, which a network drive's machines cannot share
+            # (https://sqlite.org/wal.html), and of which version 0.1.0 made use.
+            with contextlib.suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=DELETE")
             connection.executescript(_SCHEMA)
             with connection:
                 yield connection

@@ -1,5 +1,6 @@
 """Launches attempts: the pipeline in a process of its own, what it came to, and what a crash left unfinished."""
 
+import os
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from pipeline.schedule.log_follower import Follower
 from pipeline.schedule.new_images import NewImages
 from pipeline.schedule.notes import heading, note_of, overrides_of, served
 from pipeline.schedule.policy import broken
-from pipeline.schedule.process import end_group, is_in_group, run_child
+from pipeline.schedule.process import end_group, run_child
 from pipeline.schedule.recorder import Recorder
 from pipeline.schedule.result import count_runs, is_retried, outcome_of
 from pipeline.schedule.warm_start import served_weights
@@ -174,7 +175,7 @@ class Launcher:
             if attempt.verdict is not AttemptVerdict.RUNNING:
                 continue
             holder = holder_of(config.run_root, RUN) if is_running(config.run_root) else None
-            if holder and attempt.process and is_in_group(holder.process, attempt.process):
+            if holder and holder.is_here and attempt.process and _group_of(holder.process) == attempt.process:
                 end_group(attempt.process)
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
             why = "its scheduler, its command or the machine stopped while it ran"
@@ -204,6 +205,14 @@ class Launcher:
         for old in sorted(logs, key=lambda path: int(path.stem))[:-KEPT_LOGS]:
             old.unlink()
             old.with_suffix(EVENTS_SUFFIX).unlink(missing_ok=True)
+
+
+def _group_of(process: int) -> int | None:
+    """The process group, which an attempt's processes have for themselves; None if there is no such process."""
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return None
 
 
 def _next_number(made: Sequence[Attempt]) -> int:

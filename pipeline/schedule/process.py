@@ -91,14 +91,6 @@ def end_group(group: int, child: subprocess.Popen[bytes] | None = None) -> None:
         child.wait()
 
 
-def is_in_group(process: int, group: int) -> bool:
-    """Whether a process is in a group; `effnet run` works in a child of the process that leads its group."""
-    try:
-        return os.getpgid(process) == group
-    except ProcessLookupError:
-        return False
-
-
 def _signal(group: int, number: int) -> bool:
     """Whether there was such a group to send it to."""
     try:

@@ -10,6 +10,7 @@ from components.served_model.versions import (
     ServedVersion,
     find_baseline,
     fingerprint,
+    is_version,
     pushed_models,
     pushed_versions,
     read_served,
@@ -37,6 +38,33 @@ def save(tmp_path):
 @pytest.fixture
 def push(tmp_path) -> str:
     return str(tmp_path / "push")
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("1700000000", True),
+        ("007", True),
+        ("9223372036854775807", True),
+        ("9223372036854775808", False),
+        ("99999999999999999999", False),
+        ("9" * 5000, False),
+        ("\u0661\u0662\u0663", False),  # Arabic digits, of which Python makes 123
+        ("\u00b2", False),
+        ("+1", False),
+        ("1_000", False),
+        ("latest", False),
+    ],
+)
+def test_a_version_is_what_tensorflow_serving_counts_as_one(name, counts):
+    assert is_version(name) == counts
+
+
+def test_a_folder_that_nobody_serves_is_no_baseline(save, push):
+    save("push/3", b"three")
+    save("push/99999999999999999999", b"bogus")
+    save("push/\u0661\u0662\u0663", b"arabic")
+    assert pushed_versions(push) == ["3"]
 
 
 def test_nothing_is_served_before_the_first_push(save, push):
