@@ -9,7 +9,7 @@ Importing this module does not load TFX; calling `create_pipeline` does (10 s or
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.common.source_hash import source_hash
 from pipeline.config.beam import check_ready, complete
@@ -63,7 +63,9 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     }
     if (weights := config.model.weights) not in NO_FILE:
         choices["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else source_hash(weights)
-    told = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
+    told: dict[str, Any] = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
+    if config.serving.known_precision is not None:
+        told["known_precision"] = config.serving.known_precision
     # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
     resumable = {**choices, **told, "checkpoint_root": str(config.run_root / "checkpoints")}
     tuning = []
