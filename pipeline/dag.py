@@ -63,7 +63,9 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     }
     if (weights := config.model.weights) not in NO_FILE:
         choices["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else sha256(weights)
-    told = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
+    told: dict[str, object] = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
+    if config.serving.known_precision is not None:
+        told["known_precision"] = config.serving.known_precision
     # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
     resumable = {**choices, **told, "checkpoint_root": str(config.run_root / "checkpoints")}
     # With other code than `source` a training does not resume from a checkpoint, nor a search from its trials.

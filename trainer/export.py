@@ -16,6 +16,7 @@ import tensorflow_transform as tft
 
 from components.common import files
 from components.common.model_info import EXPECTED_ANSWERS, write_model_info
+from trainer.calibration import Calibration
 from trainer.input_data import STORED_FEATURES, stored_examples
 from trainer.preprocessing import central_image, decode_stored_image
 from trainer.settings import TransformSettings
@@ -36,12 +37,20 @@ class ServingModule(tf.Module):
         transform_output: tft.TFTransformOutput,
         class_names: Sequence[str],
         settings: TransformSettings,
+        calibration: Calibration | None = None,
     ):
         super().__init__()
+        temperature = calibration.temperature if calibration else None
+        self.threshold = calibration.threshold if calibration else None
+
+        def classify_pixels(pixels: tf.Tensor) -> tf.Tensor:
+            logits = model(tf.cast(pixels, tf.float32), training=False)
+            return tf.nn.softmax(logits if temperature is None else logits / temperature)
+
         # Behind a function, for Keras' 230 layers need not be walked through: the variables are all that is saved.
         # A traced one, for other formats are converted from it: they have no image decoder.
         self.classify_pixels = tf.function(
-            lambda pixels: tf.nn.softmax(model(tf.cast(pixels, tf.float32), training=False)),
+            classify_pixels,
             input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, name="pixels")],
             autograph=False,
         )
@@ -65,14 +74,20 @@ class ServingModule(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")], autograph=False)
     def classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded bytes of shape (batch,) to `probabilities` (batch, classes), `class_id` and `class_name` (batch,)."""
+        """Encoded bytes of shape (batch,) to `probabilities` (batch, classes), `class_id` and `class_name` (batch,).
+
+        With a calibration also to `known`, bool (batch,): whether the probability of the class reaches the threshold.
+        """
         probabilities = self.classify_pixels(self.pixels(image))
         class_id = tf.argmax(probabilities, axis=-1)
-        return {
+        answer = {
             "probabilities": probabilities,
             "class_id": class_id,
             "class_name": tf.gather(self.class_names, class_id),
         }
+        if self.threshold is not None:
+            answer["known"] = tf.reduce_max(probabilities, axis=-1) >= self.threshold
+        return answer
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def classify_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -89,13 +104,14 @@ def export_model(
     directory: str,
     info: Mapping[str, object],
     images: Sequence[bytes],
+    calibration: Calibration | None = None,
 ) -> None:
     """Writes the SavedModel to `directory`, with `info` and the class names as a JSON asset.
 
-    `settings` tells how the Transform graph stores images. The network's answers to the encoded `images` before the
-    export go with it.
+    `settings` tells how the Transform graph stores images, `calibration` how sure the model is to be. The network's
+    answers to the encoded `images` before the export go with it.
     """
-    module = ServingModule(model, transform_output, class_names, settings)
+    module = ServingModule(model, transform_output, class_names, settings, calibration)
     answers = ask(module.classify, images)
     signatures = {"serving_default": module.classify, "serving_examples": module.classify_examples}
     # Who serves needs no gradients; to trace those of the network's own kernels would take as long as all the rest.

@@ -43,7 +43,8 @@ class TrainingJob:
 
     `train_files` and `val_files` are patterns of gzipped TFRecords with transformed examples; `config` holds sections
     of pipeline.yaml as dicts (`model` and `train`; `transform` where it is not the default one), `image_size` in
-    pixels, `seed`, and `checkpoint_root`, a folder, if training may be resumed.
+    pixels, `seed`, `checkpoint_root`, a folder, if training may be resumed, and `known_precision` if the model is to
+    say what it knows.
     """
 
     train_files: list[str]

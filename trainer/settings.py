@@ -79,6 +79,7 @@ class TrainingConfig(TypedDict, total=False):
     component_source: str  # hash of the Tuner component's code
     checkpoint_root: str  # folder, if the training may be resumed
     images: ImageFacts
+    known_precision: float  # see `serving.known_precision`
     backbone: str
     data_fraction: float
     latency: bool

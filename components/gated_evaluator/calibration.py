@@ -8,21 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
+from components.common.calibration_error import BINS, expected_calibration_error
+
 NAME = "expected_calibration_error"
-BINS = 15  # as in Guo et al., arXiv 1706.04599
 
 Bins = NDArray[np.float64]
-
-
-def expected_calibration_error(bins: Bins) -> float:
-    """Returns the mean gap between confidence and accuracy, 0 to 1; not a number without examples.
-
-    Args:
-        bins: float64 (bins, 3); of the examples whose confidence falls into each bin the number, the sum of their
-            confidences, and how many were right.
-    """
-    examples, confidence, right = bins.T
-    return float(np.abs(confidence - right).sum() / examples.sum()) if examples.sum() else float("nan")
 
 
 class ExpectedCalibrationError(metric_types.Metric):

@@ -68,6 +68,28 @@ def calibration_bins(answers: Answers) -> list[Bin]:
     return bins
 
 
+def known_share(answers: Answers, threshold: float) -> tuple[float, float | None]:
+    """Returns the share of images whose answer is known, and how many of those are right; None if there are none."""
+    known = answers.confidence >= threshold
+    return float(known.mean()), float(answers.right[known].mean()) if known.any() else None
+
+
+def coverage_and_precision(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns, for the surest images up to each, their share of all and the share of right answers among them."""
+    right = answers.right[np.argsort(-answers.confidence, kind="stable")]
+    images = np.arange(1, len(right) + 1)
+    return images / len(right), np.cumsum(right) / images
+
+
+def without_temperature(answers: Answers, temperature: float) -> NDArray[np.float64]:
+    """Returns the probabilities that the network itself gave, float (images, classes), before they were tempered."""
+    # The logarithm of a probability is a logit less a number that all classes share.
+    logits = np.log(np.maximum(answers.probabilities.astype(np.float64), np.finfo(np.float32).tiny)) * temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
 def worst_mistakes(answers: Answers, most: int) -> list[int]:
     """Returns the images of which the model was surest of a wrong class."""
     wrong = np.flatnonzero(~answers.right)

@@ -108,7 +108,9 @@ def gather(
         data=gather_data(sources, settings, models.served, samples),
         training=gather_training(sources.model_run, info) if sources.model_run else None,
         tuning=gather_tuning(sources.tuner_results) if sources.tuner_results else None,
-        evaluation=gather_evaluation(sources.evaluation, verdict, baseline, names, answers) if verdict else None,
+        evaluation=gather_evaluation(sources.evaluation, verdict, baseline, dict(info), names, answers)
+        if verdict
+        else None,
         mistakes=_mistakes(models.candidate, open_split("eval"), answers, names, explain) if answers else [],
         serving=gather_serving(serving) if serving else None,
         schedule=read_schedule(settings.schedule),

@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 
 from components.common import files
+from components.common.calibration_error import calibration_error
+from components.common.json_types import Parsed
 from components.common.metrics import in_order
 from components.common.model_info import ModelInfo, read_model_info
 from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusions, read_evaluation
@@ -14,7 +16,14 @@ from components.gated_evaluator.results import Evaluation as Measured
 from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.verdict import GateVerdict
 from components.run_report import plots
-from components.run_report.analysis import Answers, calibration_bins, confusion_matrix
+from components.run_report.analysis import (
+    Answers,
+    calibration_bins,
+    confusion_matrix,
+    coverage_and_precision,
+    known_share,
+    without_temperature,
+)
 from components.run_report.content import (
     ClassRow,
     Comparison,
@@ -33,6 +42,7 @@ HISTORY_FILE, PACE_FILE = "history.csv", "pace.csv"
 TRIALS_FILE, SEARCH_FILE = "trials.csv", "search.json"
 TOLD_APART = ("classes",)  # of the model's note
 NO_SETTINGS = (*TOLD_APART, "val_accuracy", "trained_on")
+MEASURED = "known."  # keys of what the trainer found out about the model's calibration
 MOST_CHANGED_CLASSES = 10
 MOST_SHOWN_CLASSES = 200  # in a confusion matrix
 
@@ -55,7 +65,7 @@ def compare(
         MetricRow(metric, value, served.get(metric.name) if metric.better else None, limits.get(metric.name, ""))
         for metric, value in in_order(verdict.metrics)
     ]
-    keys = [key for key in {**served_info, **info} if key not in NO_SETTINGS]
+    keys = [key for key in {**served_info, **info} if key not in NO_SETTINGS and not key.startswith(MEASURED)]
     changes = [(key, _plain(served_info.get(key)), _plain(info.get(key))) for key in keys]
     classes = []
     if baseline:
@@ -107,7 +117,12 @@ def gather_tuning(tuner_results: str) -> TuningSection:
 
 
 def gather_evaluation(
-    uri: str, verdict: GateVerdict, baseline: Measured | None, names: Sequence[str], answers: Answers | None
+    uri: str,
+    verdict: GateVerdict,
+    baseline: Measured | None,
+    info: dict[str, Parsed],
+    names: Sequence[str],
+    answers: Answers | None,
 ) -> EvaluationSection:
     """Returns how the model answered the eval images: counts from TFMA, the rest from `answers`."""
     measured = read_evaluation(uri, CANDIDATE)
@@ -130,13 +145,42 @@ def gather_evaluation(
         figures.append(plots.calibration("Calibration", calibration_bins(answers)))
         sure, right = answers.confidence, answers.right
         figures.append(plots.confidences("How sure the model is", sure[right], sure[~right]))
+        if calibrated(info):
+            at_threshold = known_share(answers, info["known.threshold"])
+            figures.append(plots.coverage("Known answers", *coverage_and_precision(answers), at_threshold))
     return EvaluationSection(
         classes=sorted(rows, key=lambda row: row.recall),
         confused=verdict.confused,
         figures=figures,
         slices=verdict.slices,
         looked_at=(len(answers.labels) if answers else 0, int(matrix.sum())),
+        known=known_facts(info, answers) if answers and calibrated(info) else [],
     )
+
+
+def calibrated(info: dict[str, Parsed]) -> bool:
+    """Tells whether a model says what it knows (serving.known_precision)."""
+    return "known.threshold" in info
+
+
+def known_facts(info: dict[str, Parsed], answers: Answers) -> Facts:
+    """Returns what of the eval images the model knows, beside the val images that it was set by."""
+    before = calibration_error(without_temperature(answers, info["known.temperature"]), answers.labels)
+    after = calibration_error(answers.probabilities, answers.labels)
+    val = info["known.coverage"], info["known.precision"]
+    return [
+        ("right among the known, asked for", _plain(info["known_precision"])),
+        ("least probability of a known answer", f"{info['known.threshold']:.4f}"),
+        ("known of the val images", _coverage(*val)),
+        ("known of the eval images", _coverage(*known_share(answers, info["known.threshold"]))),
+        ("temperature", f"{info['known.temperature']:.3f}"),
+        ("calibration error on the val images", f"{info['known.error_before']:.4f} -> {info['known.error_after']:.4f}"),
+        ("calibration error on the eval images", f"{before:.4f} -> {after:.4f}"),
+    ]
+
+
+def _coverage(share: float, precision: float | None) -> str:
+    return f"{share:.1%}" + ("" if precision is None else f", {precision:.2%} of them right")
 
 
 def accuracy_interval(verdict: GateVerdict) -> tuple[float, float] | None:

@@ -136,6 +136,7 @@ class EvaluationSection:
         figures: confusion matrix, calibration, confidence.
         slices: by size and brightness, as the gate sees them.
         looked_at: (images that calibration and mistakes are of, eval images).
+        known: how sure the model is and what it knows; empty without serving.known_precision.
     """
 
     classes: list[ClassRow]
@@ -143,6 +144,7 @@ class EvaluationSection:
     figures: list[Markup]
     slices: list[Slice]
     looked_at: tuple[int, int]
+    known: Facts = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,21 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
         return _svg(figure, title)
 
 
+def coverage(
+    title: str, share: NDArray[np.float64], precision: NDArray[np.float64], threshold: tuple[float, float | None]
+) -> Markup:
+    """Draws how many of the surest answers are right over how many these are, and where the threshold lies."""
+    with _figure(title, 4.6, 2.9) as (figure, axes):
+        axes.plot(share, precision, label="the surest images")
+        if threshold[1] is not None:
+            axes.plot(threshold[0], threshold[1], marker="o", linestyle="", label="known")
+        axes.set_xlim(0, 1.02)
+        axes.set_xlabel("share of images")
+        axes.set_ylabel("share of right answers")
+        axes.legend(loc="lower left")
+        return _svg(figure, title)
+
+
 def confidences(title: str, right: NDArray[np.float32], wrong: NDArray[np.float32]) -> Markup:
     """Draws how sure the model was, of its right and of its wrong answers."""
     with _figure(title, 4.6, 2.9) as (figure, axes):

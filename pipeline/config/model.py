@@ -137,6 +137,7 @@ class ServingSettings(Settings):
     max_latency_ms: LatencyBudgets = LatencyBudgets()
     max_size_mb: Annotated[float, Field(gt=0)] | None = None
     max_memory_mb: Annotated[float, Field(gt=0)] | None = None
+    known_precision: Annotated[float, Field(gt=0, lt=1)] | None = None
     infra_validator: Literal["none", "docker"] = "none"
     tf_serving_tag: str = "latest"
 

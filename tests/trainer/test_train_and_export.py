@@ -4,6 +4,7 @@ import io
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -270,9 +271,40 @@ def test_the_process_that_asks_the_model_finds_none_of_this_project():
     rooms = ("trainer", "components", "pipeline", "data")
     look = f"""
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 sys.path += {site_packages()}
 print([name for name in {rooms} if find_spec(name)], find_spec("tensorflow") is not None)
 """
     done = subprocess.run([sys.executable, "-I", "-S", "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] True"
+
+
+@pytest.mark.tfx
+def test_only_a_model_with_a_known_precision_says_what_it_knows(job, raw_images):
+    import tensorflow_transform as tft
+
+    from trainer.efficientnet import build_efficientnet
+    from trainer.export import ServingModule
+    from trainer.train import calibrate_on_val
+
+    network = build_efficientnet("b0", len(CLASSES), image_size=SIZE)
+    assert calibrate_on_val(network, job) is None
+    asked = replace(job, config={**job.config, "known_precision": 0.4})
+    calibration = calibrate_on_val(network, asked)
+    graph = tft.TFTransformOutput(job.transform_graph_path)
+    images = tf.constant([image for image, _ in raw_images])
+    plain = ServingModule(network, graph, CLASSES, TransformSettings())
+    honest = ServingModule(network, graph, CLASSES, TransformSettings(), calibration)
+    before, after = plain.classify(images), honest.classify(images)
+
+    logits = network(tf.cast(plain.pixels(images), tf.float32), training=False)
+    assert set(before) == {"probabilities", "class_id", "class_name"}
+    np.testing.assert_allclose(before["probabilities"], tf.nn.softmax(logits), atol=1e-6)
+    np.testing.assert_allclose(after["probabilities"], tf.nn.softmax(logits / calibration.temperature), atol=1e-6)
+    lower, higher = np.sort(before["probabilities"].numpy(), axis=1)[:, -2:].T
+    clear = higher - lower > 1e-3  # a network that has learned nothing is as good as undecided between some
+    np.testing.assert_array_equal(before["class_id"].numpy()[clear], after["class_id"].numpy()[clear])
+    known = after["known"].numpy()
+    np.testing.assert_array_equal(known, after["probabilities"].numpy().max(axis=1) >= calibration.threshold)
+    assert known.mean() == pytest.approx(calibration.coverage)  # the job's val images are these

@@ -10,7 +10,11 @@ class Module:
 
 @overload
 def function(
-    func: Callable[..., Any], input_signature: object = None, autograph: bool = True, jit_compile: bool | None = None
+    func: Callable[..., Any],
+    input_signature: object = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
 ) -> Any: ...
 @overload
 def function(*, input_signature: object = None, autograph: bool = True) -> Callable[[_Function], _Function]: ...

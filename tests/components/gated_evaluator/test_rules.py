@@ -87,7 +87,7 @@ def test_other_classes_are_told(candidate, served, difference):
 
 @pytest.mark.tfx
 def test_calibration_error_is_the_gap_between_sure_and_right():
-    from components.gated_evaluator.calibration import expected_calibration_error
+    from components.common.calibration_error import expected_calibration_error
 
     bins = np.zeros((15, 3))
     bins[9] = (10, 6.5, 5)  # 65 % sure, right half of the time
