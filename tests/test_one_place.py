@@ -13,7 +13,12 @@ FILES, DURABLE, TERMINAL = "components/common/files.py", "components/common/dura
 OWNERS = {
     "write_text": (FILES, "components/serving_check/probe.py"),
     "write_bytes": (FILES,),
-    "rename": (DURABLE, "components/atomic_pusher/store.py", "data/quickstart.py"),
+    "rename": (
+        DURABLE,
+        "components/atomic_pusher/store.py",
+        "data/quickstart.py",
+        "trainer/tuning/superseded.py",  # a folder, which may be remote
+    ),
     "list_files": (FILES,),
     "match_files": (FILES,),
     "storages": (FILES,),

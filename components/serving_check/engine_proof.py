@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,9 +53,7 @@ def prove_engine(
         return EngineProof(ONNX_RUNTIME, images, difference, tolerance, problem=problem)
     sample = [data.numpy() for data in records.take(max(BATCH_SIZES))]
     latency = summarise({str(size): measure(engine, sample, size, requests) for size in BATCH_SIZES})
-    path = Path(folder) / ONNX_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    files.write_bytes(files.join(folder, ONNX_FILE), content)
     return EngineProof(ONNX_RUNTIME, images, difference, tolerance, latency, hashlib.sha256(content).hexdigest())
 
 
