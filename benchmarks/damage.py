@@ -21,7 +21,7 @@ from PIL import Image, ImageFile
 
 from benchmarks.input_pipeline import generate_photos
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 
 OVERWRITTEN = 512  # bytes
 LIMIT = 100_000_000  # pixels

@@ -22,7 +22,7 @@ from pipeline.init import command as init_command
 from pipeline.options import configured, print_json
 from pipeline.scale.commands import app as scale_app
 from pipeline.schedule.commands import app as schedule_app
-from pipeline.serving import commands as serving_commands
+from pipeline.serving import predict_command, rollback_commands
 from pipeline.serving.serve import app as serve_app
 from pipeline.start import forget_warning_options
 
@@ -88,7 +88,7 @@ def show_config(
         print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
 
 
-for commands in (init_command, history_commands, serving_commands, doctor_command):
+for commands in (init_command, history_commands, predict_command, rollback_commands, doctor_command):
     app.add_typer(commands.app)
 app.add_typer(scale_app, name="scale")
 app.add_typer(schedule_app, name="schedule")

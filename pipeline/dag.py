@@ -45,9 +45,9 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.served_model.versions import fingerprint
     from components.serving_check.component import ServingCheck
     from components.tuner.component import Tuner
-    from pipeline.steps.eval_config import make_budgets, make_eval_config, make_rules
     from pipeline.steps.infra_validation import make_infra_validator
     from pipeline.steps.report_settings import make_report_settings
+    from pipeline.steps.tfma_eval_config import make_budgets, make_eval_config, make_rules
 
     size = image_size_of(config)
     data = data_steps(config)

@@ -10,9 +10,10 @@ import random
 
 import keras
 
-from trainer.blocks import BlockSettings, activate, batch_norm, conv, layer_seed, mbconv
-from trainer.layers import Dropout, Normalization, RandomDrop, StochasticDepth
+from trainer.layers import Normalization
+from trainer.mbconv_squeeze_excite import BlockSettings, activate, batch_norm, conv, layer_seed, mbconv
 from trainer.scaling import STEM_FILTERS, TOP_FILTERS, Variant, get_variant, round_filters, unroll_blocks
+from trainer.stochastic_depth import Dropout, RandomDrop, StochasticDepth
 
 INPUT_NAME = "image"
 

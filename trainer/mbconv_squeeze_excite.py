@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import keras
 
 from trainer.kernels import Tensor
-from trainer.layers import BatchNormalization, DepthwiseConv2D, GatedConv2D, StochasticDepth, swish
+from trainer.layers import BatchNormalization, DepthwiseConv2D, GatedConv2D, swish
 from trainer.scaling import Block
+from trainer.stochastic_depth import StochasticDepth
 
 BATCH_NORM_EPSILON = 1e-3  # tensorflow/tpu efficientnet_builder.py; also Keras' default
 

@@ -11,8 +11,8 @@ from tfx.types import BaseChannel, standard_artifacts, standard_component_specs
 
 from components.gated_evaluator import extractors
 from components.gated_evaluator.executor import RULES, Executor
+from components.gated_evaluator.needs_a_threshold import require_absolute_threshold
 from components.gated_evaluator.rules import Rules
-from components.gated_evaluator.thresholds import require_absolute_threshold
 
 
 class GatedEvaluator(Evaluator):

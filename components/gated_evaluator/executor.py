@@ -15,6 +15,7 @@ from components.common.example_counts import noted_counts
 from components.common.executor_types import Artifacts, ExecProperties
 from components.common.metrics import ACCURACY, EXAMPLES
 from components.common.model_info import read_model_info
+from components.gated_evaluator.needs_a_threshold import require_absolute_threshold
 from components.gated_evaluator.results import (
     BASELINE,
     CANDIDATE,
@@ -31,7 +32,6 @@ from components.gated_evaluator.rules import (
     judge_slices,
 )
 from components.gated_evaluator.slices import wilson_interval
-from components.gated_evaluator.thresholds import require_absolute_threshold
 from components.gated_evaluator.verdict import GateVerdict, write_verdict
 from components.served_model.versions import read_served
 

@@ -12,7 +12,7 @@ from components.common.beam_types import Emitted, Tagged
 from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.plan import ImageFile

@@ -16,7 +16,7 @@ import apache_beam as beam
 from components.common.beam_types import Elements, Emitted, NamedElements, Transform
 from components.image_example_gen.balance import IDENTICAL, IN, LABELS, LEAKS, NEAR, OUT
 from components.image_example_gen.first_pass import Surveyed, count, reject
-from components.image_example_gen.images.perceptual_hash import bands, near_pairs
+from components.image_example_gen.images.near_duplicates import bands, near_pairs
 from components.image_example_gen.split import SplitRule, merge_firsts
 
 Link = tuple[str, str]

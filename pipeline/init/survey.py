@@ -12,8 +12,8 @@ from typing import TypeVar
 from components.common.errors import DataError
 from components.image_example_gen.class_notes import note_similar_names, note_without_eval
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.integrity import ImageError
-from components.image_example_gen.images.perceptual_hash import near_pairs
+from components.image_example_gen.images.damage import ImageError
+from components.image_example_gen.images.near_duplicates import near_pairs
 from components.image_example_gen.sources.groups import suggest_pattern
 from components.image_example_gen.sources.image_bytes import read_image
 from components.image_example_gen.sources.plan import ImageFile, IngestPlan

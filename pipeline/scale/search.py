@@ -33,7 +33,7 @@ from trainer.cost import network_cost
 
 if TYPE_CHECKING:
     from trainer.compound.candidates import Candidate
-    from trainer.compound.halving import Rung
+    from trainer.compound.successive_halving import Rung
 
 TABLE_FILE, FIGURE_FILE = "search.csv", "search.png"
 SHOWN_ROWS = 8
@@ -81,7 +81,7 @@ def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console,
     chosen, rungs = _plan(plan, candidates, effort, grid, timings)
     what = ", ".join(f"{rung.size} networks for {counted(rung.epochs, 'epoch')}" for rung in rungs)
 
-    from trainer.compound.halving import completed_trials, search_networks, search_pace
+    from trainer.compound.successive_halving import completed_trials, search_networks, search_pace
 
     pace = search_pace(chosen, rungs, run.seeds, timings, str(run.trainings))
     announce(console, f"{what}, {counted(effort.seeds, 'seed')}", pace, effort.minutes)
@@ -153,7 +153,7 @@ def _plan(
     timings: Sequence[Timing],
 ) -> tuple[list["Candidate"], list["Rung"]]:
     """As many networks as the minutes allow, decided once for a search; with the rungs."""
-    from trainer.compound.halving import make_rungs, search_seconds
+    from trainer.compound.successive_halving import make_rungs, search_seconds
 
     def forecast(count: int) -> float:
         rungs = make_rungs(count, effort.epochs, grid.rungs)

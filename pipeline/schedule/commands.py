@@ -91,8 +91,8 @@ def tick(
 
 
 def _outlook(coordinator: "Coordinator") -> str:
+    from pipeline.schedule.due_times import next_times
     from pipeline.schedule.notes import local
-    from pipeline.schedule.policy import next_times
 
     if since := coordinator.paused_since:
         return f"paused since {local(coordinator.config, since)}, `effnet schedule resume` ends it"

@@ -12,7 +12,7 @@ from components.common.errors import DataError
 from components.common.events import RunEvent
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError, PipelineConfig
-from pipeline.schedule import policy
+from pipeline.schedule import due_times, policy
 from pipeline.schedule.attempts import JUDGED, Attempt, AttemptVerdict, Kind
 from pipeline.schedule.database import AttemptDatabase
 from pipeline.schedule.launcher import NEWEST, Launcher
@@ -172,7 +172,7 @@ class Coordinator:
             began = now - policy.GRACE
             self.store.keep(SINCE, began.astimezone(UTC).isoformat())
         since = max(filter(None, [newest, began]))
-        due = policy.due_times(config.schedule, since, now)
+        due = due_times.due_times(config.schedule, since, now)
         queue = policy.line_up(config.schedule.catch_up, unfinished, due, now)
         missed = queue.missed
         if missed and unfinished:
@@ -247,7 +247,7 @@ class Coordinator:
         assert decided.until is not None
         until = decided.until
         if kind is Kind.SCHEDULED:  # a newer time may take the place of the retry
-            until = min([until, *policy.next_times(self.config.schedule, self.clock(), 1)])
+            until = min([until, *due_times.next_times(self.config.schedule, self.clock(), 1)])
         self.say(f"{decided.reason} at {local(self.config, decided.until)}")
         if self.wait:
             self.wait(until)

@@ -26,8 +26,8 @@ from pipeline.execution.signals import handling
 from pipeline.run_lock import Held, hold, is_held
 from pipeline.schedule.alerts import find_receivers
 from pipeline.schedule.coordinator import Coordinator
+from pipeline.schedule.due_times import next_times
 from pipeline.schedule.notes import local
-from pipeline.schedule.policy import next_times
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SCHEDULER = "scheduler"  # the lock of the one scheduler

@@ -18,7 +18,7 @@ from components.common import files
 from components.common.errors import DamagedRecord, MissingData
 from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from components.image_example_gen.sources.image_bytes import read_image
 from components.image_example_gen.sources.plan import IngestPlan
 from components.image_example_gen.sources.source import Source, find_source, span_folders

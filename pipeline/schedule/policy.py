@@ -1,21 +1,16 @@
 """What is to be done now: pure, from the settings, the clock, the history and what images there are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice, takewhile
 from typing import Protocol
-
-from cronsim import CronSim
 
 from pipeline.config.schedule import CatchUp, OnlyIf, Retries, ScheduleSettings, duration
 from pipeline.schedule.attempts import BROKEN, Attempt, AttemptVerdict
 
 GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed: a timer may be late, a machine slow to start
 CLOCK_AHEAD = timedelta(days=1)  # as far as a clock may be set back without a time of the schedule coming twice
-# Of the times that passed in a long absence no more are looked at; a schedule by the minute passes as many in a month.
-MOST_MISSED = 50_000
 
 
 class Action(StrEnum):
@@ -79,30 +74,6 @@ class ImagesFound(Protocol):
 
     def drift(self) -> Mapping[str, float] | None:
         """Feature -> divergence from the served model's images; opens a sample of the files. None: nobody can tell."""
-
-
-def due_times(settings: ScheduleSettings, since: datetime, now: datetime) -> list[datetime]:
-    """The times of the schedule after `since`, up to and with `now`, the oldest first.
-
-    A time that a daylight-saving change leaves out comes at its end; one that comes twice counts once.
-    """
-    return list(islice(takewhile(lambda time: time <= now.astimezone(UTC), _times_after(settings, since)), MOST_MISSED))
-
-
-def next_times(settings: ScheduleSettings, now: datetime, count: int) -> list[datetime]:
-    """The next times of the schedule, in its zone."""
-    return list(islice(_times_after(settings, now), count))
-
-
-def _times_after(settings: ScheduleSettings, moment: datetime) -> Iterator[datetime]:
-    if settings.cron is None:
-        return
-    # Asked within the second coming of an hour that comes twice, CronSim names times of the first. Compared in UTC, for
-    # two times of one zone would be compared by what the clock shows.
-    after = moment.astimezone(UTC)
-    for time in CronSim(settings.cron, after.astimezone(settings.zone)):
-        if time.astimezone(UTC) > after:
-            yield time
 
 
 def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[datetime], now: datetime) -> Queue:

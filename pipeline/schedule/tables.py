@@ -69,8 +69,8 @@ def show(
     from pipeline.schedule.alerts import unset_problem
     from pipeline.schedule.coordinator import Coordinator
     from pipeline.schedule.daemon import is_scheduled
+    from pipeline.schedule.due_times import next_times
     from pipeline.schedule.notes import local
-    from pipeline.schedule.policy import next_times
 
     coordinator = Coordinator(scheduled_config(source), source.overrides)
     settings, store = coordinator.config, coordinator.store

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.common import files
 from components.image_example_gen.images.codec import open_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from components.serving_engine.engine import EngineName, load_engine, usable_cores
 from components.serving_engine.pixels import Pixels
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from components.common.errors import DataError
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.integrity import MOST_SCANS, ImageError
-from components.image_example_gen.sources.tables import read_table
+from components.image_example_gen.images.damage import MOST_SCANS, ImageError
+from components.image_example_gen.sources.csv_json_tables import read_table
 from pipeline.config.load import DEFAULT_PATH, load_config
 from pipeline.config.model import ConfigError
 from pipeline.config.yaml_text import MOST_BYTES, parse

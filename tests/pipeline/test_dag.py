@@ -31,7 +31,7 @@ def test_without_a_tuner_the_trainer_takes_no_hyperparameters():
 
 
 def test_the_floor_holds_for_the_whole_and_not_for_every_class():
-    from pipeline.steps.eval_config import GATED_METRIC, make_eval_config
+    from pipeline.steps.tfma_eval_config import GATED_METRIC, make_eval_config
 
     config = make_eval_config(load_config(overrides=["evaluate.min_accuracy=0.75"]).evaluate)
     (gated,) = [metric for metric in config.metrics_specs[0].metrics if metric.class_name == GATED_METRIC]

@@ -22,8 +22,9 @@ from sklearn.datasets import load_digits
 from components.common.events import send_to
 from trainer.fit.loop import Training
 from trainer.job import TrainingJob
-from trainer.layers import BatchNormalization, Dropout, Normalization
+from trainer.layers import BatchNormalization, Normalization
 from trainer.settings import ModelSettings, TrainSettings
+from trainer.stochastic_depth import Dropout
 
 SIDE = 32
 CLASSES = ["null", "eins", "zwei"]

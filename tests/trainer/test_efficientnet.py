@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from trainer.efficientnet import build_efficientnet, reinitialize, set_regularisation
-from trainer.layers import StochasticDepth
 from trainer.scaling import Variant, compound_variant
+from trainer.stochastic_depth import StochasticDepth
 
 pytestmark = pytest.mark.network
 

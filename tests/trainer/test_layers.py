@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.layers import BatchNormalization, DepthwiseConv2D, Dropout, GatedConv2D, Normalization, StochasticDepth
+from trainer.layers import BatchNormalization, DepthwiseConv2D, GatedConv2D, Normalization
+from trainer.stochastic_depth import Dropout, StochasticDepth
 
 rng = np.random.default_rng(0)
 

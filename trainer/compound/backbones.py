@@ -4,12 +4,12 @@ from typing import Unpack
 
 import keras
 
-from trainer.blocks import layer_seed
 from trainer.compound.backbone_table import BACKBONES
 from trainer.efficientnet import INITIAL_CLASSES, INPUT_NAME
 from trainer.fit.context import NetworkOptions, TrainingContext
 from trainer.kernels import Tensor
-from trainer.layers import Dropout
+from trainer.mbconv_squeeze_excite import layer_seed
+from trainer.stochastic_depth import Dropout
 from trainer.weights import CLASSIFIER
 
 

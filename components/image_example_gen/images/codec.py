@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from components.image_example_gen.images.integrity import (
+from components.image_example_gen.images.damage import (
     PNG_SIGNATURE,
     ImageError,
     check_jpeg,
@@ -26,8 +26,8 @@ from components.image_example_gen.images.integrity import (
 )
 from components.image_example_gen.images.jpeg_segments import START as JPEG_SIGNATURE
 from components.image_example_gen.images.jpeg_segments import without_notes
+from components.image_example_gen.images.near_duplicates import perceptual_hash
 from components.image_example_gen.images.orientation import read_orientation
-from components.image_example_gen.images.perceptual_hash import perceptual_hash
 from components.image_example_gen.images.samples import check_not_a_preview, eight_bit, without_transparency
 
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).

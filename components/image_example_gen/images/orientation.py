@@ -7,7 +7,7 @@ as well, damaged notes included. That is why Pillow, which also looks into XMP a
 import re
 import struct
 
-from components.image_example_gen.images.integrity import PNG_SIGNATURE
+from components.image_example_gen.images.damage import PNG_SIGNATURE
 
 # The limits of trainer/orientation.py.
 SEGMENTS = 1000

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 
 BACKGROUND = (255, 255, 255, 255)  # transparent pixels are shown on white, as on a page
 # Microscopes and X-ray devices write fewer bits into 16, whose upper byte would be nearly black. 14 bits are not among

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.common.errors import DataError
+from components.image_example_gen.sources.csv_json_tables import NOT_A_ROW, Table
 from components.image_example_gen.sources.settings import ReadingSettings
-from components.image_example_gen.sources.tables import NOT_A_ROW, Table
 from components.image_example_gen.sources.values import NoText, SeveralValues, plain_text
 
 # Usual names, in any case and with blanks, - or _ between their words. Of those that are there the one whose values

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.image_example_gen.sources.columns import Columns
+from components.image_example_gen.sources.csv_json_tables import NOT_A_ROW, Table
 from components.image_example_gen.sources.file_names import FileNames, NoFile
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.split_names import split_of_word
-from components.image_example_gen.sources.tables import NOT_A_ROW, Table
 from components.image_example_gen.sources.values import NoText, SeveralValues, plain_text
 
 _PARTS = re.compile(r" *[|;,] *")

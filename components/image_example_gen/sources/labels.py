@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from components.common.errors import DataError
 from components.image_example_gen.sources.columns import choose_columns
+from components.image_example_gen.sources.csv_json_tables import is_table_name, read_table
 from components.image_example_gen.sources.file_names import FileNames
 from components.image_example_gen.sources.label_rows import LabelFile, Row, none_exists, read_rows
 from components.image_example_gen.sources.listing import Listing, Rejected
@@ -14,7 +15,6 @@ from components.image_example_gen.sources.plan import AmbiguousLayout, ImageFile
 from components.image_example_gen.sources.settings import LABELS, ReadingSettings
 from components.image_example_gen.sources.shards import is_image_name
 from components.image_example_gen.sources.split_names import split_of_name
-from components.image_example_gen.sources.tables import is_table_name, read_table
 
 MOST_TABLES = 50  # that are opened in a folder; more are notes beside single images
 _SAMPLE_ANSWERS = re.compile(r"sample[ _-]?sub|submission", re.IGNORECASE)  # Kaggle's, with a made-up class in each row

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from components.common import files
 from components.common.errors import DataError
+from components.image_example_gen.sources.csv_json_tables import MOST_BYTES
 from components.image_example_gen.sources.file_names import FileNames
 from components.image_example_gen.sources.folders import plan_folders
 from components.image_example_gen.sources.label_rows import LabelFile
@@ -13,7 +14,6 @@ from components.image_example_gen.sources.labels import find_label_files, open_l
 from components.image_example_gen.sources.listing import Listing, Rejected
 from components.image_example_gen.sources.plan import AmbiguousLayout, IngestPlan, Reading
 from components.image_example_gen.sources.settings import AUTO, CLASSES, LABELS, SPLITS, ReadingSettings
-from components.image_example_gen.sources.tables import MOST_BYTES
 from components.image_example_gen.sources.zip_archive import Opened, open_archives, read_member
 
 # Names that say that the file is the data set's own list of its images: Hugging Face's and Roboflow's.

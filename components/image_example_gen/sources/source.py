@@ -12,6 +12,7 @@ from pathlib import Path
 from components.common import files
 from components.common.errors import DataError, MissingData
 from components.common.executor_types import Parameters
+from components.image_example_gen.sources.csv_json_tables import is_table_name
 from components.image_example_gen.sources.groups import group_by_name
 from components.image_example_gen.sources.listing import Listing, Rejected, fingerprint, list_folder
 from components.image_example_gen.sources.plan import IngestPlan, combine
@@ -20,7 +21,6 @@ from components.image_example_gen.sources.settings import AUTO, LEFT_OPEN, SHARD
 from components.image_example_gen.sources.shard_plan import plan_shards
 from components.image_example_gen.sources.shards import Found, is_image_name, is_shard, kind_of, may_be_shard
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
-from components.image_example_gen.sources.tables import is_table_name
 from components.image_example_gen.sources.zip_archive import is_archive_name
 
 MOST_LOOKED_INTO = 10_000  # files without a telling name, in a folder without images

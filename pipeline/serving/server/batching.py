@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from components.serving_engine.engine import Engine, usable_cores
 from components.serving_engine.pixels import Pixels
 from pipeline.serving.server.errors import ServingError, broken_image, invalid

@@ -1,6 +1,6 @@
 """Errors with TensorFlow's codes, which both interfaces translate as TensorFlow Serving does."""
 
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 
 # tensorflow/serving, model_servers/http_rest_api_handler and util/net_http: what a code is over HTTP.
 HTTP_STATUS = {

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from components.common import files
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from pipeline.serving.server.errors import broken_image, invalid
 from pipeline.serving.server.explain import Explainer
 from pipeline.serving.server.inference import Registry

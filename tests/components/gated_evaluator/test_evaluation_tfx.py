@@ -56,7 +56,7 @@ class Pipeline:
         from components.gated_evaluator.component import GatedEvaluator
         from components.image_example_gen.component import ImageExampleGen
         from components.served_model.component import ServedModel
-        from pipeline.steps.eval_config import make_eval_config, make_rules
+        from pipeline.steps.tfma_eval_config import make_eval_config, make_rules
 
         push_path = str(self.home / push)
         ingest = ImageExampleGen(path=str(self.images), val_fraction=0.2, eval_fraction=0.4)
@@ -194,7 +194,7 @@ def test_a_config_that_cannot_refuse_a_first_model_is_refused(tmp_path):
     from tfx.types import Channel, standard_artifacts
 
     from components.gated_evaluator.component import GatedEvaluator
-    from pipeline.steps.eval_config import make_eval_config
+    from pipeline.steps.tfma_eval_config import make_eval_config
 
     config = make_eval_config(settings())
     config.metrics_specs[0].metrics[0].per_slice_thresholds[0].threshold.ClearField("value_threshold")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components.common.errors import GateError
-from components.gated_evaluator.thresholds import require_absolute_threshold
+from components.gated_evaluator.needs_a_threshold import require_absolute_threshold
 
 BOUND = {"value_threshold": {"lower_bound": 0.8}}
 CHANGE = {"change_threshold": {"absolute": -0.01, "direction": "HIGHER_IS_BETTER"}}

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from components.image_example_gen.images.codec import NormalisedImage
-from components.image_example_gen.images.perceptual_hash import NEAR_BITS
+from components.image_example_gen.images.near_duplicates import NEAR_BITS
 from components.image_example_gen.sources.plan import ImageFile
 from components.image_example_gen.split import SPLITS, SplitRule
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from components.image_example_gen.images.codec import EXIF_ORIENTATION, normalise_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 
 pytestmark = pytest.mark.tfx
 

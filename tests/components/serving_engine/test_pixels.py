@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from components.serving_engine.pixels import PixelSpec, network_pixels
 
 MAX_PIXELS = 1_000_000

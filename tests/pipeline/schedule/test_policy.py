@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pipeline.config.schedule import OnlyIf, Retries, ScheduleSettings
 from pipeline.schedule.attempts import Attempt, AttemptVerdict, Kind
 from pipeline.schedule.daemon import ScheduleTrigger
-from pipeline.schedule.policy import GRACE, Action, decide, decide_again, due_times, line_up, next_times
+from pipeline.schedule.due_times import due_times, next_times
+from pipeline.schedule.policy import GRACE, Action, decide, decide_again, line_up
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHTLY = ScheduleSettings(cron="30 2 * * *", timezone="Europe/Berlin")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from components.serving_engine.proof import ONNX_FILE
 from pipeline.serving.server.batching import Batcher
 from pipeline.serving.server.errors import ServingError

@@ -35,7 +35,7 @@ EXAMPLES = {
     "components.serving_check.probe_script": {"ServingCheck"},  # run as a script
     "pipeline.dag": set(),
     "pipeline.execution.progress": set(),
-    "trainer.compound.halving": set(),
+    "trainer.compound.successive_halving": set(),
     "trainer.crop": {"Transform", "Tuner", "Trainer", "RunReport"},
     "trainer.export": {"Trainer"},
     "trainer.grad_cam": {"RunReport"},

@@ -12,8 +12,8 @@ from tests.trainer.digits import make_job
 from trainer.compound.candidates import Candidate
 from trainer.compound.forecast import Pace, Timing, training_seconds
 from trainer.compound.grid import GridPoint
-from trainer.compound.halving import completed_trials, make_rungs, search_networks, search_seconds
 from trainer.compound.outcome import TrainingResult
+from trainer.compound.successive_halving import completed_trials, make_rungs, search_networks, search_seconds
 from trainer.fit.callbacks import TrainingDiverged
 from trainer.tuning.records import read_records
 
@@ -54,7 +54,7 @@ def run(candidates, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline
         )
 
     rungs = make_rungs(len(candidates), 8, 3)
-    with mock.patch("trainer.compound.halving.outcome_of", outcome_of):
+    with mock.patch("trainer.compound.successive_halving.outcome_of", outcome_of):
         state = (TIMINGS, str(folder / "search"), str(folder), deadline)
         while not search_networks(
             candidates, rungs, seeds, *state

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.network
 
 SCRIPT = """
 import keras, numpy as np, tensorflow as tf
-from trainer.layers import Dropout
+from trainer.stochastic_depth import Dropout
 from trainer.optimizers import AdamW, RMSprop
 
 cpu = tf.config.list_physical_devices("CPU")[0]

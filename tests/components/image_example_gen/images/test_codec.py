@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from components.image_example_gen.images import codec
 from components.image_example_gen.images.codec import EXIF_ORIENTATION, normalise_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 
 LIMIT = 1_000_000
 

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.integrity import ImageError
+from components.image_example_gen.images.damage import ImageError
 from tests.photos import chunk, encode, png, segment, with_chunk, with_segments
 
 LIMIT = 1_000_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from components.image_example_gen.images.perceptual_hash import BITS, NEAR_BITS, bands, near_pairs, perceptual_hash
+from components.image_example_gen.images.near_duplicates import BITS, NEAR_BITS, bands, near_pairs, perceptual_hash
 
 
 @pytest.fixture(scope="module")
