@@ -19,11 +19,11 @@ from pipeline.execution.signals import exit_when_signalled
 from pipeline.execution.supervisor import supervised
 from pipeline.history import commands as history_commands
 from pipeline.init import command as init_command
-from pipeline.options import configured, print_json
 from pipeline.scale.commands import app as scale_app
 from pipeline.schedule.commands import app as schedule_app
 from pipeline.serving import predict_command, rollback_commands
 from pipeline.serving.serve import app as serve_app
+from pipeline.shared_options import configured, print_json
 from pipeline.start import forget_warning_options
 
 app = typer.Typer(

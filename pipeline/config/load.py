@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from components.common.json_types import Parsed
-from pipeline.config.error_messages import explain, key_lines
+from pipeline.config.key_and_value_errors import explain, key_lines
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.config.plain_path import NoPlainPath, plain_path
 from pipeline.config.secrets import remember_secrets

@@ -11,7 +11,7 @@ import typer
 from rich.table import Column, Table
 
 from pipeline.config.model import PipelineConfig
-from pipeline.options import JsonOption, configured, print_json
+from pipeline.shared_options import JsonOption, configured, print_json
 from pipeline.terminal import make_console, print_table, say, styled
 
 app = typer.Typer()

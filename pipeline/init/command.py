@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from pipeline.exit_codes import ExitCode
-from pipeline.options import DebugOption, JsonOption, print_json
+from pipeline.shared_options import DebugOption, JsonOption, print_json
 from pipeline.terminal import make_console, say, styled
 
 if TYPE_CHECKING:

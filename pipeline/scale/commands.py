@@ -9,7 +9,7 @@ import typer
 from pipeline.config.load import ConfigSource, load_config
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.execution.supervisor import supervised
-from pipeline.options import JsonOption, configured, print_json
+from pipeline.shared_options import JsonOption, configured, print_json
 from pipeline.terminal import compact_table, print_line, print_table, styled
 from trainer.cost import BYTES_PER_ACTIVATION, Cost, network_cost
 from trainer.scaling import VARIANTS, Variant

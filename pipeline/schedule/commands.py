@@ -12,10 +12,10 @@ import typer
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import ConfigError
 from pipeline.exit_codes import ExitCode
-from pipeline.options import configured
 from pipeline.schedule import kubeflow, tables
 from pipeline.schedule.live_output import Display, display
 from pipeline.schedule.tables import scheduled_config
+from pipeline.shared_options import configured
 from pipeline.terminal import say
 
 if TYPE_CHECKING:

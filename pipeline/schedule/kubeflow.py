@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from pipeline.config.model import ConfigError, PipelineConfig
-from pipeline.options import configured
+from pipeline.shared_options import configured
 from pipeline.terminal import print_table
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from rich.text import Text
 from components.common.human_format import in_zone
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import ConfigError, PipelineConfig
-from pipeline.options import JsonOption, configured, print_json
 from pipeline.schedule import kubeflow
+from pipeline.shared_options import JsonOption, configured, print_json
 from pipeline.terminal import make_console, print_table, say, styled
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from components.served_model.versions import fingerprint
 from pipeline.config.model import ConfigError, PipelineConfig
-from pipeline.options import print_json
 from pipeline.serving.answer_table import AnswerTable
 from pipeline.serving.batches import ImageOnDisk, answer_all, find_images
 from pipeline.serving.classifier import Answer, Classifier
 from pipeline.serving.predict import make_prediction, served_model_path
+from pipeline.shared_options import print_json
 from pipeline.terminal import make_console, styled
 
 SECONDS_BETWEEN_PLAIN_LINES = 30.0

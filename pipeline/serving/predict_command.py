@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from pipeline.config.model import PipelineConfig
-from pipeline.options import JsonOption, at_work, configured, print_json
+from pipeline.shared_options import JsonOption, at_work, configured, print_json
 from pipeline.terminal import print_table
 
 app = typer.Typer()

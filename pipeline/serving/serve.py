@@ -11,7 +11,7 @@ import typer
 from components.served_model.versions import pushed_versions
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import PipelineConfig
-from pipeline.options import configured
+from pipeline.shared_options import configured
 
 if TYPE_CHECKING:
     from components.serving_engine.engine import EngineName
