@@ -126,9 +126,9 @@ def test_after_a_rollback_the_older_model_is_the_baseline_and_the_newer_stays_aw
     pipeline.run(good)
     served = pushed_models(str(push_path))[0]
     assert served.record.accuracy > 0.9
-    assert f"| sparse_categorical_accuracy | {served.record.accuracy:.4f} |" in (
-        push_path / served.version / CARD_FILE
-    ).read_text(encoding="utf-8")
+    assert f"| accuracy | {served.record.accuracy:.4f} |" in (push_path / served.version / CARD_FILE).read_text(
+        encoding="utf-8"
+    )
     back = rollback(str(push_path), None, keep=5)
     assert pipeline.run(good) == 3, "it was rolled back from"
     assert pushed_models(str(push_path))[0] == back

@@ -63,10 +63,15 @@ def run(tiles: Path, home: Path, *beam_options: str, **transform):
     return sorted(home.glob("artifacts/Transform/transformed_examples/*"))
 
 
-def test_what_is_stored_is_what_was_forecast(tiles, tmp_path, caplog):
+def test_what_is_stored_is_what_was_forecast(tiles, tmp_path, caplog, monkeypatch):
+    from components.image_transform import executor
+
+    made, forecasts = executor.forecast, []
+    monkeypatch.setattr(executor, "forecast", lambda *given: forecasts.append(made(*given)) or forecasts[-1])
     caplog.set_level("INFO", logger="effnet.events")
     (stored,) = run(tiles, tmp_path, format="raw", margin=32)
-    (forecast,) = [record.args[0] for record in caplog.records if record.msg == "transform: %s"]
+    (forecast,) = forecasts
+    assert f"transform: {forecast}" in caplog.messages
     assert sorted(path.name for path in stored.iterdir()) == ["Split-train", "Split-val"]
     size = sum(path.stat().st_size for path in stored.rglob("*.gz"))
     assert 0.85 < forecast.total_bytes / size < 1.15

@@ -248,9 +248,9 @@ def test_default_values_outside_of_the_range_are_not_said_to_be_the_default(tmp_
 def test_each_trial_that_ends_is_told_with_a_table_of_all(tmp_path, caplog):
     with caplog.at_level("INFO", logger="effnet.events"):
         run_search(tuning_job(tmp_path), Troubled)
-    told = [record for record in caplog.records if hasattr(record, "table")]
+    told = [record.event for record in caplog.records if getattr(record.event, "table", None)]
     assert [len(record.table) for record in told] == [2, 3, 4]
-    assert "trial 1/3" in told[0].getMessage() and "failed: OOM when allocating" in told[0].getMessage()
+    assert "trial 1/3" in told[0].message and "failed: OOM when allocating" in told[0].message
     header, best, *others = told[-1].table
     assert header[:3] == ["trial", "dropout", "drop_connect"]
     assert best[0] == "3" and best[-1] == "best"
