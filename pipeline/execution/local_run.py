@@ -24,7 +24,7 @@ from tfx.types import Artifact, artifact_utils
 from pipeline.execution.progress import NOTICE
 from pipeline.history.contents import find_damage, seal
 
-_notice = logging.getLogger(NOTICE)
+_notice, _progress = logging.getLogger(NOTICE), logging.getLogger("effnet.progress")
 Artifacts = Mapping[str, Sequence[Artifact]]
 
 
@@ -65,6 +65,7 @@ class _Launcher(launcher.Launcher):
     def _publish_successful_execution(
         self, execution_id: int, contexts: list[Any], output_dict: Artifacts, executor_output: Any
     ) -> None:
+        _progress.info("waiting until what was written is on the disk")
         try:
             for artifact in itertools.chain.from_iterable(output_dict.values()):
                 seal(artifact.uri)
