@@ -242,3 +242,12 @@ def test_a_damaged_model_is_not_served_again(save, push_path):
         store.rollback(push_path, damaged.version, keep=5)
     with pytest.raises(PushError, match="no model from before"):
         store.rollback(push_path, None, keep=5)
+
+
+def test_a_served_model_whose_record_is_lost_gets_one_when_it_is_pushed_again(save, push_path):
+    first, second = push(save("a"), push_path), push(save("b"), push_path)
+    (Path(push_path) / second.version / "assets.extra" / "push.json").write_text("")
+    again = push(save("b"), push_path, accuracy=0.9)
+    assert pushed_models(push_path)[0] == again
+    assert (again.version, again.record.accuracy, again.problem) == (second.version, 0.9, "")
+    assert again.record.withdrawn == (first.fingerprint,), "nobody knows whether it was rolled back from"
