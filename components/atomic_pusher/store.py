@@ -62,7 +62,7 @@ def push(
         identity = fingerprint(saved_model)
         refused = withdrawn(models)
         if models and models[0].fingerprint == identity:
-            return models[0]
+            return _with_record(push_path, models[0], replace(record, withdrawn=tuple(sorted(refused))))
         if identity in refused:
             raise Withdrawn(
                 f"got a model that was rolled back from {push_path}; it is not served again by itself: "
@@ -85,6 +85,14 @@ def push(
         version, noted = _add_version(push_path, fill)
         _prune(push_path, keep)
         return Pushed(version, noted, identity)
+
+
+def _with_record(push_path: str, served: Pushed, record: PushRecord) -> Pushed:
+    """Returns what is served, with a new record if its own was lost; when it was pushed nobody knows any more."""
+    if not served.record_is_lost:
+        return served
+    write_record(files.join(push_path, served.version), record)
+    return Pushed(served.version, record, served.fingerprint)
 
 
 def rollback(push_path: str, version: str | None, keep: int) -> Pushed:

@@ -26,6 +26,8 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: if it cannot be written.
     """
+    if path.is_symlink():
+        path = path.resolve()  # a link to a file elsewhere stays one
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
     # A random name: process ids repeat where several containers share a folder.

@@ -23,7 +23,11 @@ def drift_since(root: str, profile: Profile) -> dict[str, float]:
     path = files.join(root, HISTORY_FILE)
     if not files.exists(path):
         return {}
-    searches = [run for run in json.loads(files.read_bytes(path)) if run["searched"] and run.get("profile")]
+    try:
+        runs = json.loads(files.read_bytes(path))
+    except ValueError:
+        return {}  # the tuner says so, and searches
+    searches = [run for run in runs if run["searched"] and run.get("profile")]
     return {run["source"]: _largest(profile, run["profile"]) for run in searches}
 
 

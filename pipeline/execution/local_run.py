@@ -20,7 +20,7 @@ from tfx.orchestration.portable import cache_utils, launcher, runtime_parameter_
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types import Artifact, artifact_utils
 
-from components.common.events import StepEnded, StepStarted, emit, report_warning
+from components.common.events import StepEnded, StepStarted, emit, report_progress, report_warning
 from pipeline.history.contents import find_damage, seal
 
 Artifacts = Mapping[str, Sequence[Artifact]]
@@ -80,6 +80,7 @@ class _Launcher(launcher.Launcher):
     def _publish_successful_execution(
         self, execution_id: int, contexts: list[Any], output_dict: Artifacts, executor_output: Any
     ) -> None:
+        report_progress("waiting until what was written is on the disk")
         try:
             for artifact in itertools.chain.from_iterable(output_dict.values()):
                 seal(artifact.uri)

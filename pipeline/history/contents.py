@@ -9,10 +9,13 @@ changes them later. The note is on the disk before the step counts as done.
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components.common import durable, files
+
+_progress = logging.getLogger("effnet.progress")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def find_damage(uri: str) -> str | None:
             if size != state.size:
                 return f"{name} has {size:,} bytes, expected {state.size:,}"
             if not state.is_untouched(path):
+                _progress.info("reading %s, which was touched since it was made", path)
                 touched[name] = FileState.of(path)
                 if touched[name].sha256 != state.sha256:
                     return f"{name} holds something else than when it was written"

@@ -12,6 +12,7 @@ from typing import Literal
 import tensorflow as tf
 
 from components.common.files import find, write_text
+from trainer.fit.progress_log import PROGRESS
 
 RECORD_FILE = "record.json"
 
@@ -51,13 +52,17 @@ def write_record(folder: str, record: TrialRecord) -> None:
 
 
 def read_record(folder: str) -> TrialRecord | None:
-    """The record in a trial's folder, or None."""
+    """The record in a trial's folder, or None; a damaged one is none, and its trial is run again."""
     path = f"{folder}/{RECORD_FILE}"
     if not tf.io.gfile.exists(path):
         return None
-    with tf.io.gfile.GFile(path) as file:
-        content = json.loads(file.read())
-    return TrialRecord(**{**content, "history": tuple(content["history"])})
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            content = json.loads(file.read())
+        return TrialRecord(**{**content, "history": tuple(content["history"])})
+    except (ValueError, TypeError, KeyError) as error:
+        PROGRESS.info("tuner: %s is damaged (%s)", path, error)
+        return None
 
 
 def read_records(project: str) -> list[TrialRecord]:

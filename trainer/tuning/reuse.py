@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 import tensorflow as tf
 
 from components.common.files import write_text
+from trainer.fit.progress_log import PROGRESS
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
 
@@ -82,12 +83,16 @@ def last_good(
 
 
 def read_history(root: str) -> list[TunerRun]:
-    """All runs, the oldest first."""
+    """All runs, the oldest first; a damaged file, as earlier versions left after a power cut, is none."""
     path = f"{root}/{HISTORY_FILE}"
     if not tf.io.gfile.exists(path):
         return []
-    with tf.io.gfile.GFile(path) as file:
-        return [TunerRun(**entry) for entry in json.loads(file.read())]
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return [TunerRun(**entry) for entry in json.loads(file.read())]
+    except (ValueError, TypeError) as error:
+        PROGRESS.info("tuner: the history of searches in %s is damaged (%s); starting anew", path, error)
+        return []
 
 
 def add_to_history(root: str, run: TunerRun) -> None:

@@ -253,3 +253,12 @@ def test_what_the_check_adds_is_pushed_with_the_model(save, push_path, tmp_path)
     assert not (Path(push_path) / back.version / "assets.extra" / "model.onnx").exists()
     returned = store.rollback(push_path, None, 5)
     assert (Path(push_path) / returned.version / "assets.extra" / "model.onnx").read_bytes() == b"onnx"
+
+
+def test_a_served_model_whose_record_is_lost_gets_one_when_it_is_pushed_again(save, push_path):
+    first, second = push(save("a"), push_path), push(save("b"), push_path)
+    (Path(push_path) / second.version / "assets.extra" / "push.json").write_text("")
+    again = push(save("b"), push_path, accuracy=0.9)
+    assert pushed_models(push_path)[0] == again
+    assert (again.version, again.record.accuracy, again.problem) == (second.version, 0.9, "")
+    assert again.record.withdrawn == (first.fingerprint,), "nobody knows whether it was rolled back from"

@@ -62,3 +62,11 @@ def test_the_history_is_kept_in_order(tmp_path):
     for entry in (FOUND, TAKEN_OVER):
         add_to_history(root, entry)
     assert read_history(root) == [FOUND, TAKEN_OVER]
+
+
+@pytest.mark.parametrize("content", ["", "[", "[3]", '[{"unknown": 1}]'])
+def test_a_damaged_history_is_none_and_the_next_run_begins_a_new_one(tmp_path, content):
+    (tmp_path / "history.json").write_text(content)
+    assert read_history(str(tmp_path)) == []
+    add_to_history(str(tmp_path), FOUND)
+    assert read_history(str(tmp_path)) == [FOUND]
