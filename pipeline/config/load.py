@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.config.errors import explain, key_lines
-from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.model import ConfigError, LocalRunner, PipelineConfig
 from pipeline.config.secrets import remember_secrets
 from pipeline.config.yaml_text import compose, construct, parse, read_config_text
 from trainer.settings import NO_FILE
@@ -101,6 +101,7 @@ def load_config(
         raise ConfigError(f"{path.name}: expected sections such as `data:`, got {type(document).__name__}")
 
     _resolve_paths(document, folder or path.parent, path.name)
+    _fill_root_in(document, folder or path.parent)
     for override in overrides:
         _apply_override(document, override)
     remember_secrets(document)
@@ -133,6 +134,16 @@ def _resolve_paths(document: dict, base: Path, file_name: str) -> None:
             section = section.get(name) if isinstance(section, dict) else None
         if isinstance(section, dict) and isinstance(section.get(key), str):
             section[key] = _absolute(section[key], base, f"{file_name}: {dotted}")
+
+
+def _fill_root_in(document: dict, base: Path) -> None:
+    """Has also a root that the file leaves out start at its folder, and not where the command was typed."""
+    section = document
+    for name in ("runners", "local"):
+        section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            return  # which is refused later
+    section.setdefault("root", str((base / LocalRunner().root).resolve()))
 
 
 def _apply_override(document: dict, override: str) -> None:
