@@ -36,7 +36,7 @@ setup: $(STAMP)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >.uv/requirements.txt
 	@.uv/bin/pip install -q --require-hashes -r .uv/requirements.txt
 
-$(STAMP): pyproject.toml requirements.lock requirements-gpu.lock requirements-dev.lock pipeline/start.py pipeline/tfx_cli/hook.py $(if $(OTHER_PYTHON),anew) | $(filter .uv/bin/uv,$(UV))
+$(STAMP): pyproject.toml requirements.lock requirements-gpu.lock requirements-dev.lock $(wildcard pipeline/*/tfx_efficientnet_* pipeline/tfx_efficientnet_*) $(if $(OTHER_PYTHON),anew) | $(filter .uv/bin/uv,$(UV))
 	@echo "setting up .venv with Python $(PYTHON) from $(LOCKS)"
 	@$(UV) venv -q $(if $(OTHER_PYTHON),--clear,--allow-existing) --python '$(PYTHON)' .venv || \
 		{ echo "error: no Python $(PYTHON) was found, nor could it be downloaded: install it, such as apt-get install python3.11 (docs/stacks.md: which one a system needs)"; exit 1; }

@@ -1,6 +1,5 @@
 """Configuration, wiring, runners and the command line: orchestration, no image or model code."""
 
-from pipeline.start import hidden_package
+from pipeline.start import check_packages
 
-if _problem := hidden_package():
-    raise ImportError(_problem)
+check_packages()

@@ -7,13 +7,16 @@ As in local_runner.py, EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET 
 """
 
 import sys
+import sysconfig
 from pathlib import Path
 
 if __name__ == "__main__":
     # Python, and TFX's command line, put a script's folder first on the path, where `schedule`, `config` or `kubeflow`
-    # would then be what is below pipeline/. The folder above it is where the packages are if they are not installed.
+    # would then be what is below pipeline/. The library's folder takes its place: TFX removes the first entry again.
+    # The folder above is where the packages are if they are not installed.
     HERE = Path(__file__).resolve().parent
-    sys.path[:] = [*(folder for folder in sys.path if Path(folder).resolve() != HERE), str(HERE.parent)]
+    sys.path[:] = [sysconfig.get_path("stdlib") if Path(folder).resolve() == HERE else folder for folder in sys.path]
+    sys.path += [] if str(HERE.parent) in sys.path else [str(HERE.parent)]
 
 from components.common.json_types import JsonObject
 from pipeline.config.model import PipelineConfig

@@ -57,7 +57,15 @@ def probe(
         request_file.write_text(json.dumps(request), encoding="utf-8")
         # -I: neither PYTHONPATH nor the current folder lend the process this project's code, and -S: nor does its
         # installation. The GPU is the trainer's.
-        command = [sys.executable, "-I", "-S", str(PROBE), saved_model, str(request_file), *site_packages()]
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(PROBE),
+            str(Path(saved_model).absolute()),
+            str(request_file),
+            *site_packages(),
+        ]
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
             done = subprocess.run(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from components.common.json_types import Parsed
 from pipeline.config.key_and_value_errors import explain, key_lines
-from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.config.model import ConfigError, LocalRunner, PipelineConfig
 from pipeline.config.plain_path import NoPlainPath, plain_path
 from pipeline.config.secrets import remember_secrets
 from pipeline.config.yaml_text import compose, construct, parse, read_config_text
@@ -103,6 +103,7 @@ def load_config(
         raise ConfigError(f"{path.name}: expected sections such as `data:`, got {type(document).__name__}")
 
     _resolve_paths(document, folder or path.parent, path.name)
+    _fill_root_in(document, folder or path.parent)
     for override in overrides:
         _apply_override(document, override)
     remember_secrets(document)
@@ -144,6 +145,16 @@ def _resolve_paths(document: dict[str, Parsed], base: Path, file_name: str) -> N
             section = section.get(name) if isinstance(section, dict) else None
         if isinstance(section, dict) and isinstance(section.get(key), str):
             section[key] = _place(dotted, section[key], base, f"{file_name}: {dotted}")
+
+
+def _fill_root_in(document: dict[str, Parsed], base: Path) -> None:
+    """Has also a root that the file leaves out start at its folder, and not where the command was typed."""
+    section: Parsed = document
+    for name in ("runners", "local"):
+        section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            return  # which is refused later
+    section.setdefault("root", str((base / LocalRunner().root).resolve()))
 
 
 def _apply_override(document: dict[str, Parsed], override: str) -> None:

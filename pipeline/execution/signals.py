@@ -78,5 +78,7 @@ def stoppable(console: Console) -> Iterator[None]:
         with handling(heeded(), raise_stopped):
             yield
     except Stopped as stopped:
+        global _stopped_at
+        _stopped_at = -ECHO
         print_line(console, "stopped", STOPPED)
         raise typer.Exit(stopped.exit_status) from None

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -37,6 +38,16 @@ WORKS = {
     "C code": "import ctypes; ctypes.PyDLL(None).sleep(600)",
     "what catches everything": "exec('while True:\\n  try: time.sleep(60)\\n  except BaseException: pass')",
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def heeded() -> Iterator[None]:
+    """Where the tests themselves run in the background, their children would ignore what the shell has ignored."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def left_over(group: int) -> list[str]:

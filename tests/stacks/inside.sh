@@ -4,7 +4,7 @@ set -eu
 cd /project
 
 # A checkout's files are newer than the environment; whether it has to change, the lock's hash says.
-hash=$(cat pyproject.toml requirements.lock requirements-dev.lock Makefile pipeline/tfx_cli/tfx_efficientnet.pth pipeline/tfx_cli/hook.py pipeline/start.py | sha256sum)
+hash=$(cat pyproject.toml requirements.lock requirements-dev.lock Makefile pipeline/tfx_cli/tfx_efficientnet.pth pipeline/tfx_cli/tfx_efficientnet_hook.py pipeline/tfx_efficientnet_start.py | sha256sum)
 if [ "$hash" = "$(cat .venv/lock-hash 2>/dev/null)" ]; then
     touch .venv/.installed-requirements.lock
 else

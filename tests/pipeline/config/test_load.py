@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.config.load import DEFAULT_PATH, ConfigSource
+from pipeline.config.load import DEFAULT_PATH, ConfigSource, load_config
 from pipeline.config.model import ConfigError
 
 NEED_A_FILE = [
@@ -87,3 +87,15 @@ def test_a_schedule_has_no_quick_start(empty):
 def test_a_named_file_wins_over_the_one_here(empty):
     (empty / "pipeline.yaml").write_text("name: here\n")
     assert ConfigSource(DEFAULT_PATH).load().name == "quickstart"
+
+
+def test_a_root_that_the_file_leaves_out_is_beside_the_file_too(tmp_path, monkeypatch):
+    text = "name: a\ndata: {path: photos}\nevaluate: {min_accuracy: 0.1, max_accuracy_drop: 0}\n"
+    for more in ("", "runners: {}\n", "runners: {local: {}}\n", "runners: {beam: []}\n"):
+        (tmp_path / "pipeline.yaml").write_text(text + more)
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert load_config(tmp_path / "pipeline.yaml").run_root == tmp_path / "build" / "a"
+    (tmp_path / "pipeline.yaml").write_text(text + "runners: 3\n")
+    with pytest.raises(ConfigError, match="runners"):
+        load_config(tmp_path / "pipeline.yaml")

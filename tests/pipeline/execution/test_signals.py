@@ -27,10 +27,9 @@ def test_a_signal_ends_the_command_with_a_word_on_how_to_go_on(number, monkeypat
     assert signal.getsignal(number) is before
 
 
-def test_an_unknown_network_is_refused_before_tensorflow_is_loaded():
-    command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli", "scale", "compare", "--variant", "b9"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def test_an_unknown_network_is_refused_before_tensorflow_is_loaded(tmp_path):
+    command = ["-X", "importtime", "-P", "-m", "pipeline.cli", "scale", "compare", "--variant", "b9", "--quick-start"]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode == 2
     assert "error: --variant b9: expected one of b0, b1" in done.stderr
-    assert "| pipeline.cli\n" in done.stderr or " pipeline.scale.commands\n" in done.stderr
-    assert " tensorflow\n" not in done.stderr
+    assert "| typer" in done.stderr and "| tensorflow" not in done.stderr.replace("  ", "")
