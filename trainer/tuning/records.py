@@ -11,8 +11,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from components.common.events import report_progress
 from components.common.files import find, write_text
-from trainer.fit.progress_log import PROGRESS
 
 RECORD_FILE = "record.json"
 
@@ -61,7 +61,7 @@ def read_record(folder: str) -> TrialRecord | None:
             content = json.loads(file.read())
         return TrialRecord(**{**content, "history": tuple(content["history"])})
     except (ValueError, TypeError, KeyError) as error:
-        PROGRESS.info("tuner: %s is damaged (%s)", path, error)
+        report_progress(f"tuner: {path} is damaged ({error})")
         return None
 
 

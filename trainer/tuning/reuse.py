@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 
 import tensorflow as tf
 
+from components.common.events import report_progress
 from components.common.files import write_text
-from trainer.fit.progress_log import PROGRESS
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
 
@@ -91,7 +91,7 @@ def read_history(root: str) -> list[TunerRun]:
         with tf.io.gfile.GFile(path) as file:
             return [TunerRun(**entry) for entry in json.loads(file.read())]
     except (ValueError, TypeError) as error:
-        PROGRESS.info("tuner: the history of searches in %s is damaged (%s); starting anew", path, error)
+        report_progress(f"tuner: the history of searches in {path} is damaged ({error}); starting anew")
         return []
 
 
