@@ -140,7 +140,8 @@ def test_the_served_model_sees_what_the_ingest_saw(data):
 
 
 def test_what_tensorflow_does_not_read_stays_an_error():
-    for image_format in ("WEBP", "TIFF"):
+    # TensorFlow 2.21 reads WebP as well.
+    for image_format in ("WEBP", "TIFF") if tf.__version__ < "2.17" else ("TIFF",):
         with pytest.raises(tf.errors.InvalidArgumentError):
             decode(encode(PHOTO, image_format))
 

@@ -76,7 +76,7 @@ def test_what_the_api_server_checks(spec, tasks):
 def test_every_container_runs_our_entrypoint(spec):
     for name in spec["components"]:
         settings = container(spec, name)
-        assert settings["command"] == ["python", "-m", "pipeline.kubeflow.entrypoint"]
+        assert settings["command"] == ["python", "-P", "-m", "pipeline.kubeflow.entrypoint"]
         assert settings["args"][2:4] == ["--json_serialized_invocation_args", "{{$}}"]
         assert settings["env"] == [{"name": "AWS_ENDPOINT_URL_S3", "value": "http://minio:9000"}]
         assert settings["image"] == f"registry.example/effnet:1{'-gpu' if name == 'Trainer' else ''}"

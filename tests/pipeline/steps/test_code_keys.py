@@ -27,8 +27,8 @@ EXAMPLES = {
     "components.common.ingest_report": {
         *("ImageExampleGen", "CuratedSchema", "DataGate", "Tuner", "DataProfile", "RunReport")
     },
-    "components.common.metrics": {"GatedEvaluator", "RunReport"},
-    "components.common.model_info": {"Trainer", "GatedEvaluator", "ServingCheck", "Pusher", "RunReport"},
+    "components.common.metrics": {"GatedEvaluator", "Pusher", "RunReport"},
+    "components.common.model_info": {*("Trainer", "DataGate", "GatedEvaluator", "ServingCheck", "Pusher", "RunReport")},
     "components.data_gate.executor": {"DataGate"},
     "components.gated_evaluator.calibration": {"GatedEvaluator"},  # named by the metrics' configuration alone
     "components.image_example_gen.driver": {"ImageExampleGen"},
@@ -36,7 +36,7 @@ EXAMPLES = {
     "pipeline.dag": set(),
     "pipeline.execution.progress": set(),
     "trainer.compound.successive_halving": set(),
-    "trainer.crop": {"Transform", "Tuner", "Trainer", "RunReport"},
+    "components.common.geometry": {"Transform", "Tuner", "Trainer", "ServingCheck", "RunReport"},
     "trainer.export": {"Trainer"},
     "trainer.grad_cam": {"RunReport"},
     "trainer.preprocessing": {"Transform", "Tuner", "Trainer"},
@@ -98,7 +98,9 @@ def test_a_study_holds_no_code_of_the_run_or_of_forecasts(closures):
     (training,) = [found for name, found in closures.items() if name.startswith("Trainer-base")]
     assert "trainer.compound.trainings" in training.modules and "trainer.compound.forecast" not in training.modules
     wiring = {name for name in closures["StudyReport"].modules if name.startswith("pipeline.")}
-    assert wiring == {f"pipeline.scale{part}" for part in ("", ".experiment", ".figures", ".report", ".results")}
+    assert wiring == {f"pipeline.scale{part}" for part in ("", ".experiment", ".figures", ".report", ".results")} | {
+        "pipeline.hidden_packages"
+    }
     assert closures["StudyReport"].files == ("pipeline/scale/templates/report.html.j2",)
 
 
