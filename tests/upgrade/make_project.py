@@ -134,7 +134,7 @@ class EarlierVersion:
             raise RuntimeError(f"got packages from {found}, expected all of them below {self.checkout}")
 
     def effnet(self, *arguments: str, code: int = 0) -> str:
-        """Runs `effnet`; returns what it prints. By its module: today's entry point refuses another version's packages."""
+        """Runs `effnet`, by its module, for today's entry point refuses its packages; returns what it prints."""
         return self._run([sys.executable, "-m", "pipeline.cli", *arguments], code)
 
     def tfx(self, command: str, engine: str, overrides: str = "") -> None:
