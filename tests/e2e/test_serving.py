@@ -209,6 +209,15 @@ def test_the_quick_start_in_eight_bits_loses_at_most_a_point_and_is_a_third_of_t
     assert "litert_int8" in done.stdout
 
 
+def holder_in(root: Path, group: int) -> int | None:
+    """The process that holds the pipeline's folder, if it is in a group: a run works in a child of its own."""
+    holder = holder_of(root, RUN)
+    with contextlib.suppress(ProcessLookupError):
+        if holder and os.getpgid(holder.process) == group:
+            return holder.process
+    return None
+
+
 def test_a_second_run_at_once_is_refused_in_one_line_and_the_first_ends_as_if_alone(project, first_run):
     root = project.folder / "build" / "quickstart"
     first = subprocess.Popen(
@@ -217,7 +226,7 @@ def test_a_second_run_at_once_is_refused_in_one_line_and_the_first_ends_as_if_al
     )  # fmt: skip
     try:
         until = time.monotonic() + 60
-        while getattr(holder_of(root, RUN), "process", None) != first.pid and time.monotonic() < until:
+        while not (holder := holder_in(root, first.pid)) and time.monotonic() < until:
             time.sleep(0.1)
         second = project.effnet("run")
         assert first.wait(timeout=600) == 0
@@ -227,5 +236,5 @@ def test_a_second_run_at_once_is_refused_in_one_line_and_the_first_ends_as_if_al
             first.wait()
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1
-    assert f"process {first.pid}" in second.stderr
+    assert f"process {holder}" in second.stderr
     assert_sound(root / "metadata.sqlite")
