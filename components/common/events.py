@@ -1,4 +1,4 @@
-"""What a run reports while it goes: typed events, for the display of this process and, as JSON lines, for others.
+"""What a run reports as it goes: typed events, which this process displays and other processes read as JSON lines.
 
 A process that starts another one and wants to hear of it names a file in the variable `EVENTS_FILE` of its environment;
 everything that is reported there is appended to that file, one JSON object a line. The wording of an event is for
@@ -30,46 +30,39 @@ class RunEvent:
 
 
 @dataclass(frozen=True)
-class Progress(RunEvent):
-    """How far the present step is.
+class Message(RunEvent):
+    """What people read, in one line."""
+
+    message: str
+
+    def __str__(self) -> str:
+        """For logs."""
+        return self.message
+
+
+@dataclass(frozen=True)
+class Progress(Message):
+    """How far the present step is, and what people read of it.
 
     Attributes:
-      message: for people.
       done: of `total`, in the smallest things that are counted; None: not counted.
       total: None: not known.
       table: what was done so far, rows of texts with a header first; None: the last table still holds.
     """
 
-    message: str
     done: int | None = None
     total: int | None = None
     table: Sequence[Sequence[str]] | None = None
 
-    def __str__(self) -> str:
-        """For logs."""
-        return self.message
-
 
 @dataclass(frozen=True)
-class Done(RunEvent):
+class Done(Message):
     """One of several things that follow one another is done."""
 
-    message: str
-
-    def __str__(self) -> str:
-        """For logs."""
-        return self.message
-
 
 @dataclass(frozen=True)
-class Warned(RunEvent):
+class Warned(Message):
     """Something that a person should know and that stops nothing."""
-
-    message: str
-
-    def __str__(self) -> str:
-        """For logs."""
-        return self.message
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,6 @@ def printable_json(value: Any, **options: Any) -> str:
     return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
-def finalize(value: Any) -> Any:
-    """Jinja's `finalize` for pages: text as `printable` returns it, all else (markup too) as it is."""
-    return printable(value, keep="\n\t") if type(value) is str else value
-
-
 def markdown(value: object) -> str:
     """Returns a value as text that Markdown shows as it is, on one line: no markup, no HTML, no end of a cell."""
     text = printable(" ".join(str(value).split("\n")))

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from components.common import files
+from components.common.html_pages import page_template
 from components.common.human_format import clock
-from components.common.printable import finalize
 from pipeline.scale.experiment import Experiment
 from pipeline.scale.figures import accuracy_figure
 from pipeline.scale.results import (
@@ -122,16 +121,8 @@ def write_page(folder: Path, page: Page) -> Path:
         figure = accuracy_figure(page.rows, cost, label, base)
         figure.savefig(folder / f"accuracy_{name}.png", dpi=120)
         drawings.append((f"accuracy against {label}", _svg(figure)))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=finalize,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     columns = list(dict.fromkeys(name for row in page.rows for name in row.candidate.details))
-    text = environment.get_template("report.html.j2").render(
+    text = page_template(TEMPLATES, "report.html.j2").render(
         page=page,
         columns=columns,
         drawings=drawings,
