@@ -3,10 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Probabilities = NDArray[np.float64] | NDArray[np.float32]
+Floats = NDArray[np.float64] | NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 BINS = 15  # as in Guo et al., arXiv 1706.04599
+
+
+def bin_of(confidence: Floats | float, bins: int = BINS) -> NDArray[np.int64]:
+    """Returns the number of the bin of equal width, from 0, that each confidence falls into; 1 is in the last one."""
+    return np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
 
 
 def expected_calibration_error(bins: NDArray[np.float64]) -> float:
@@ -20,7 +25,7 @@ def expected_calibration_error(bins: NDArray[np.float64]) -> float:
     return float(np.abs(confidence - right).sum() / examples.sum()) if examples.sum() else float("nan")
 
 
-def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
+def calibration_error(probabilities: Floats, labels: Labels) -> float:
     """Returns the expected calibration error of the most probable class, over bins of equal width.
 
     Args:
@@ -28,7 +33,7 @@ def calibration_error(probabilities: Probabilities, labels: Labels) -> float:
         labels: int (images,).
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    index = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    index = bin_of(confidence)
     columns = (np.ones(len(labels)), confidence, right)
     return expected_calibration_error(
         np.stack([np.bincount(index, weights=column, minlength=BINS) for column in columns], axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
-from components.common.calibration_error import BINS, expected_calibration_error
+from components.common.calibration_error import BINS, bin_of, expected_calibration_error
 
 NAME = "expected_calibration_error"
 
@@ -49,7 +49,7 @@ class _Combine(beam.CombineFn):
         for label, probabilities, _weight in inputs:
             confidence = float(np.max(probabilities))
             right = int(np.argmax(probabilities)) == int(np.squeeze(label))
-            bins[min(int(confidence * BINS), BINS - 1)] += (1, confidence, right)
+            bins[bin_of(confidence)] += (1, confidence, right)
         return bins
 
     def merge_accumulators(self, accumulators: Iterable[Bins]) -> Bins:

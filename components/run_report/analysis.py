@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from components.common.calibration_error import bin_of
 from components.gated_evaluator.slices import wilson_interval
 
 BINS = 10  # of confidence; the figure is for the eye, the gate's own number has more
@@ -58,7 +59,7 @@ class Bin:
 
 def calibration_bins(answers: Answers) -> list[Bin]:
     """Returns the bins of equal width that hold an image, from unsure to sure."""
-    index = np.minimum((answers.confidence * BINS).astype(int), BINS - 1)
+    index = bin_of(answers.confidence, BINS)
     bins = []
     for mask in (index == number for number in range(BINS)):
         images, right = int(mask.sum()), int(answers.right[mask].sum())
