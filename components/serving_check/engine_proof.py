@@ -1,7 +1,6 @@
 """Converts the exported model for the fast engine, and proves it on every image of a split."""
 
 import hashlib
-import logging
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from components.common import files
 from components.common.errors import one_line
+from components.common.events import report_progress
 from components.common.model_info import read_model_info
 from components.model_exporter.formats import convert
 from components.serving_check.verdict import BATCH_SIZES, summarise
@@ -21,7 +21,6 @@ PROGRESS_SECONDS = 5.0
 MAX_PIXELS = 2**31  # the ingest has refused what is too large
 SECONDS = 10.0  # for the latency of each batch size
 FEWEST = 3
-_progress = logging.getLogger("effnet.progress")
 
 
 def prove_engine(
@@ -36,7 +35,7 @@ def prove_engine(
         requests: most for each batch size that the latency is measured with.
         folder: the file is kept only if the proof has no problem.
     """
-    _progress.info("serving: converting the model for ONNX Runtime")
+    report_progress("serving: converting the model for ONNX Runtime")
     try:
         model = tf.saved_model.load(saved_model)
         content = convert(model, "onnx", ())
@@ -68,7 +67,7 @@ def compare(model: Any, engine: OnnxEngine, records: tf.data.Dataset) -> tuple[i
         images += len(wanted)
         if time.monotonic() - last >= PROGRESS_SECONDS:
             last = time.monotonic()
-            _progress.info("serving: ONNX Runtime compared with the SavedModel on %d images", images)
+            report_progress(f"serving: ONNX Runtime compared with the SavedModel on {images} images")
     return images, difference
 
 

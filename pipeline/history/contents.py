@@ -7,15 +7,12 @@ ML Metadata knows only that a folder exists. After a power cut its files may be 
 changes them later. The note is on the disk before the step counts as done.
 """
 
-import hashlib
 import json
-import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components.common import durable, files
-
-_progress = logging.getLogger("effnet.progress")
+from components.common.events import report_progress
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,7 @@ class FileState:
     def of(cls, path: Path) -> "FileState":
         """Reads the file."""
         status = path.stat()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(status.st_size, digest, status.st_ino, status.st_ctime_ns, status.st_mtime_ns)
+        return cls(status.st_size, files.sha256(str(path)), status.st_ino, status.st_ctime_ns, status.st_mtime_ns)
 
     def is_untouched(self, path: Path) -> bool:
         """Whether nothing has happened to the file, so that its content need not be read."""
@@ -90,7 +85,7 @@ def find_damage(uri: str) -> str | None:
             if size != state.size:
                 return f"{name} has {size:,} bytes, expected {state.size:,}"
             if not state.is_untouched(path):
-                _progress.info("reading %s, which was touched since it was made", path)
+                report_progress(f"reading {path}, which was touched since it was made")
                 touched[name] = FileState.of(path)
                 if touched[name].sha256 != state.sha256:
                     return f"{name} holds something else than when it was written"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.common.events import Listener, RunEvent
 from pipeline.history.contents import find_damage, forget, seal
 
 
@@ -20,6 +21,17 @@ def uri(tmp_path) -> str:
     (folder / "BLESSED").touch()
     seal(str(folder))
     return str(folder)
+
+
+class Listening(Listener):
+    """Keeps the events that are reported meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[RunEvent] = []
+
+    def take(self, event: RunEvent) -> None:
+        self.events.append(event)
 
 
 def note_of(uri: str) -> Path:
@@ -63,8 +75,10 @@ def test_a_restored_artifact_is_read_once_and_then_known(uri, tmp_path):
     shutil.rmtree(tmp_path / "artifacts")
     shutil.move(tmp_path / "backup", tmp_path / "artifacts")
     before = note_of(uri).read_text()
-    assert find_damage(uri) == ""
+    with Listening() as heard:
+        assert find_damage(uri) == ""
     assert note_of(uri).read_text() != before
+    assert any(event.message.startswith(f"reading {uri}") for event in heard.events), "which may take minutes"
     after = note_of(uri).stat()
     assert find_damage(uri) == ""
     assert note_of(uri).stat() == after, "nothing was touched since"
