@@ -54,7 +54,9 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
         previous_level, previous_handlers = root.level, root.handlers[:]
         root.handlers[:] = [handler]
         if verbose:
-            root.addHandler(logging.StreamHandler(screen))
+            shown_too = logging.StreamHandler(screen)
+            shown_too.setFormatter(_LogFormatter("%(message)s"))
+            root.addHandler(shown_too)
         root.setLevel(logging.INFO)
         try:
             yield make_console(file=screen)

@@ -126,6 +126,25 @@ def test_verbose_shows_what_is_logged_and_keeps_it_too(tmp_path):
     assert "logged" in log.read_text()
 
 
+def test_verbose_shows_a_traceback_without_its_secrets_and_codes(tmp_path):
+    program = (
+        "import logging, sys, pathlib\n"
+        "from pipeline.config.secrets import remember_secrets\n"
+        "from pipeline.execution.progress import quiet_output\n"
+        "remember_secrets({'password': 'q7k2' * 5})\n"
+        "with quiet_output(pathlib.Path(sys.argv[1]), verbose=True):\n"
+        "    try:\n"
+        "        raise OSError('q7k2' * 5 + chr(27) + '[2J refused')\n"
+        "    except OSError:\n"
+        "        logging.getLogger('anything').exception('the run failed')\n"
+    )
+    log = tmp_path / "run.log"
+    done = subprocess.run([sys.executable, "-c", program, str(log)], capture_output=True, text=True, check=True)
+    for text in (done.stdout, log.read_text()):
+        assert "OSError: " in text and "[2J refused" in text
+        assert "q7k2" * 5 not in text and "\x1b" not in text
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_trainings_that_follow_one_another_are_a_line_each_when_they_are_done(terminal):
     screen = io.StringIO()
