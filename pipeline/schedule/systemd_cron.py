@@ -154,7 +154,10 @@ def with_entry(crontab: str, name: str, entry: str, config_path: Path) -> str:
     """
     start, end = _marks(name)
     ours = re.compile(rf"^{re.escape(start)}$.*?^{re.escape(end)}$\n?", flags=re.MULTILINE | re.DOTALL)
-    if (earlier := ours.search(crontab)) and shlex.quote(str(config_path)).replace("%", r"\%") not in earlier[0]:
+    quoted = shlex.quote(str(config_path)).replace("%", r"\%")
+    # With what ends it: another path may begin with this one.
+    same = re.compile(rf" --config {re.escape(quoted)}(?: |$)", flags=re.MULTILINE)
+    if (earlier := ours.search(crontab)) and not same.search(earlier[0]):
         raise _taken("the crontab", name)
     without = ours.sub("", crontab)
     return f"{without.rstrip()}\n{entry}" if without.strip() else entry
@@ -168,7 +171,9 @@ def write_units(units: dict[str, str], name: str, config_path: Path) -> list[Pat
     """
     folder = UNITS.expanduser()
     service = folder / f"effnet-{name}.service"
-    if service.exists() and systemd_word(str(config_path)).strip('"') not in service.read_text(encoding="utf-8"):
+    # With the quotes: another path may hold this one.
+    same = f'"--config" {systemd_word(str(config_path))}'
+    if service.exists() and same not in service.read_text(encoding="utf-8"):
         raise _taken(str(service), name)
     for file, text in units.items():
         files.write_text(str(folder / file), text)
