@@ -1,6 +1,5 @@
 """`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
 
-import functools
 import sys
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -45,10 +44,10 @@ class Entry(StrEnum):
 def _coordinator(source: ConfigSource, debug: bool, shown: Display | None = None) -> "Coordinator":
     from pipeline.schedule.coordinator import Coordinator
 
-    say = shown.say if shown else functools.partial(print, flush=True)
-    show = shown.show if shown else None
-    follow = shown.follow if shown else None
-    return Coordinator(scheduled_config(source), source.overrides, say=say, show=show, follow=follow, debug=debug)
+    config = scheduled_config(source)
+    if shown is None:
+        return Coordinator(config, source.overrides, debug=debug)
+    return Coordinator(config, source.overrides, say=shown.say, show=shown.show, follow=shown.follow, debug=debug)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from pipeline.schedule import daemon
 from pipeline.schedule.attempts import AttemptVerdict, Kind
 from pipeline.schedule.coordinator import Coordinator
 from pipeline.schedule.notes import note_of
-from tests.pipeline.schedule.helpers import EFFNET, schedule
+from tests.pipeline.schedule.helpers import EFFNET, schedule, until
 from tests.pipeline.schedule.receiver import listening
 
 
@@ -65,9 +65,7 @@ def test_a_scheduler_that_was_killed_is_in_nobody_s_way_and_fires_on_time(folder
     first.wait()
     scheduler, lines = start(folder, "schedule.cron='* * * * *'")
     try:
-        until = time.monotonic() + 90
-        while not listed(folder, "history") and time.monotonic() < until:
-            time.sleep(1)
+        until(lambda: listed(folder, "history"), 90)
         scheduler.send_signal(signal.SIGINT)
         assert scheduler.wait(timeout=30) == 0
     finally:
@@ -154,6 +152,12 @@ def test_trigger_and_backfill_say_what_is_missing_and_end_as_a_run_does(folder):
         ("backfill", "missing data"),
     ]
     assert "backfill 2026-03-01" in schedule(folder, "history").stdout
+
+
+def test_a_folder_s_name_does_not_steer_the_terminal_of_a_tick(folder):
+    done = schedule(folder, "tick", "--at", "2026-03-05T01:00:00+0000", "--set", r'data.path="a\e[2J/{SPAN}"')
+    assert done.returncode == 4
+    assert r"a\x1b[2J, expected the one that holds the spans" in done.stdout and "\x1b" not in done.stdout
 
 
 def test_an_alert_that_could_not_be_sent_is_shown(folder):
