@@ -81,10 +81,11 @@ def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
     Raises:
       OSError: if one cannot be deleted.
     """
+    store: mlmd.MetadataStore | None = None
     for entry in unneeded:
-        # First the note: of a folder that is half gone TFX must not think that it is whole.
+        # The note first: TFX must not take a half-deleted folder for a whole one.
         if entry.artifact is not None:
-            store = open_store(config.metadata_path)
+            store = store or open_store(config.metadata_path)
             (artifact,) = store.get_artifacts_by_id([entry.artifact])
             artifact.state = metadata_store_pb2.Artifact.DELETED
             store.put_artifacts([artifact])

@@ -38,12 +38,12 @@ def runs(
     """List what ran, when, and what came of it."""
     from pipeline.history.runs import list_runs
 
-    lines = list_runs(settings)[-last:]
+    lines = list_runs(settings, last)
     if as_json:
         print_json(lines)
         return
     if not lines:
-        say(f"nothing ran yet in {settings.run_root}; `effnet run` does")
+        say(f"no runs yet in {settings.run_root}; start one with `effnet run`")
         return
     table = Table("run", "started", "took", "images", "accuracy", Column("result", overflow="fold"), "version")
     for line in reversed(lines):
@@ -76,8 +76,9 @@ def report(
     record = find_run(settings.metadata_path, run)
     path = find_report(settings, record)
     if path is None:
-        if list_runs(settings)[record.number - 1].result == "running":
-            raise RuntimeError(f"run {record.number} is under way; its report is its last step")
+        (newest,) = list_runs(settings, last=1)
+        if (newest.run, newest.result) == (record.number, "running"):
+            raise RuntimeError(f"run {record.number} is still running; its last step writes the report")
         path = report_of_stopped_run(settings, record)
     if as_json:
         print_json({"run": record.number, "report": str(path)})

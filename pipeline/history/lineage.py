@@ -3,8 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
@@ -12,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.common.json_types import Json
 from components.served_model.versions import pushed_models
 from pipeline.config.model import PipelineConfig
-from pipeline.history.metadata import node_of, open_store
+from pipeline.history.metadata import local_time, node_of, open_store
 
 Event = metadata_store_pb2.Event
 INPUTS, OUTPUTS = (Event.INPUT, Event.DECLARED_INPUT), (Event.OUTPUT, Event.DECLARED_OUTPUT)
@@ -61,16 +59,17 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
         raise UnknownModel(f"nobody knows what made version {version}: {models[version].problem}")
     uri = models[version].record.model_uri
     database = config.metadata_path
-    artifacts = open_store(database, to_read=True).get_artifacts_by_uri(uri) if database.exists() and uri else []
-    if not artifacts:
+    store = open_store(database, to_read=True) if database.exists() and uri else None
+    artifacts = store.get_artifacts_by_uri(uri) if store else []
+    if store is None or not artifacts:
         raise UnknownModel(f"version {version} was made elsewhere: {database} does not know {uri or 'its origin'}")
-    return version, list(steps_behind(database, artifacts[0].id))
+    return version, list(steps_behind(store, artifacts[0].id))
 
 
-def steps_behind(database: Path, artifact_id: int) -> Iterator[Made]:
+def steps_behind(store: mlmd.MetadataStore, artifact_id: int) -> Iterator[Made]:
     """Yields every step that an artifact depends on, in the order in which they began."""
-    store = open_store(database, to_read=True)
     executions: dict[int, metadata_store_pb2.Execution] = {}
+    touched: dict[int, list[metadata_store_pb2.Event]] = {}  # by execution: what it read and wrote
     artifacts, seen = [artifact_id], {artifact_id}
     while artifacts:
         makers = {event.execution_id for event in store.get_events_by_artifact_ids(artifacts) if event.type in OUTPUTS}
@@ -78,20 +77,23 @@ def steps_behind(database: Path, artifact_id: int) -> Iterator[Made]:
         new = [found for found in store.get_executions_by_id(makers - executions.keys()) if not _cached(found)]
         executions |= {execution.id: execution for execution in new}
         events = store.get_events_by_execution_ids([execution.id for execution in new]) if new else []
+        for event in events:
+            touched.setdefault(event.execution_id, []).append(event)
         artifacts = [event.artifact_id for event in events if event.type in INPUTS and event.artifact_id not in seen]
         seen.update(artifacts)
     for execution in (executions[key] for key in sorted(executions)):
-        yield _made(store, execution)
+        yield _made(store, execution, touched[execution.id])
 
 
 def _cached(execution: metadata_store_pb2.Execution) -> bool:
     return bool(execution.last_known_state == metadata_store_pb2.Execution.CACHED)
 
 
-def _made(store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution) -> Made:
-    events = store.get_events_by_execution_ids([execution.id])
+def _made(
+    store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution, events: list[metadata_store_pb2.Event]
+) -> Made:
     uris = {found.id: found.uri for found in store.get_artifacts_by_id([event.artifact_id for event in events])}
-    ended = datetime.fromtimestamp(execution.last_update_time_since_epoch / 1000, UTC).astimezone()
+    ended = local_time(execution.last_update_time_since_epoch)
     return Made(
         step=node_of(store, execution.id),
         at=ended.isoformat(sep=" ", timespec="seconds"),

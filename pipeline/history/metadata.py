@@ -10,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.steps.code_keys import CODE_KEY
 
-# Properties of runs: of those that were not to reach the pipeline's end, and how long all of it took.
+# Properties of runs: that it was not meant to reach the pipeline's end, and how long it took in all.
 PARTIAL, SECONDS = "partial", "seconds"
 DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
@@ -21,7 +21,7 @@ class NoSuchRun(ValueError):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One component's execution in a run; `code` is the key of what it ran, "" of versions before that had one."""
+    """One component's execution in a run; `code` is the key of what it ran, "" of versions without such keys."""
 
     done: bool
     cached: bool
@@ -59,7 +59,7 @@ class RunRecord:
 
 
 def open_store(database: Path, to_read: bool = False) -> mlmd.MetadataStore:
-    """The SQLite metadata store at `database`; `to_read`: which must exist, and need not be one's own."""
+    """The SQLite metadata store at `database`; `to_read`: it must exist, and may belong to another user."""
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(database)
     if to_read:
@@ -67,14 +67,20 @@ def open_store(database: Path, to_read: bool = False) -> mlmd.MetadataStore:
     return mlmd.MetadataStore(connection)
 
 
-def all_runs(database: Path) -> list[RunRecord]:
-    """Every run but those that `mark_partial` has marked, the oldest first; none if nothing ran yet."""
-    if not database.exists():
-        return []
-    store = open_store(database, to_read=True)
-    if "pipeline_run" not in {kind.name for kind in store.get_context_types()}:
-        return []
-    return [_run(store, number, context) for number, context in enumerate(run_contexts(store), start=1)]
+def all_runs(database: Path, last: int | None = None) -> list[RunRecord]:
+    """Every run but those that `mark_partial` has marked, the oldest first; none if nothing ran yet.
+
+    Args:
+      database: of the pipeline.
+      last: only so many, the newest ones; None: all.
+    """
+    runs = _numbered(database)
+    return [_run(*run) for run in (runs if last is None else runs[-last:])]
+
+
+def count_runs(database: Path) -> int:
+    """How many runs `all_runs` has."""
+    return len(_numbered(database))
 
 
 def run_of_id(database: Path, run_id: str) -> RunRecord:
@@ -83,9 +89,9 @@ def run_of_id(database: Path, run_id: str) -> RunRecord:
     Raises:
       NoSuchRun: there is none, as if its first step never began.
     """
-    for run in all_runs(database):
-        if run.run_id == run_id:
-            return run
+    for store, number, context in _numbered(database):
+        if context.name == run_id:
+            return _run(store, number, context)
     raise NoSuchRun(f"the run {run_id} left nothing in {database}: its first step never began")
 
 
@@ -95,14 +101,13 @@ def find_run(database: Path, number: int | None) -> RunRecord:
     Raises:
       NoSuchRun: there is none.
     """
-    runs = all_runs(database)
+    runs = _numbered(database)
     if not runs:
-        raise NoSuchRun(f"nothing ran yet in {database.parent}; `effnet run` does")
-    if number is None:
-        return runs[-1]
+        raise NoSuchRun(f"no runs yet in {database.parent}; start one with `effnet run`")
+    number = len(runs) if number is None else number
     if not 1 <= number <= len(runs):
         raise NoSuchRun(f"got run {number}, expected 1 to {len(runs)}: `effnet runs` lists them")
-    return runs[number - 1]
+    return _run(*runs[number - 1])
 
 
 def node_of(store: mlmd.MetadataStore, execution_id: int) -> str:
@@ -110,6 +115,16 @@ def node_of(store: mlmd.MetadataStore, execution_id: int) -> str:
     node_type = store.get_context_type("node").id
     nodes = [context.name for context in store.get_contexts_by_execution(execution_id) if context.type_id == node_type]
     return str(nodes[0].rpartition(".")[2])
+
+
+def _numbered(database: Path) -> list[tuple[mlmd.MetadataStore, int, metadata_store_pb2.Context]]:
+    """The runs by their number, with the store that knows more of each: what that is takes some queries a step."""
+    if not database.exists():
+        return []
+    store = open_store(database, to_read=True)
+    if "pipeline_run" not in {kind.name for kind in store.get_context_types()}:
+        return []
+    return [(store, number, context) for number, context in enumerate(run_contexts(store), start=1)]
 
 
 def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Context) -> RunRecord:
@@ -127,7 +142,7 @@ def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Con
     last_change = max((execution.last_update_time_since_epoch for execution in executions), default=began)
     noted = context.custom_properties
     seconds = noted[SECONDS].double_value if SECONDS in noted else max(last_change - began, 0) / 1000
-    return RunRecord(number, context.name, _local(began), seconds, steps)
+    return RunRecord(number, context.name, local_time(began), seconds, steps)
 
 
 def run_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:
@@ -164,5 +179,6 @@ def _outputs(store: mlmd.MetadataStore, execution_id: int) -> dict[str, metadata
     return {keys[artifact.id]: artifact for artifact in found}
 
 
-def _local(milliseconds: int) -> datetime:
+def local_time(milliseconds: int) -> datetime:
+    """A moment that ML Metadata noted, in this machine's time zone."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()

@@ -47,9 +47,9 @@ class RunLine:
     report: str
 
 
-def list_runs(config: PipelineConfig) -> list[RunLine]:
-    """All runs in short, the oldest first; the newest one may still be running."""
-    lines = [line_of(config, run) for run in all_runs(config.metadata_path)]
+def list_runs(config: PipelineConfig, last: int | None = None) -> list[RunLine]:
+    """The `last` runs, or all, in short, the oldest first; the newest one may still be running."""
+    lines = [line_of(config, run) for run in all_runs(config.metadata_path, last)]
     if lines and lines[-1].result == "stopped" and is_running(config.run_root):
         lines[-1] = replace(lines[-1], result="running")
     return lines
@@ -85,6 +85,13 @@ def summary_of(run: RunRecord) -> IngestSummary | None:
     return read_summary(uri) if uri and Path(uri).exists() else None
 
 
+def problems_of(run: RunRecord, verdict: GateVerdict | None) -> list[str]:
+    """Why the gate, and then the check of serving, refused the run's model."""
+    serving = run.output("ServingCheck", "blessing")
+    there = serving and Path(serving).exists()
+    return [*(verdict.problems if verdict else ()), *(read_report(serving).problems if there else ())]
+
+
 def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]:
     """Result, reason and version."""
     if "Pusher" not in run.steps or not run.steps["Pusher"].done:
@@ -94,10 +101,7 @@ def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]
     if version:
         unchanged = run.steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
         return ("unchanged" if unchanged else "pushed"), "", version
-    serving = run.output("ServingCheck", "blessing")
-    problems = list(verdict.problems) if verdict else []
-    if serving and Path(serving).exists():
-        problems += read_report(serving).problems
+    problems = problems_of(run, verdict)
     refusal = pushed["refusal"].string_value
     return ("refused" if problems else "not pushed"), (problems or [refusal])[0], ""
 

@@ -12,6 +12,7 @@ from components.common.errors import one_line
 from components.common.events import EVENTS_FILE, EVENTS_SHOWN, RunEvent, from_line, read_events
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import duration
+from pipeline.history.metadata import count_runs
 from pipeline.run_lock import RUN, holder_of, is_running, told
 from pipeline.schedule.attempts import BROKEN, JUDGED, Attempt, AttemptVerdict, Kind
 from pipeline.schedule.database import AttemptDatabase
@@ -22,7 +23,7 @@ from pipeline.schedule.notes import heading, note_of, overrides_of, served
 from pipeline.schedule.policy import broken
 from pipeline.schedule.process import end_group, run_child
 from pipeline.schedule.recorder import Recorder
-from pipeline.schedule.result import count_runs, is_retried, outcome_of
+from pipeline.schedule.result import is_retried, outcome_of
 from pipeline.schedule.warm_start import served_weights
 
 NEWEST = 20  # attempts among which one may be under way
@@ -112,7 +113,7 @@ class Launcher:
 
     def _run(self, config: PipelineConfig, attempt: Attempt, look: NewImages) -> tuple[Attempt, bool]:
         """Runs the pipeline; returns the attempt with what it came to, and whether another may end otherwise."""
-        runs_before, log = count_runs(config), Path(attempt.log)
+        runs_before, log = count_runs(config.metadata_path), Path(attempt.log)
 
         def started(process: int) -> None:
             self.store.note(replace(attempt, process=process))

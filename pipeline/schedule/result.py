@@ -6,12 +6,11 @@ from pathlib import Path
 
 from components.common.events import RunEnded, RunEvent
 from components.common.metrics import EXAMPLES, METRICS
-from components.serving_check.report import read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.exit_codes import ExitCode
-from pipeline.history.metadata import all_runs
-from pipeline.history.runs import list_runs, verdict_of
-from pipeline.schedule.attempts import AttemptVerdict
+from pipeline.history.metadata import all_runs, count_runs
+from pipeline.history.runs import line_of, problems_of, verdict_of
+from pipeline.schedule.attempts import BROKEN, AttemptVerdict
 from pipeline.schedule.process import Ended
 
 MOST_REASONS = 5
@@ -35,11 +34,6 @@ class AttemptResult:
     run: int | None = None
 
 
-def count_runs(config: PipelineConfig) -> int:
-    """How many runs there have been."""
-    return len(all_runs(config.metadata_path))
-
-
 def outcome_of(
     config: PipelineConfig, ended: Ended, log: Path, reported: Sequence[RunEvent], runs_before: int
 ) -> AttemptResult:
@@ -52,8 +46,9 @@ def outcome_of(
       reported: its events.
       runs_before: how many runs there were before it.
     """
-    records = all_runs(config.metadata_path)[runs_before:]
-    run = records[-1].number if records else None
+    new = count_runs(config.metadata_path) > runs_before
+    record = all_runs(config.metadata_path, last=1)[0] if new else None
+    run = record.number if record else None
     if ended.by == "stop":
         return AttemptResult(AttemptVerdict.INTERRUPTED, "stopped on request", run=run)
     if ended.by == "time limit":
@@ -68,15 +63,12 @@ def outcome_of(
     error = next((event.error for event in reversed(reported) if isinstance(event, RunEnded)), "")
     if ended.code == ExitCode.DATA_REFUSED:
         return AttemptResult(AttemptVerdict.REFUSED, error or f"refused for its data; see {log}", run=run)
-    if ended.code not in (ExitCode.PUSHED, ExitCode.GATE_REFUSED) or not records:
+    if ended.code not in (ExitCode.PUSHED, ExitCode.GATE_REFUSED) or record is None:
         return AttemptResult(AttemptVerdict.FAILED, error or f"ended with status {ended.code}; see {log}", run=run)
-    line = list_runs(config)[records[-1].number - 1]
-    verdict = verdict_of(records[-1])
+    line, verdict = line_of(config, record), verdict_of(record)
     found = {name: verdict.metrics[name] for name in SHOWN if name in verdict.metrics} if verdict else {}
     if ended.code == ExitCode.GATE_REFUSED:
-        problems = list(verdict.problems) if verdict else []
-        if serving := records[-1].output("ServingCheck", "blessing"):
-            problems += read_report(serving).problems
+        problems = problems_of(record, verdict)
         return AttemptResult(
             AttemptVerdict.REFUSED, "; ".join(problems[:MOST_REASONS]) or line.why or error, found, run
         )
@@ -91,7 +83,4 @@ def outcome_of(
 
 def is_retried(verdict: AttemptVerdict, ended: Ended) -> bool:
     """Whether another attempt may end otherwise; a wrong setting stays wrong."""
-    return (
-        verdict in (AttemptVerdict.FAILED, AttemptVerdict.TIMED_OUT, AttemptVerdict.KILLED)
-        and ended.code != ExitCode.USAGE
-    )
+    return verdict in BROKEN and ended.code != ExitCode.USAGE
