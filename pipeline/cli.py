@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from components.common.events import RunEnded, emit, write_where_asked
-from pipeline.config.load import ConfigSource
+from pipeline import config_command
 from pipeline.config.model import PipelineConfig
-from pipeline.config.secrets import hide_secrets, without_secrets
+from pipeline.config.secrets import hide_secrets
 from pipeline.doctor import command as doctor_command
 from pipeline.execution.failures import describe, exit_status
 from pipeline.execution.signals import exit_when_signalled
@@ -23,7 +23,7 @@ from pipeline.scale.commands import app as scale_app
 from pipeline.schedule.commands import app as schedule_app
 from pipeline.serving import predict_command, rollback_commands
 from pipeline.serving.serve import app as serve_app
-from pipeline.shared_options import configured, print_json
+from pipeline.shared_options import configured
 from pipeline.start import forget_warning_options
 
 app = typer.Typer(
@@ -66,30 +66,9 @@ def run(
     raise typer.Exit(run_with_progress(settings, debug, verbose))
 
 
-@app.command(name="config")
-@configured
-def show_config(
-    source: ConfigSource,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of pipeline.yaml.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
-    secrets: Annotated[bool, typer.Option("--secrets", help="Show secrets as they are.")] = False,
-) -> None:
-    """Print the resolved configuration, without secrets, or its JSON schema for editors."""
-    import yaml
-
-    if schema:
-        print_json(PipelineConfig.model_json_schema())
-        return
-    values = source.load().model_dump(mode="json")
-    values = values if secrets else without_secrets(values)
-    if as_json:
-        print_json(values)
-    else:
-        print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
-
-
 for commands in (init_command, history_commands, predict_command, rollback_commands, doctor_command):
     app.add_typer(commands.app)
+app.add_typer(config_command.app, name="config")
 app.add_typer(scale_app, name="scale")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(serve_app, name="serve")

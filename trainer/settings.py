@@ -86,9 +86,12 @@ class TrainingConfig(TypedDict, total=False):
 
 
 class Settings(BaseModel):
-    """A frozen section of pipeline.yaml that refuses keys it does not know."""
+    """A frozen section of pipeline.yaml that refuses keys it does not know.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The docstring below a field is its description: pipeline/config/reference.py says where it is shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     def _filled(self, values: Mapping[str, float], *names: str) -> Self:
         """A copy in which those of `names` that are None have the given value, where there is one."""
@@ -104,14 +107,42 @@ class ModelSettings(Settings):
     """
 
     variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"] = "b0"
+    """The published network, B0 to B7.
+
+    Each step up costs about twice as much computing. Start with b0; take a larger one when b0 is clearly below the
+    accuracy you need and you have thousands of photos.
+    """
     phi: Annotated[float, Field(ge=-20, le=20)] | None = None
+    """The compound coefficient: B0 with depth x alpha^phi, channels x beta^phi and side x gamma^phi replaces the
+    variant.
+
+    Each whole step about doubles the FLOPs; 0.5 works, and so does -1 for small devices. `image_size` is then the side
+    at phi 0.
+    """
     alpha: Coefficient = ALPHA
+    """How much depth grows with each step of phi.
+
+    The default is the paper's (section 5). `effnet scale search --write` finds the value for your images.
+    """
     beta: Coefficient = BETA
+    """How much the number of channels grows with each step of phi."""
     gamma: Coefficient = GAMMA
+    """How much the resolution grows with each step of phi."""
     base_width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    """Channels at phi 0, as a multiple of B0's."""
     base_depth: Annotated[float, Field(gt=0, le=8)] = 1.0
+    """Blocks at phi 0, as a multiple of B0's."""
     image_size: Annotated[int, Field(ge=MIN_RESOLUTION, le=MAX_SIDE)] | None = None
+    """Side of the network's input in pixels; null takes the variant's own, 224 for b0 up to 600 for b7.
+
+    Training time grows with its square. Small images gain nothing from a side above their own.
+    """
     weights: Annotated[str, Field(min_length=1)] = "none"
+    """Where training starts from: none, imagenet (downloaded once), or the path of a .h5, .weights.h5, .keras or
+    .safetensors file.
+
+    With fewer than some thousand photos, published weights make the largest difference of all settings.
+    """
 
     @property
     def chosen_variant(self) -> Variant:
@@ -150,10 +181,30 @@ class TransformSettings(Settings):
     """How images are resized and stored for training."""
 
     resize: Literal["crop", "squash", "pad"] = "crop"
+    """How an image becomes square: crop (the centre, as the reference code does it), squash (ignores proportions)
+    or pad.
+
+    crop suits photographs; squash suits digits, letters and drawings that fill the image; pad keeps everything and adds
+    a border.
+    """
     margin: Annotated[int, Field(ge=0, le=CROP_PADDING)] = 0
+    """Pixels stored beyond `model.image_size`, so that random crops have room.
+
+    32 with `resize: crop` keeps everything that the reference's crop leaves out. The network still sees the centre
+    outside training.
+    """
     format: Literal["jpeg", "png", "raw"] = "jpeg"
+    """How resized images are stored: jpeg (4:4:4), png (lossless, about 4 times the bytes) or raw (no decoding
+    while training, about 6 times).
+    """
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 95
+    """Quality of stored JPEGs."""
     materialize: bool = True
+    """Store the resized images.
+
+    With false nothing is stored and every epoch decodes and resizes the ingested images again: less disk, slower
+    training.
+    """
 
     @model_validator(mode="after")
     def _only_a_crop_has_a_margin(self) -> "TransformSettings":
@@ -163,47 +214,96 @@ class TransformSettings(Settings):
 
 
 class AugmentSettings(Settings):
-    """Augmentation of training images; None leaves a value to the recipe. `recipes.Augment` says what each means."""
+    """Augmentation of training images; None leaves a value to the recipe."""
 
     random_crop: Rate | None = None
+    """Smallest share of the image's area that a random crop keeps, such as 0.08; 0 turns cropping off."""
     horizontal_flip: bool | None = None
+    """Mirror half of the images.
+
+    Right for most photographs; wrong for digits, letters and anything whose mirror image has another meaning.
+    """
     randaugment_layers: Annotated[int, Field(ge=0, le=4)] | None = None
+    """Random distortions for each image (RandAugment's N), such as 2."""
     randaugment_magnitude: Magnitude | None = None
+    """Strength of these distortions (RandAugment's M), usually 5 to 15."""
     erase: Fraction | None = None
+    """Probability that a random rectangle is erased."""
     mixup: Annotated[float, Field(ge=0)] | None = None
+    """Blend an image and its label with another one; alpha of the beta distribution, such as 0.2."""
     cutmix: Fraction | None = None
+    """Paste a piece of another image; alpha of the beta distribution, such as 1.0."""
 
 
 class TrainSettings(Settings):
     """How the network is trained.
 
-    The second block overrides single values of the recipe; None leaves a value to it. `recipes.Recipe` says what each
-    means.
+    The second block overrides single values of the recipe; None leaves a value to it.
     """
 
     recipe: RecipeName = "quick"
+    """The values of everything below that is null: quick (AdamW, cosine; for small images and short runs), official
+    (the paper's: RMSProp, staircase decay, averaged weights; RandAugment from 100 epochs on) or finetune (the
+    classifier first, then all layers; needs `model.weights`).
+
+    With published weights take finetune, from scratch quick; official is for hundreds of epochs on many images.
+    """
     epochs: Annotated[int, Field(ge=1)] = 8
+    """Passes over the training images.
+
+    More helps until the validation loss in the report stops falling; with `patience` a generous number costs little.
+    """
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 32
+    """Images for each training step, over all GPUs together; auto takes what the GPUs hold (32 on a CPU)."""
     patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop after this many epochs without a lower validation loss; the best weights are kept. Null trains all
+    epochs.
+    """
     class_balance: Literal["none", "weights", "sampling"] = "none"
+    """What is done about rare classes: none, weights (they count more in the loss) or sampling (they are drawn more
+    often).
+    """
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    """Number format of the computation; auto is mixed precision on GPUs with tensor cores and float32 elsewhere."""
     xla: bool | Literal["auto"] = "auto"
+    """Compile the training step with XLA; auto does so on a single GPU only.
+
+    On CPUs XLA is about 5 times slower.
+    """
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds between two checkpoints; a killed run resumes from the last one."""
     dropout_rate: Rate | None = None
+    """Dropout before the classifier; null takes the tuner's result, else the variant's own rate."""
     drop_connect_rate: Rate | None = None
+    """Stochastic depth at the last block; null takes the tuner's result, else 0.2."""
 
     optimizer: Literal["rmsprop", "adamw"] | None = None
+    """rmsprop or adamw."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate at this batch size.
+
+    Halve it when the loss jumps or becomes NaN.
+    """
     schedule: Literal["exponential", "cosine"] | None = None
+    """How the learning rate falls: exponential (a staircase) or cosine (down to zero)."""
     warmup_epochs: Annotated[float, Field(ge=0)] | None = None
+    """Epochs in which the learning rate rises from zero to its peak."""
     decay_epochs: Annotated[float, Field(gt=0)] | None = None
+    """Epochs between two steps of the exponential schedule."""
     weight_decay: Annotated[float, Field(ge=0)] | None = None
+    """Weight decay; it leaves out batch norm and biases."""
     label_smoothing: Rate | None = None
+    """Share of each label that is spread over all classes, such as 0.1."""
     clip_norm: Annotated[float, Field(ge=0)] | None = None
+    """Largest global gradient norm; 0 turns clipping off."""
     ema_decay: Rate | None = None
+    """Decay of the weights' moving average, which is then evaluated and exported; 0 turns averaging off."""
     head_share: Rate | None = None
+    """Share of the epochs that trains the classifier alone."""
     head_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate of these epochs."""
     augment: AugmentSettings = AugmentSettings()
+    """Random changes to training images."""
 
     def with_tuned(self, hyperparameters: Hyperparameters | None) -> "TrainSettings":
         """The section with the tuner's learning rate, label smoothing and magnitude where the user left them open."""
@@ -216,12 +316,14 @@ class Every(Settings):
     """`when: {every: 3}`: the first run searches, the next two take over its result, the fourth searches."""
 
     every: Annotated[int, Field(ge=1)]
+    """A search on every Nth run of the Tuner."""
 
 
 class Drifted(Settings):
     """`when: {drift: 0.05}`: a search is due once the images are further than this from those of the last one."""
 
     drift: Fraction
+    """Jensen-Shannon divergence from which on a new search is due."""
 
 
 TuneWhen = Literal["always", "first", "never", "drift"] | Every | Drifted
@@ -231,20 +333,43 @@ class TuneSettings(Settings):
     """The search over dropout, drop-connect and, where a range is given, more."""
 
     enabled: bool = True
+    """Run the Tuner; false leaves the step out."""
     when: TuneWhen = "always"
+    """When a search is due: always, first (once, then its result is reused), {every: 3} (every third run), {drift:
+    0.05} (once the images differ this much from the last search's) or never.
+
+    Without a search the last result is used, or the published values if there is none.
+    """
     algorithm: Literal["random", "bayesian", "grid", "hyperband"] = "random"
+    """random, bayesian, grid (lowest, default and highest values) or hyperband (epochs must be 3 or more)."""
     trials: Annotated[int, Field(ge=1)] = 3
+    """Number of trials; the first one takes the default values. hyperband derives its own number from `epochs`."""
     epochs: Annotated[int, Field(ge=1)] = 1
+    """Epochs for each trial; for hyperband, of its longest trials."""
     minutes: Annotated[float, Field(gt=0)] | None = None
+    """Time limit in minutes: no trial starts that would not end in time."""
     parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    """Trials at the same time, each in its own process and, if there are as many, with its own GPU."""
     stop_hopeless: bool = True
+    """Stop a trial that is below the median of the finished ones from half of its epochs on."""
     data_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the training images that trials use, apart from those of `val_fraction`."""
     val_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    """Share of the training images that ranks the trials; val and eval images are never used for it."""
     dropout_rate: tuple[Rate, Rate] = (0.0, 0.5)
+    """Lowest and highest dropout to try. What `train` sets is not searched."""
     drop_connect_rate: tuple[Rate, Rate] = (0.0, 0.3)
+    """Lowest and highest drop-connect rate to try."""
     learning_rate: tuple[PositiveFloat, PositiveFloat] | None = None
+    """Lowest and highest peak learning rate to try, such as [0.001, 0.01], on a logarithmic scale; null does not
+    search it.
+    """
     label_smoothing: tuple[Rate, Rate] | None = None
+    """Lowest and highest label smoothing to try, such as [0.0, 0.2]; trials are then ranked by accuracy instead of
+    loss.
+    """
     randaugment_magnitude: tuple[Magnitude, Magnitude] | None = None
+    """Lowest and highest RandAugment magnitude to try, such as [5, 15]."""
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:

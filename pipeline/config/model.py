@@ -1,14 +1,13 @@
 """The typed, frozen form of pipeline.yaml."""
 
-import datetime
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.image_example_gen.sources.settings import ReadingSettings
 from pipeline.config.beam import check_form
+from pipeline.config.data import DataSettings
+from pipeline.config.gates import EvaluateSettings, ServingSettings
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.config.schedule import ScheduleSettings
 from trainer.recipes import recipe_of
@@ -26,149 +25,42 @@ class ConfigError(ValueError):
     """pipeline.yaml, or a `--set`, cannot be used; the message is one line with the fix in it."""
 
 
-class SplitFractions(Settings):
-    """Fractions of the images that are kept out of training; cut by content, so stable when images are added."""
-
-    val: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    eval: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-
-
-class Span(Settings):
-    """Which folders stand for {SPAN} in data.path."""
-
-    last: str = "latest"
-    window: Annotated[int, Field(ge=1)] = 1
-    allow_missing: bool = False
-
-    @field_validator("last", mode="before")
-    @classmethod
-    def _as_written(cls, last: object) -> object:
-        return str(last) if isinstance(last, int | datetime.date) else last
-
-
-class Drift(Settings):
-    """Largest divergence (Jensen-Shannon, 0 to 1) from the images of the served model, by feature."""
-
-    label: Fraction = 0.1
-    brightness: Fraction = 0.1
-    size: Fraction = 0.1
-    aspect: Fraction = 0.1
-    format: Fraction = 0.2
-
-
-class RecordFeatures(Settings):
-    """Names of the features of tf.Examples; None: the usual ones."""
-
-    image: str | None = None
-    label: str | None = None
-    split: str | None = None
-    group: str | None = None
-
-
-class DataSettings(Settings):
-    """Where the images are and what is asked of them."""
-
-    path: str
-    layout: Literal["auto", "classes", "splits", "labels", "shards"] = "auto"
-    image_column: str | None = None
-    label_column: str | None = None
-    group_pattern: str | None = None
-    classes: tuple[str, ...] = ()
-    split: SplitFractions = SplitFractions()
-    max_bad_fraction: Fraction = 0.05
-    min_images_per_class: Annotated[int, Field(ge=1)] = 10
-    max_class_imbalance: Annotated[float, Field(ge=1)] = 100.0
-    max_pixels: Annotated[int, Field(ge=1024)] = 50_000_000
-    near_duplicates: bool = True
-    features: RecordFeatures = RecordFeatures()
-    span: Span = Span()
-    drift: Drift | None = Drift()
-
-    @field_validator("group_pattern")
-    @classmethod
-    def _pattern_compiles(cls, pattern: str | None) -> str | None:
-        try:
-            groups = re.compile(pattern or "").groups
-        except re.error as error:
-            raise ValueError(f"is no regular expression ({error}), expected one such as '(patient\\d+)_'") from error
-        if groups > 1:
-            raise ValueError(f"has {groups} groups in brackets, expected one or none: write (?:...) for the others")
-        return pattern
-
-    @property
-    def reading(self) -> ReadingSettings:
-        """How the images are to be read, as the ingest takes it."""
-        return ReadingSettings(self.layout, self.image_column or "", self.label_column or "", self.group_pattern or "")
-
-
-class EvaluateSettings(Settings):
-    """Thresholds of the gate. The first two are required: without a threshold nothing could be refused."""
-
-    min_accuracy: Annotated[float, Field(gt=0, le=1)]
-    max_accuracy_drop: Fraction
-    compare: Literal["measured", "confident"] = "measured"
-    min_class_recall: Fraction | None = None
-    class_recall: dict[str, Fraction] = Field(default_factory=dict)
-    min_slice_accuracy: Fraction | None = None
-    min_class_examples: Annotated[int, Field(ge=1)] = 10
-    top_k: Annotated[int, Field(ge=2)] = 3
-    min_top_k_accuracy: Fraction | None = None
-    min_auc: Fraction | None = None
-    max_cross_entropy: Annotated[float, Field(gt=0)] | None = None
-    max_calibration_error: Fraction | None = None
-    other_classes: Literal["refuse", "floors"] = "refuse"
-
-
-class LatencyBudgets(Settings):
-    """Most milliseconds that a request may take; None: any."""
-
-    p50_batch_1: Annotated[float, Field(gt=0)] | None = None
-    p99_batch_1: Annotated[float, Field(gt=0)] | None = None
-    p50_batch_32: Annotated[float, Field(gt=0)] | None = None
-    p99_batch_32: Annotated[float, Field(gt=0)] | None = None
-
-
-class ServingSettings(Settings):
-    """What the exported model has to fulfil in a process of its own before it is pushed."""
-
-    tolerance: Annotated[float, Field(gt=0)] = 1e-5
-    requests: Annotated[int, Field(ge=3)] = 50
-    engine: Literal["auto", "tensorflow"] = "auto"
-    max_latency_ms: LatencyBudgets = LatencyBudgets()
-    max_size_mb: Annotated[float, Field(gt=0)] | None = None
-    max_memory_mb: Annotated[float, Field(gt=0)] | None = None
-    known_precision: Annotated[float, Field(gt=0, lt=1)] | None = None
-    infra_validator: Literal["none", "docker"] = "none"
-    tf_serving_tag: str = "latest"
-
-
 class PushSettings(Settings):
     """Where blessed models go, one numbered folder a version, as TF Serving reads them."""
 
     path: str | None = None
+    """Folder for pushed models; null is <runners.local.root>/<name>/served. gs:// and s3:// work too."""
     keep: Annotated[int, Field(ge=1)] = 5
+    """Newest versions that are kept for `effnet rollback`; the served one is always among them."""
 
 
 class ExportSettings(Settings):
     """Other formats of a pushed model."""
 
     formats: tuple[Literal["litert_float16", "litert_int8", "onnx"], ...] = ()
+    """Formats to export as well: litert_float16, litert_int8, onnx."""
     representative_images: Annotated[int, Field(ge=1)] = 200
+    """Training images that determine the value ranges of int8."""
     max_accuracy_drop: Fraction = 0.01
+    """An export that loses more accuracy is reported but not kept."""
 
 
 class LocalRunner(Settings):
     """Everything that a run on this machine writes lies under `root`."""
 
     root: str = "build"
+    """Folder for everything that runs write; each pipeline has a folder of its name in it."""
 
 
 class Runners(Settings):
     """Engines and their options."""
 
     local: LocalRunner = LocalRunner()
+    """Runs on this machine."""
     kubeflow: KubeflowSettings = KubeflowSettings()
+    """Runs on Kubeflow Pipelines and Vertex AI; see docs/kubeflow.md."""
     beam: tuple[str, ...] = ()
+    """Options for every Beam step, such as --direct_num_workers=2; see docs/beam.md for Flink, Spark and Dataflow."""
 
     @field_validator("beam")
     @classmethod
@@ -181,18 +73,31 @@ class PipelineConfig(Settings):
     """The whole of pipeline.yaml."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """Name of the pipeline; its artifacts, metadata and pushed models are in <runners.local.root>/<name>."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    """Seed of splits, initial weights, augmentation and the tuner: the same seed and images give the same run."""
     data: DataSettings
+    """The images."""
     model: ModelSettings = ModelSettings()
+    """The network."""
     transform: TransformSettings = TransformSettings()
+    """How images are resized and stored for training."""
     train: TrainSettings = TrainSettings()
+    """How the network is trained."""
     tune: TuneSettings = TuneSettings()
+    """The search for hyperparameters."""
     evaluate: EvaluateSettings
+    """What a model must achieve on the eval images before it is pushed."""
     serving: ServingSettings = ServingSettings()
+    """What the exported model must achieve on this machine's CPU before it is pushed."""
     push: PushSettings = PushSettings()
+    """Where accepted models go."""
     export: ExportSettings = ExportSettings()
+    """Other formats of a pushed model, each compared with it on the eval images; see docs/exports.md."""
     schedule: ScheduleSettings = ScheduleSettings()
+    """Runs that start by themselves, one at a time: `effnet schedule start`; see docs/scheduling.md."""
     runners: Runners = Runners()
+    """Where runs take place."""
 
     @model_validator(mode="after")
     def _something_left_to_train_on(self) -> "PipelineConfig":

@@ -46,8 +46,11 @@ class OnlyIf(Settings):
     """What makes a run worth it; any one is enough, and with none of them set every one is."""
 
     new_images: Annotated[int, Field(ge=1)] | None = 1
+    """Fewest images that no judged run has read."""
     drift: bool | Fraction = False
+    """true (0.05), or the divergence from the served model's images that makes a run due."""
     max_age: Duration | None = None
+    """Age of the served model that makes a run due, such as 7d."""
 
     @property
     def drift_limit(self) -> float | None:
@@ -61,9 +64,13 @@ class Retries(Settings):
     """How often a run that failed is tried again: after `wait`, then each time after `factor` times as long."""
 
     times: Annotated[int, Field(ge=0, le=20)] = 2
+    """Most retries of a run that failed."""
     wait: Duration = "5m"
+    """Time before the first retry."""
     factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """How much longer each further wait is."""
     longest: Duration = "1h"
+    """Longest wait."""
 
     def wait_before(self, retry: int) -> timedelta:
         """How long to wait before the retry of that number, counted from 1."""
@@ -76,7 +83,9 @@ class Alerts(Settings):
     """Whom to tell, as Apprise URLs whose secrets are `${VARIABLES}` of the environment, and of what."""
 
     urls: tuple[str, ...] = ()
+    """Apprise URLs with their secrets as ${VARIABLES} of the environment, such as ["${ALERT_URL}"]."""
     about: tuple[Told, ...] = ("pushed", "refused", "failed", "missing_data", "nothing_new")
+    """Outcomes that send an alert: pushed, refused, failed, missing_data, nothing_new, missed."""
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -102,15 +111,28 @@ class ScheduleSettings(Settings):
     """When the pipeline runs by itself, on what, and who is told. One run at a time."""
 
     cron: str | None = None
+    """Minute, hour, day, month and weekday, such as "0 2 * * *"; null never runs by itself."""
     timezone: str = "UTC"
+    """Time zone of the cron expression and of the days of {SPAN}, such as Europe/Berlin."""
     window: Annotated[int, Field(ge=1)] | None = None
+    """Spans that a scheduled run reads, up to its own; null takes `data.span.window`."""
     only_if: OnlyIf = OnlyIf()
+    """Conditions for a run, any one of which is enough: new images, drift (true, or the divergence from the served
+    model's images) or `max_age` of the served model, such as 7d. With all of them null or false every time has its
+    run.
+    """
     catch_up: CatchUp = "latest"
+    """Which of the times that passed while nothing ran are made up for: none, latest or all."""
     retries: Retries = Retries()
+    """How often and after how long a run that failed is retried; a refused run is not."""
     time_limit: Duration = "12h"
+    """A run that takes longer is ended."""
     warm_start: bool = False
+    """Start from the served model's weights if it is the same network."""
     tune_when: TuneWhen | None = None
+    """`tune.when` for scheduled runs, such as drift; null takes that of `tune`."""
     alerts: Alerts = Alerts()
+    """Who is notified, and of what."""
 
     @field_validator("timezone")
     @classmethod

@@ -63,8 +63,9 @@ def init(
     """Look at a folder of images and write a pipeline.yaml for it, with reasons and a forecast."""
     from components.image_example_gen.sources.plan import AmbiguousLayout
     from components.image_example_gen.sources.settings import ReadingSettings
+    from pipeline.config.data import DataSettings
     from pipeline.config.load import load_config
-    from pipeline.config.model import ConfigError, DataSettings
+    from pipeline.config.model import ConfigError
     from pipeline.init.suggestions import forecast_seconds, suggest
     from pipeline.init.survey import survey
     from pipeline.init.write import make_configuration, write_configuration

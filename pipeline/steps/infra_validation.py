@@ -6,7 +6,7 @@ Its other way, Kubernetes, is not offered: TFX's runner for it works only in a p
 
 from typing import TYPE_CHECKING
 
-from pipeline.config.model import ServingSettings
+from pipeline.config.gates import ServingSettings
 
 if TYPE_CHECKING:
     from tfx.types import BaseChannel

@@ -10,7 +10,7 @@ from components.gated_evaluator.results import BASELINE, CANDIDATE, CLASS_FEATUR
 from components.gated_evaluator.rules import EQUAL_IS_ENOUGH, Rules
 from components.gated_evaluator.slices import BRIGHTNESS_FEATURE, SIZE_FEATURE
 from components.serving_check.verdict import Budgets
-from pipeline.config.model import EvaluateSettings, ServingSettings
+from pipeline.config.gates import EvaluateSettings, ServingSettings
 
 GATED_METRIC = "SparseCategoricalAccuracy"
 EVERY_PREDICTION = [0.0]  # counts in the confusion matrix, however unsure it is

@@ -12,7 +12,7 @@ from components.common.errors import GateError
 from components.gated_evaluator.rules import Rules
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.served_model.versions import ServedVersion, pushed_models, pushed_versions, write_served
-from pipeline.config.model import EvaluateSettings
+from pipeline.config.gates import EvaluateSettings
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 

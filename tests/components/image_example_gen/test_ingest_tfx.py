@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_images
 from components.common.errors import DataError
 from components.common.ingest_report import IngestSummary, read_classes, read_quarantine, read_summary
 from components.common.profile import find_drift, write_profile
-from pipeline.config.model import Drift
+from pipeline.config.data import Drift
 from tests.components.data_steps import data_steps
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
