@@ -5,9 +5,10 @@
 # make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without; DEV=0: without
 #               what only developers need, DEV=1: with; PYTHON=3.11: of that Python)
 # make lock     brings the locks in line with pyproject.toml (UPGRADE=1: with the newest versions) and tries both stacks
+# make docs     the documentation as a searchable site, in build/site
 # make docs/report.png  the picture in the README, anew: of the quick start's last report, with Chromium
 # make audit    the locks' known vulnerabilities, but those that docs/stacks.md explains
-.PHONY: setup run test test-all test-modern unit lint lock audit clean docs/report.png anew
+.PHONY: setup run test test-all test-modern unit lint lock audit docs clean docs/report.png anew
 SHELL := /bin/sh
 # Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +17,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALLED := $(firstword $(wildcard .venv/.installed-*.lock .venv/.runtime-*.lock))
 GPU ?= $(if $(findstring -gpu,$(INSTALLED)),1,0)
 DEV ?= $(if $(findstring .runtime-,$(INSTALLED)),0,1)
-TOOLS := $(filter lint unit test test-all,$(MAKECMDGOALS))$(filter-out 0,$(DEV))
+TOOLS := $(filter lint unit test test-all docs,$(MAKECMDGOALS))$(filter-out 0,$(DEV))
 LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
 LOCKS := $(LOCK)$(if $(TOOLS), requirements-dev.lock)
 # TFX 1.21 (Python 3.12, 3.13) needs glibc 2.39 or newer; older systems get Python 3.11 with TFX 1.16.
@@ -75,6 +76,10 @@ lock: | $(filter .uv/bin/uv,$(UV))
 # In an environment of its own: pip-audit's requirements are none of the project's.
 audit: | $(filter .uv/bin/uv,$(UV))
 	@sh tests/stacks/audit.sh $(UV)
+
+docs: setup
+	.venv/bin/mkdocs build --strict --quiet
+	@echo "build/site/README.html"
 
 docs/report.png: setup
 	chromium --headless --no-sandbox --disable-gpu --log-level=3 --hide-scrollbars --window-size=1100,1250 --screenshot=$@ \

@@ -27,7 +27,7 @@ TITLE = """\
 PAGE_TITLE = """\
 # Settings
 
-Every setting of [pipeline.yaml](../pipeline.yaml). `effnet config explain train.epochs` shows one of them in the
+Every setting of `pipeline.yaml`. `effnet config explain train.epochs` shows one of them in the
 terminal, `effnet config --schema` prints a JSON schema for editors, and `--set train.epochs=3` overrides a setting for
 one run. The default applies where pipeline.yaml does not name the setting; the shipped file, made for the quick start,
 sets some to other values. `null` means: not set.
