@@ -78,8 +78,8 @@ audit: | $(filter .uv/bin/uv,$(UV))
 	@sh tests/stacks/audit.sh $(UV)
 
 docs: setup
-	.venv/bin/mkdocs build --strict --quiet
-	@echo "build/site/README.html"
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 docs/report.png: setup
 	chromium --headless --no-sandbox --disable-gpu --log-level=3 --hide-scrollbars --window-size=1100,1250 --screenshot=$@ \

@@ -1,6 +1,9 @@
 """What README.md and docs/ name is there: links, commands, their options, settings, make targets, modules."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -73,3 +76,15 @@ class TestPage:
                         break  # below a mapping of the user's own keys
                     assert key in type(value).model_fields, line
                     value = getattr(value, key)
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        cwd=PROJECT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert (tmp_path / "index.html").is_file() and (tmp_path / "settings.html").is_file()
