@@ -7,8 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from pipeline.config.load import ConfigSource
-from pipeline.config.model import PipelineConfig
-from pipeline.config.reference import find_setting, settings_in
+from pipeline.config.reference import find_setting, json_schema, settings_in
 from pipeline.config.secrets import without_secrets
 from pipeline.shared_options import JsonOption, configured, print_json
 from pipeline.terminal import make_console, print_table
@@ -31,7 +30,7 @@ def show(
     if context.invoked_subcommand:
         return
     if schema:
-        print_json(PipelineConfig.model_json_schema())
+        print_json(json_schema())
         return
     values = source.load().model_dump(mode="json")
     values = values if secrets else without_secrets(values)

@@ -91,7 +91,7 @@ class Settings(BaseModel):
     The docstring below a field is its description: pipeline/config/reference.py says where it is shown.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     def _filled(self, values: Mapping[str, float], *names: str) -> Self:
         """A copy in which those of `names` that are None have the given value, where there is one."""

@@ -5,14 +5,20 @@ The one source is the model of the configuration: its types, and the docstring b
 says what a setting does, and is also the comment in pipeline.yaml; the rest says when to change it.
 """
 
+import ast
 import difflib
 import functools
+import inspect
+import itertools
 import json
 import re
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config.model import ConfigError, PipelineConfig
+from trainer.settings import Settings
 
 ANY_NAME = "<name>"  # in a key: a name that the user chooses, such as that of a step
 WORDS = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "null": "null"}
@@ -52,10 +58,44 @@ class Setting:
         return not self.type
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of pipeline.yaml, with the descriptions of its settings.
+
+    Pydantic can read the docstrings below fields itself, when it makes the classes; every command would wait for that.
+    """
+    schema = PipelineConfig.model_json_schema()
+    for section in _sections(Settings):
+        found = schema if section is PipelineConfig else schema["$defs"].get(section.__name__, {"properties": {}})
+        for name, description in _descriptions(section).items():
+            if name in found["properties"]:
+                found["properties"][name]["description"] = description
+    return schema
+
+
+def _sections(section: type[Settings]) -> Iterator[type[Settings]]:
+    for below in section.__subclasses__():
+        yield from (below, *_sections(below))
+
+
+def _descriptions(section: type[Settings]) -> dict[str, str]:
+    """The docstrings below the fields of a class."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
+    assert isinstance(tree, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in itertools.pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
 @functools.cache
 def all_settings() -> tuple[Setting, ...]:
     """All settings and sections in the order of pipeline.yaml, each section before what it holds."""
-    schema = PipelineConfig.model_json_schema()
+    schema = json_schema()
     return tuple(_settings_in(schema, "", schema["$defs"]))
 
 
@@ -84,9 +124,7 @@ def _settings_in(schema: dict[str, Any], prefix: str, shared: dict[str, Any]) ->
     for name, field in schema["properties"].items():
         key = f"{prefix}{name}"
         inner, suffix = _section_in(field, shared)
-        # Pydantic leaves a description out where it equals that of the section's class.
-        description = field.get("description") or (inner or {}).get("description", "")
-        summary, _, advice = description.partition("\n\n")
+        summary, _, advice = field.get("description", "").partition("\n\n")
         type_ = "" if inner and not suffix else _type_of(field, shared)
         required = name in schema.get("required", ())
         default = field.get("default", {} if field.get("type") == "object" else None)

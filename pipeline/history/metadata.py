@@ -74,13 +74,13 @@ def all_runs(database: Path, last: int | None = None) -> list[RunRecord]:
       database: of the pipeline.
       last: only so many, the newest ones; None: all.
     """
-    runs = _numbered(database)
-    return [_run(*run) for run in (runs if last is None else runs[-last:])]
+    store, runs = _numbered(database)
+    return _records(store, runs if last is None else runs[-last:])
 
 
 def count_runs(database: Path) -> int:
     """How many runs `all_runs` has."""
-    return len(_numbered(database))
+    return len(_numbered(database)[1])
 
 
 def run_of_id(database: Path, run_id: str) -> RunRecord:
@@ -89,9 +89,10 @@ def run_of_id(database: Path, run_id: str) -> RunRecord:
     Raises:
       NoSuchRun: there is none, as if its first step never began.
     """
-    for store, number, context in _numbered(database):
-        if context.name == run_id:
-            return _run(store, number, context)
+    store, runs = _numbered(database)
+    named = [(number, context) for number, context in runs if context.name == run_id]
+    if named:
+        return _records(store, named)[0]
     raise NoSuchRun(f"the run {run_id} left nothing in {database}: its first step never began")
 
 
@@ -101,13 +102,13 @@ def find_run(database: Path, number: int | None) -> RunRecord:
     Raises:
       NoSuchRun: there is none.
     """
-    runs = _numbered(database)
+    store, runs = _numbered(database)
     if not runs:
         raise NoSuchRun(f"no runs yet in {database.parent}; start one with `effnet run`")
     number = len(runs) if number is None else number
     if not 1 <= number <= len(runs):
         raise NoSuchRun(f"got run {number}, expected 1 to {len(runs)}: `effnet runs` lists them")
-    return _run(*runs[number - 1])
+    return _records(store, runs[number - 1 : number])[0]
 
 
 def node_of(store: mlmd.MetadataStore, execution_id: int) -> str:
@@ -117,32 +118,59 @@ def node_of(store: mlmd.MetadataStore, execution_id: int) -> str:
     return str(nodes[0].rpartition(".")[2])
 
 
-def _numbered(database: Path) -> list[tuple[mlmd.MetadataStore, int, metadata_store_pb2.Context]]:
-    """The runs by their number, with the store that knows more of each: what that is takes some queries a step."""
+_Numbered = list[tuple[int, metadata_store_pb2.Context]]
+
+
+def _numbered(database: Path) -> tuple[mlmd.MetadataStore | None, _Numbered]:
+    """The store, None where there is none yet, and the runs in it by their number."""
     if not database.exists():
-        return []
+        return None, []
     store = open_store(database, to_read=True)
     if "pipeline_run" not in {kind.name for kind in store.get_context_types()}:
+        return store, []
+    return store, list(enumerate(run_contexts(store), start=1))
+
+
+def _records(store: mlmd.MetadataStore | None, runs: _Numbered) -> list[RunRecord]:
+    """What the store knows of some runs, in a number of queries that does not grow with them but for one a run."""
+    if store is None or not runs:
         return []
-    return [(store, number, context) for number, context in enumerate(run_contexts(store), start=1)]
+    executions = {context.id: store.get_executions_by_context(context.id) for _, context in runs}
+    ids = [execution.id for found in executions.values() for execution in found]
+    nodes, outputs = _nodes(store, ids), _outputs(store, ids)
+    records = []
+    for number, context in runs:
+        steps = {
+            nodes[execution.id]: StepRecord(
+                done=execution.last_known_state in DONE_STATES,
+                cached=execution.last_known_state == metadata_store_pb2.Execution.CACHED,
+                code=_text(execution, CODE_KEY),
+                outputs=outputs.get(execution.id, {}),
+            )
+            for execution in executions[context.id]
+        }
+        began = context.create_time_since_epoch
+        last_change = max((one.last_update_time_since_epoch for one in executions[context.id]), default=began)
+        noted = context.custom_properties
+        seconds = noted[SECONDS].double_value if SECONDS in noted else max(last_change - began, 0) / 1000
+        records.append(RunRecord(number, context.name, local_time(began), seconds, steps))
+    return records
 
 
-def _run(store: mlmd.MetadataStore, number: int, context: metadata_store_pb2.Context) -> RunRecord:
-    executions = store.get_executions_by_context(context.id)
-    steps = {
-        node_of(store, execution.id): StepRecord(
-            done=execution.last_known_state in DONE_STATES,
-            cached=execution.last_known_state == metadata_store_pb2.Execution.CACHED,
-            code=execution.custom_properties[CODE_KEY].string_value if CODE_KEY in execution.custom_properties else "",
-            outputs=_outputs(store, execution.id),
-        )
-        for execution in executions
-    }
-    began = context.create_time_since_epoch
-    last_change = max((execution.last_update_time_since_epoch for execution in executions), default=began)
-    noted = context.custom_properties
-    seconds = noted[SECONDS].double_value if SECONDS in noted else max(last_change - began, 0) / 1000
-    return RunRecord(number, context.name, local_time(began), seconds, steps)
+def _nodes(store: mlmd.MetadataStore, executions: Sequence[int]) -> dict[int, str]:
+    """The component ids of executions: a query for each component, instead of one for each execution."""
+    if not executions:
+        return {}
+    found: dict[int, str] = {}
+    for node in store.get_contexts_by_type("node"):
+        query = f"contexts_node.id = {node.id} AND id >= {min(executions)} AND id <= {max(executions)}"
+        for execution in store.get_executions(mlmd.ListOptions(filter_query=query)):
+            found[execution.id] = node.name.rpartition(".")[2]
+    return found
+
+
+def _text(execution: metadata_store_pb2.Execution, name: str) -> str:
+    return execution.custom_properties[name].string_value if name in execution.custom_properties else ""
 
 
 def run_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:
@@ -168,15 +196,15 @@ def _note(database: Path, run_id: str, name: str, value: metadata_store_pb2.Valu
         store.put_contexts([run])
 
 
-def _outputs(store: mlmd.MetadataStore, execution_id: int) -> dict[str, metadata_store_pb2.Artifact]:
-    events = store.get_events_by_execution_ids([execution_id])
-    keys = {
-        event.artifact_id: event.path.steps[0].key
-        for event in events
-        if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps
-    }
-    found: Sequence[metadata_store_pb2.Artifact] = store.get_artifacts_by_id(list(keys))
-    return {keys[artifact.id]: artifact for artifact in found}
+def _outputs(store: mlmd.MetadataStore, executions: Sequence[int]) -> dict[int, dict[str, metadata_store_pb2.Artifact]]:
+    """What executions wrote, by their id and the output's key."""
+    events = store.get_events_by_execution_ids(list(executions)) if executions else []
+    written = [one for one in events if one.type == metadata_store_pb2.Event.OUTPUT and one.path.steps]
+    artifacts = {found.id: found for found in store.get_artifacts_by_id([one.artifact_id for one in written])}
+    outputs: dict[int, dict[str, metadata_store_pb2.Artifact]] = {}
+    for event in written:
+        outputs.setdefault(event.execution_id, {})[event.path.steps[0].key] = artifacts[event.artifact_id]
+    return outputs
 
 
 def local_time(milliseconds: int) -> datetime:
