@@ -59,22 +59,19 @@ def test_predict_answers_for_a_folder(project, first_run, tmp_path):
     assert sum(row["class"] == "7" for row in rows) > 0.9 * len(rows)
 
 
-def test_a_second_run_takes_everything_from_the_cache_and_pushes_nothing_new(project, first_run):
-    served = project.served()
-    again = project.effnet("run")
-    assert again.returncode == 0
+def test_a_second_run_takes_everything_from_the_cache_and_pushes_nothing_new(project, second_run):
+    assert second_run.done.returncode == 0
     # Those that look at what is served, which the first run has changed, decide again.
-    ran = re.findall(r"^\[ ?\d+/\d+\] (\w+) +\d+ s$", again.stdout, re.MULTILINE)
+    ran = re.findall(r"^\[ ?\d+/\d+\] (\w+) +\d+ s$", second_run.done.stdout, re.MULTILINE)
     assert set(ran) <= {"DataGate", "Pusher", "DataProfile", "RunReport"}
-    assert project.served() == served
+    assert "from cache" in second_run.done.stdout
+    assert len(project.served()) == 1
 
 
-def test_the_gate_refuses_and_the_served_model_stays(project, first_run):
-    served = project.served()
-    refused = project.effnet("run", overrides=("evaluate.min_accuracy=1.0",))
-    assert refused.returncode == 3
-    assert "not blessed" in refused.stdout
-    assert project.served() == served
+def test_the_gate_refuses_and_the_served_model_stays(project, refused_run):
+    assert refused_run.done.returncode == 3
+    assert "not blessed" in refused_run.done.stdout
+    assert len(project.served()) == 1
 
 
 def test_the_stock_command_line_creates_and_runs_it_from_any_folder(project, first_run, tmp_path):
@@ -92,14 +89,6 @@ def test_the_stock_command_line_creates_and_runs_it_from_any_folder(project, fir
     assert len(project.served()) == 1
 
 
-def refused_for_data(project, *overrides):
-    done = project.effnet("run", overrides=(f"runners.local.root={project.folder / 'refused'}", *overrides))
-    assert not list((project.folder / "refused").rglob("saved_model.pb"))
-    errors = [line for line in done.stdout.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1, done.stdout + done.stderr
-    return done.returncode, errors[0]
-
-
 def test_a_missing_folder_is_one_clear_line(project):
     done = project.effnet("run", overrides=(f"data.path={project.folder / 'nowhere'}",))
     assert done.returncode == 2
@@ -107,23 +96,30 @@ def test_a_missing_folder_is_one_clear_line(project):
     assert "nowhere" in error and "data.path" in error
 
 
-def test_one_class_only_is_one_clear_line(project, few_images):
+def stopped_for_data(done, root) -> str:
+    """The one line that says why."""
+    assert done.returncode == 4
+    assert not list(root.rglob("saved_model.pb"))
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1, done.stdout + done.stderr
+    return errors[0]
+
+
+def test_too_few_images_of_a_class_stop_the_run(stopped_run):
+    assert "min_images_per_class" in stopped_for_data(stopped_run.done, stopped_run.root)
+
+
+@pytest.mark.slow
+def test_one_class_only_is_one_clear_line(project, few_images, tmp_path):
     for image in (few_images / "china").iterdir():
         image.unlink()
-    code, error = refused_for_data(project, f"data.path={few_images}")
-    assert code == 4
-    assert "flower" in error
+    own = (f"data.path={few_images}", f"runners.local.root={tmp_path / 'build'}")
+    assert "flower" in stopped_for_data(project.effnet("run", overrides=own), tmp_path / "build")
 
 
-def test_too_many_bad_files_stop_the_run(project, few_images):
+@pytest.mark.slow
+def test_too_many_bad_files_stop_the_run(project, few_images, tmp_path):
     for image in list((few_images / "china").iterdir())[:10]:
         image.write_bytes(b"spoilt")
-    code, error = refused_for_data(project, f"data.path={few_images}")
-    assert code == 4
-    assert "max_bad_fraction" in error
-
-
-def test_too_few_images_of_a_class_stop_the_run(project, few_images):
-    code, error = refused_for_data(project, f"data.path={few_images}", "data.min_images_per_class=200")
-    assert code == 4
-    assert "min_images_per_class" in error
+    own = (f"data.path={few_images}", f"runners.local.root={tmp_path / 'build'}")
+    assert "max_bad_fraction" in stopped_for_data(project.effnet("run", overrides=own), tmp_path / "build")

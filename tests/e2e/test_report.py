@@ -77,29 +77,23 @@ def test_masking_where_the_model_looked_lowers_its_score_more_than_masking_elsew
     assert drop(hottest) > 1.5 * elsewhere > 0
 
 
-def test_a_refused_run_has_a_report_that_says_why_and_what_changed(project, first_run):
-    refused = project.effnet("run", overrides=("evaluate.min_accuracy=1.0",))
-    assert refused.returncode == 3
-    number = json.loads(project.effnet("runs", "--json").stdout)[-1]
-    assert number["result"] == "refused"
-    html = Path(number["report"]).read_text(encoding="utf-8")
+def test_a_refused_run_has_a_report_that_says_why_and_what_changed(project, refused_run):
+    run = refused_run.entry
+    assert run["result"] == "refused"
+    html = Path(run["report"]).read_text(encoding="utf-8")
     assert "Refused by the gate" in html
     assert re.findall(r'<section id="(\w+)">', html) == SECTIONS
 
-    differences = json.loads(project.effnet("compare", "--json", "1", str(number["run"])).stdout)
+    differences = json.loads(project.effnet("compare", "--json", "1", str(run["run"])).stdout)
     by_name = {difference["name"]: difference for difference in differences}
     assert by_name["evaluate.min_accuracy"]["other"] == 1.0
     assert by_name["result"]["other"].startswith("refused")
     assert not [name for name in by_name if name.startswith("train.")]
 
 
-def test_a_run_that_was_stopped_for_its_data_has_a_report_of_them(project, few_images):
-    root = project.folder / "stopped"
-    own = (f"data.path={few_images}", "data.min_images_per_class=200", f"runners.local.root={root}")
-    done = project.effnet("run", overrides=own)
-    assert done.returncode == 4
-    (path,) = root.rglob("report.html")
-    assert str(path) in done.stdout
+def test_a_run_that_was_stopped_for_its_data_has_a_report_of_them(stopped_run):
+    (path,) = stopped_run.root.rglob("report.html")
+    assert str(path) in stopped_run.done.stdout
     html = path.read_text(encoding="utf-8")
     assert "min_images_per_class" in html
     assert re.findall(r'<section id="(\w+)">', html) == ["verdict", "data", "lineage"]

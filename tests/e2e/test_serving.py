@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,6 @@ from components.serving_check.expected import read_expected
 from components.serving_check.probe import probe
 from components.serving_check.verdict import largest_difference
 from pipeline.history.metadata import find_run
-from pipeline.run_lock import RUN, holder_of
 from tests.e2e.user_project import BIN
 from tests.mounts import mounted, set_read_only
 
@@ -82,39 +82,40 @@ def test_the_pushed_model_gives_the_answers_that_the_network_gave_before_its_exp
     assert largest_difference(seen, expected.probabilities) <= 1e-5
 
 
-def kill_at_random_moments(project, folder: Path, moments: int) -> None:
-    """Kills runs that have everything but evaluation and push in the cache, and looks at what is served."""
+WHILE_IT_PUSHES = -1.0  # which takes a blink of the whole
+
+
+def kill_runs(project, folder: Path, wanted: list[float], moments: Iterable[float]) -> None:
+    """Kills runs that have everything but evaluation and push in the cache, and looks at what is served.
+
+    Args:
+      wanted: what the cached model answers.
+      moments: when to kill each, in seconds after its start.
+    """
     image = next((project.images / "7").glob("*.png")).read_bytes()
-
-    def start(push_path: Path) -> subprocess.Popen:
-        command = [str(BIN / "effnet"), "run", *project.settings(f"push.path={push_path}")]
-        return subprocess.Popen(
-            command, cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-            env=os.environ, start_new_session=True,
-        )  # fmt: skip
-
-    started = time.monotonic()
-    assert start(folder / "whole").wait(timeout=600) == 0
-    duration = time.monotonic() - started
-    wanted = answers(folder / "whole", image)
-    moment = random.Random(1)
-    for number in range(moments):
+    for number, moment in enumerate(moments):
         push_path = folder / str(number)
-        running = start(push_path)
-        # One in three dies while it pushes, which takes a blink of the whole.
-        until = time.monotonic() + (600 if number % 3 == 1 else moment.uniform(0, duration))
+        running = start_run(project, push_path)
+        until = time.monotonic() + (600 if moment == WHILE_IT_PUSHES else moment)
         while time.monotonic() < until and running.poll() is None:
-            if number % 3 == 1 and list(push_path.glob(".incoming-*")):
+            if moment == WHILE_IT_PUSHES and list(push_path.glob(".incoming-*")):
                 break
             time.sleep(0.001)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
         for model in pushed_models(str(push_path)):
             assert probe(str(push_path / model.version), [image])["answers"]["probabilities"][0] == wanted
-    assert start(push_path).wait(timeout=600) == 0
+    assert start_run(project, push_path).wait(timeout=600) == 0
     assert answers(push_path, image) == wanted
     assert len(pushed_models(str(push_path))) == 1
     assert_sound(project.folder / "build" / "quickstart" / "metadata.sqlite")
+
+
+def start_run(project, push_path: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [str(BIN / "effnet"), "run", *project.settings(f"push.path={push_path}")], cwd=project.folder,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
 
 
 def assert_sound(database: Path) -> None:
@@ -124,13 +125,23 @@ def assert_sound(database: Path) -> None:
     assert all(step.done for step in find_run(database, None).steps.values())
 
 
-def test_kill_9_at_any_moment_leaves_nothing_half_served_and_the_next_run_goes_through(project, first_run, tmp_path):
-    kill_at_random_moments(project, tmp_path, moments=3)
+def test_kill_9_in_the_middle_of_a_push_leaves_nothing_half_served_and_the_next_run_goes_through(
+    project, first_run, tmp_path
+):
+    image = next((project.images / "7").glob("*.png")).read_bytes()
+    wanted = answers(project.folder / "build" / "quickstart" / "served", image)
+    kill_runs(project, tmp_path, wanted, [WHILE_IT_PUSHES])
 
 
 @pytest.mark.slow
 def test_kill_9_at_twenty_moments(project, first_run, tmp_path):
-    kill_at_random_moments(project, tmp_path, moments=20)
+    image = next((project.images / "7").glob("*.png")).read_bytes()
+    started = time.monotonic()
+    assert start_run(project, tmp_path / "whole").wait(timeout=600) == 0
+    duration = time.monotonic() - started
+    chance = random.Random(1)
+    moments = [WHILE_IT_PUSHES if number % 3 == 1 else chance.uniform(0, duration) for number in range(20)]
+    kill_runs(project, tmp_path, answers(tmp_path / "whole", image), moments)
 
 
 @pytest.mark.slow
@@ -209,32 +220,9 @@ def test_the_quick_start_in_eight_bits_loses_at_most_a_point_and_is_a_third_of_t
     assert "litert_int8" in done.stdout
 
 
-def holder_in(root: Path, group: int) -> int | None:
-    """The process that holds the pipeline's folder, if it is in a group: a run works in a child of its own."""
-    holder = holder_of(root, RUN)
-    with contextlib.suppress(ProcessLookupError):
-        if holder and os.getpgid(holder.process) == group:
-            return holder.process
-    return None
-
-
-def test_a_second_run_at_once_is_refused_in_one_line_and_the_first_ends_as_if_alone(project, first_run):
-    root = project.folder / "build" / "quickstart"
-    first = subprocess.Popen(
-        [str(BIN / "effnet"), "run", *project.settings()],
-        cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        until = time.monotonic() + 60
-        while not (holder := holder_in(root, first.pid)) and time.monotonic() < until:
-            time.sleep(0.1)
-        second = project.effnet("run")
-        assert first.wait(timeout=600) == 0
-    finally:
-        if first.poll() is None:
-            os.killpg(first.pid, signal.SIGKILL)
-            first.wait()
-    assert second.returncode == 1
-    assert second.stderr.count("\n") == 1
-    assert f"process {holder}" in second.stderr
-    assert_sound(root / "metadata.sqlite")
+def test_a_second_run_at_once_is_refused_in_one_line_and_the_first_ends_as_if_alone(project, second_run):
+    assert second_run.done.returncode == 0
+    assert second_run.refused.returncode == 1
+    assert second_run.refused.stderr.count("\n") == 1
+    assert f"process {second_run.process}" in second_run.refused.stderr
+    assert_sound(project.folder / "build" / "quickstart" / "metadata.sqlite")

@@ -1,10 +1,10 @@
 """What the report says of a model that tells what it knows."""
 
 import numpy as np
+import pytest
 
 from components.common.calibration_error import calibration_error
 from components.run_report.analysis import Answers, coverage_and_precision, known_share, without_temperature
-from components.run_report.collect_model import known_facts
 
 
 def tempered(temperature: float) -> tuple[Answers, np.ndarray]:
@@ -34,7 +34,10 @@ def test_what_is_known_lies_on_the_curve_of_the_surest_images():
     assert known_share(answers, 2.0) == (0.0, None)
 
 
+@pytest.mark.tfx
 def test_the_report_shows_coverage_and_both_calibration_errors():
+    from components.run_report.collect_model import known_facts  # with TensorFlow Model Analysis
+
     answers, own = tempered(2.5)
     info = {
         "known_precision": 0.9, "known.temperature": 2.5, "known.threshold": 0.8, "known.coverage": 0.5,
