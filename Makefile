@@ -1,5 +1,9 @@
 # make run      sets everything up and runs the whole pipeline on the quick-start images
-# make test     sets everything up and passes the tests; make test-all adds the slow ones
+# make test     sets everything up and passes the tests; make test-all adds the slow ones (JOBS=1: one test at a time,
+#               COVERAGE=1: with the part of each room's branches that they reach)
+# make unit     the quick ones, for the loop while editing
+# make mutants  which changed lines no test notices, of what decides over data, models and the cache (ONLY='*split*')
+# make bench-smoke  whether every benchmark still runs, on next to nothing
 # make test-modern  the newer stack (Python 3.13, TFX 1.21) in a Debian 13 of its own; CROSS=1 adds both on one store,
 #               SKIP=modern leaves it out
 # make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without; DEV=0: without
@@ -8,7 +12,7 @@
 # make docs     the documentation as a searchable site, in build/site
 # make docs/report.png  the picture in the README, anew: of the quick start's last report, with Chromium
 # make audit    the locks' known vulnerabilities, but those that docs/stacks.md explains
-.PHONY: setup run test test-all test-modern unit lint lock audit docs clean docs/report.png anew
+.PHONY: setup run test test-all test-modern unit lint mutants bench-smoke lock audit docs clean docs/report.png anew
 SHELL := /bin/sh
 # Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -17,7 +21,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALLED := $(firstword $(wildcard .venv/.installed-*.lock .venv/.runtime-*.lock))
 GPU ?= $(if $(findstring -gpu,$(INSTALLED)),1,0)
 DEV ?= $(if $(findstring .runtime-,$(INSTALLED)),0,1)
-TOOLS := $(filter lint unit test test-all docs,$(MAKECMDGOALS))$(filter-out 0,$(DEV))
+TOOLS := $(filter lint unit test test-all mutants bench-smoke docs,$(MAKECMDGOALS))$(filter-out 0,$(DEV))
 LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
 LOCKS := $(LOCK)$(if $(TOOLS), requirements-dev.lock)
 # TFX 1.21 (Python 3.12, 3.13) needs glibc 2.39 or newer; older systems get Python 3.11 with TFX 1.16.
@@ -49,21 +53,32 @@ $(STAMP): pyproject.toml requirements.lock requirements-gpu.lock requirements-de
 run: setup
 	@.venv/bin/effnet run
 
+# A worker takes about 2 GB, and each imports TFX for itself.
+JOBS ?= logical
+PYTEST := .venv/bin/python -m pytest -n $(JOBS) --maxprocesses 4 $(if $(filter 1,$(COVERAGE)),--cov --cov-report=)
+ROOMS := $(if $(filter 1,$(COVERAGE)),.venv/bin/python -m tests.rooms_covered,:)
+
 unit: setup
-	.venv/bin/python -m pytest -q -m "not tfx and not network and not slow"
+	$(PYTEST) -q -m "not tfx and not network and not slow"
 
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/shellcheck --shell=sh .ci/run tests/stacks/*.sh
+	.venv/bin/shellcheck --shell=sh .ci/run tests/stacks/*.sh tests/mutants.sh benchmarks/smoke.sh
 
 test: lint
-	.venv/bin/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"; status=$$?; $(ROOMS); exit $$status
 
 test-all: lint
-	.venv/bin/python -m pytest
+	@$(PYTEST); status=$$?; $(ROOMS); exit $$status
+
+mutants: setup
+	@sh tests/mutants.sh $(if $(ONLY),'$(ONLY)')
+
+bench-smoke: setup
+	@sh benchmarks/smoke.sh
 
 # The runtime's lock binds the other two. Packages that resolve need not have a wheel for every system: each Python is
 # tried on the oldest of its stack's.

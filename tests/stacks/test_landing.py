@@ -1,6 +1,7 @@
 """`.ci/run` is red when either stack breaks: its own script, with stand-ins for the two test runs of minutes each."""
 
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -30,7 +31,8 @@ def land(folder: Path, this_stack: str, newer_stack: str, limit: int = 4500) -> 
     assert "limit=4500" in script
     write_script(folder / ".ci/run", script.replace("limit=4500", f"limit={limit}"))
     write_script(folder / "bin/make", this_stack)
-    for tool in ("debootstrap", "chromium"):  # there, so that the script installs nothing
+    for tool in re.findall(r"^(\S+) [\w-]+$", script.partition("<<'end'\n")[2].partition("\nend\n")[0], re.M):
+        # There, so that the script installs nothing.
         write_script(folder / "bin" / tool, "exit 1")
     write_script(folder / "tests/stacks/modern.sh", newer_stack)
     environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
@@ -51,6 +53,11 @@ def test_a_break_in_either_stack_is_red_and_named(tmp_path, this_stack, newer_st
     assert status == 1
     assert "FAILED, exit status 1: FAILED tests/test_it.py::test_it" in lines[broken]
     assert "7 passed" in lines[1 - broken]
+
+
+def test_the_tests_are_told_that_this_is_ci(tmp_path):
+    status, (this, _) = land(tmp_path, f'test "$CI" = true && {PASSED}', PASSED)
+    assert (status, "7 passed" in this) == (0, True)
 
 
 def test_only_a_user_who_may_not_make_the_debian_lands_without_it(tmp_path):

@@ -2,16 +2,15 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from components.run_report.render import render
+from tests.browser import CHROMIUM, needs_chromium
 from tests.components.run_report.test_run_report import NAMES, SECTIONS, full_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = needs_chromium
 OFFLINE = (
     "--disable-background-networking",
     "--disable-component-update",

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -14,10 +13,9 @@ import pytest
 from PIL import Image
 
 from pipeline.serving.server.page import FILES, FOLDER
+from tests.browser import CHROMIUM, needs_chromium
 from tests.onnx_model import image
 from tests.pipeline.serving.conftest import Running, running, settings_for
-
-CHROMIUM = shutil.which("chromium")
 
 
 def test_the_page_and_its_parts_load_nothing_from_elsewhere(colours):
@@ -133,7 +131,7 @@ async def browse(server: Running, folder: Path, use) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
+@needs_chromium
 def test_a_turned_photo_the_keyboard_and_dark_mode(colours, tmp_path):
     # Red above blue as it is seen; the camera was held upright and says so in EXIF.
     seen = Image.new("RGB", (40, 60), "blue")
