@@ -13,6 +13,8 @@ from tests.e2e.user_project import BIN
 from tests.faults.tiny_project import EFFNET, effnet, make_tiny_project
 from tests.mounts import mounted
 
+pytestmark = pytest.mark.command
+
 IN_A_PROCESS = """
 import sys
 from pipeline.start import forget_warning_options

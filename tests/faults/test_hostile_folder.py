@@ -11,6 +11,8 @@ from data.quickstart import build_quickstart
 from tests.e2e.user_project import BIN, PROJECT, SMALL
 from tests.faults.hostile_folder import NAMES, set_traps
 
+pytestmark = pytest.mark.command
+
 CONFIG = "name: flowers\ndata: {path: photos}\nevaluate: {min_accuracy: 0.1, max_accuracy_drop: 0.0}\n"
 
 

@@ -15,6 +15,8 @@ from tests.components.atomic_pusher.test_model_card import INFO, VERDICT
 from tests.components.common.test_printable import HOSTILE
 from tests.faults.tiny_project import effnet
 
+pytestmark = pytest.mark.command
+
 NAMES = (*HOSTILE, "<img src=x onerror=alert(1)>", "a|b\n| c | d |", "$x^", "[/red]")
 
 

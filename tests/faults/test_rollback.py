@@ -5,6 +5,8 @@ import pytest
 from tests.faults.disk import disk_on
 from tests.faults.project import moments, wait_for
 
+pytestmark = pytest.mark.command
+
 KILLED, CUT = (4, 8), (2, 5)  # moments: in every test run, and in all of them
 
 

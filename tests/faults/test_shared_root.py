@@ -21,6 +21,8 @@ from tests.pipeline.schedule.conftest import stand_in  # noqa: F401
 from tests.pipeline.schedule.helpers import held, left_running, schedule
 from tests.pipeline.schedule.test_crashes import alive
 
+pytestmark = pytest.mark.command
+
 CONFIG = "name: flowers\ndata: {path: photos}\nevaluate: {min_accuracy: 0.1, max_accuracy_drop: 0.0}\n"
 SCHEDULED = "schedule: {cron: '0 2 * * *'}\n"
 HOLD = """

@@ -13,6 +13,8 @@ import pytest
 
 from tests.faults.tiny_project import effnet, lines_until, make_tiny_project, start
 
+pytestmark = pytest.mark.command
+
 # After the line with these words comes the step that the signal meets; "" is while TFX is loaded.
 MOMENTS = (
     (signal.SIGINT, ""),
@@ -117,13 +119,23 @@ def test_a_signal_that_nohup_ignores_stays_ignored():
     assert process.returncode == 0
 
 
+def writer_of(pipe: Path, process: subprocess.Popen) -> int:
+    """Opens a pipe to write, once the process reads it."""
+    while process.poll() is None:
+        with contextlib.suppress(OSError):  # nobody reads it yet
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.05)
+    raise AssertionError(process.stdout.read())
+
+
 def test_a_command_that_only_looks_ends_with_the_status_of_its_signal(tmp_path):
     # Waits for the end of a pipe that nobody closes.
     os.mkfifo(tmp_path / "pipe")
     process = start(tmp_path, "config", "--config", "pipe")
-    time.sleep(5)
+    writer = writer_of(tmp_path / "pipe", process)
     process.send_signal(signal.SIGINT)
     assert process.wait(MOST_SECONDS) == 130
+    os.close(writer)
 
 
 @pytest.mark.tfx

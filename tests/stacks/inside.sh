@@ -14,6 +14,6 @@ make -s setup
 echo "$hash" >.venv/lock-hash
 [ $# = 0 ] || exec "$@" # one command of your own: modern.sh COMMAND
 
-make -s unit
+.venv/bin/python -m pytest -q -n logical --maxprocesses 4 -m "not tfx and not network and not slow"
 .venv/bin/effnet run
 .venv/bin/python -m pytest -q tests/pipeline/kubeflow/test_compile.py

@@ -19,6 +19,8 @@ from pipeline.schedule.notes import note_of
 from tests.pipeline.schedule.helpers import EFFNET, schedule, until
 from tests.pipeline.schedule.receiver import listening
 
+pytestmark = pytest.mark.command
+
 
 def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, list[str]]:
     """A scheduler, and what it says, once it says that it is there."""
