@@ -12,7 +12,11 @@ from pipeline.cli import app
 from pipeline.config.load import DEFAULT_PATH, load_config
 
 PROJECT = DEFAULT_PATH.parent
-PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md")), PROJECT / "benchmarks/README.md"]
+PAGES = [
+    *sorted(PROJECT.glob("*.md")),
+    *sorted((PROJECT / "docs").glob("*.md")),
+    *(PROJECT / room / "README.md" for room in ("benchmarks", "tests")),
+]
 COMMANDS = typer.main.get_command(app)
 EVERYWHERE = {"--help", "--version", "--install-completion", "--debug"}
 
