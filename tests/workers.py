@@ -7,8 +7,8 @@ import pytest
 
 # Their files share fixtures that cost minutes.
 TOGETHER = ("tests/e2e", "tests/faults", "tests/upgrade")
-# The longest first, or the last one of them would run alone at the end.
-LONGEST_FIRST = ("slow", "tfx", "network")
+# After those, the longest first, or the last one of them would run alone at the end.
+LONGEST_FIRST = ("slow", "tfx", "network", "command")
 
 
 def unit_of(nodeid: str) -> str:
@@ -30,7 +30,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
     """Those of one unit one after the other, units with long tests first."""
-    ranks: dict[str, int] = {}
+    ranks = dict.fromkeys(TOGETHER, -1)
     for item in items:
         unit = unit_of(item.nodeid)
         rank = next((n for n, mark in enumerate(LONGEST_FIRST) if item.get_closest_marker(mark)), len(LONGEST_FIRST))
