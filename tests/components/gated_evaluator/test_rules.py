@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.gated_evaluator.rules import ClassResult, Rules, compare_class_lists, judge_change, judge_classes
+from components.gated_evaluator.rules import (
+    EQUAL_IS_ENOUGH,
+    ClassResult,
+    Rules,
+    compare_class_lists,
+    judge_change,
+    judge_classes,
+    judge_slices,
+)
+from components.gated_evaluator.slices import Slice
 
 RESULTS = st.dictionaries(
     st.text(min_size=1), st.builds(ClassResult, recall=st.floats(0, 1), examples=st.integers(1, 1000)), min_size=1
@@ -47,6 +56,45 @@ def test_a_class_without_eval_images_fails_each_floor_on_single_classes():
     assert len(judge_classes(classes, Rules(min_recall=0.1, class_recall={"owl": 0.5}), known).problems) == 1
 
 
+def test_a_class_without_a_floor_hides_no_other_one():
+    classes = {"cat": ClassResult(0.0, 50), "daisy": ClassResult(0.1, 50)}
+    (problem,) = judge_classes(classes, Rules(class_recall={"daisy": 0.9})).problems
+    assert problem == "recall of class daisy is 0.1000 on 50, below 0.9"
+
+
+def test_names_are_listed_as_people_list_them():
+    classes, known = {"cat": ClassResult(1.0, 20), "dog": ClassResult(1.0, 20)}, ["cat", "dog", "eel", "owl"]
+    judgement = judge_classes(classes, Rules(class_recall={"gnu": 0.5}), known)
+    assert judgement.problems == ["class gnu has a floor, but no eval images; the classes are cat, dog"]
+    assert judgement.notes == ["no eval images, so that nothing judges them: eel, owl"]
+
+
+def kinds(*of: tuple[float, int]) -> list[Slice]:
+    """Slices by brightness with these accuracies and numbers of images."""
+    return [Slice("brightness", f"b{number}", accuracy, images) for number, (accuracy, images) in enumerate(of)]
+
+
+def test_each_kind_of_images_is_held_against_the_floor_from_the_least_number_on():
+    rules = Rules(min_slice_accuracy=0.75, min_examples=10)
+    judgement = judge_slices(kinds((0.75, 10), (0.7, 10), (math.nan, 11), (0.0, 9), (0.0, 8)), rules)
+    assert judgement.problems == [
+        "accuracy on images of brightness b1 is 0.7000 on 10, below 0.75",
+        "accuracy on images of brightness b2 is nan on 11, below 0.75",
+    ]
+    assert judgement.notes == ["fewer than 10 eval images, accuracy not judged: b3 (9), b4 (8)"]
+    assert judge_slices(kinds((1.0, 10)), rules).notes == []
+
+
+def test_that_no_kind_of_images_was_judged_is_said():
+    rules = Rules(min_slice_accuracy=0.75, min_examples=10)
+    nothing = "no kind of images was judged"
+    assert judge_slices([], rules).notes == [nothing]
+    few = "fewer than 10 eval images, accuracy not judged: b0 (9)"
+    assert judge_slices(kinds((0.0, 9)), rules).notes == [few, nothing]
+    without = judge_slices(kinds((0.0, 99)), Rules())
+    assert (without.problems, without.notes) == ([], [])
+
+
 @given(RESULTS, st.floats(0, 1), st.integers(1, 1000))
 def test_every_class_is_judged_or_named(classes, floor, fewest):
     judgement = judge_classes(classes, Rules(min_recall=floor, min_examples=fewest))
@@ -61,6 +109,7 @@ def test_every_class_is_judged_or_named(classes, floor, fewest):
         ((-0.03, 0.05), 0.02, True),
         ((-0.03, 0.05), 0.04, False),
         ((0.0, 0.0), 0.0, False),
+        ((-0.5 - EQUAL_IS_ENOUGH, 0.0), 0.5, False),
         ((math.nan, math.nan), 0.5, True),
         (None, 0.5, True),
     ],
@@ -70,12 +119,18 @@ def test_with_confidence_the_whole_interval_must_be_within_the_drop(interval, ma
     assert judge_change(interval, Rules(max_drop=max_drop)) == []
 
 
+def test_a_missing_interval_is_said():
+    told = judge_change(None, Rules(confidence=True))
+    assert told == ["the confidence interval of the change of accuracy is missing"]
+
+
 @pytest.mark.parametrize(
     ("candidate", "served", "difference"),
     [
         (["a", "b"], ["a", "b"], ""),
         (["a", "b", "c"], ["a", "b"], "new: c"),
         (["a"], ["a", "b"], "gone: b"),
+        (["a", "c", "d"], ["a", "x", "y"], "new: c, d; gone: x, y"),
         (["a", "c"], ["a", "b"], "new: c; gone: b"),
         (["b", "a"], ["a", "b"], "in another order"),
         (["a"], None, ""),
