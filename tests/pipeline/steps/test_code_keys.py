@@ -21,6 +21,8 @@ STEPS = (
     *("Trainer", "ServedModel", "GatedEvaluator", "InfraValidator", "ServingCheck", "Pusher", "DataProfile"),
     *("ModelExporter", "RunReport", "Trainer-base-seed-42", "StudyReport"),
 )
+# The kinds of step, each of which is edited in every test run: with Beam, with Keras, with neither, and of a study.
+EDITED = ("ImageExampleGen", "Trainer", "Pusher", "StudyReport")
 # A module, and the steps of the pipeline whose code it is.
 EXAMPLES = {
     "components.atomic_pusher.store": {"Pusher"},
@@ -108,7 +110,9 @@ def test_the_templates_are_in_the_code_of_the_report(closures):
     assert {Path(file).name for file in closures["RunReport"].files} == {"report.css", "report.html.j2"}
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step", [*EDITED, *(pytest.param(step, marks=pytest.mark.slow) for step in STEPS if step not in EDITED)]
+)
 def test_each_edit_of_what_a_step_runs_changes_its_key_and_all_others_together_do_not(roots, closures, copy, step):
     def edit(path: Path) -> None:
         path.write_bytes(path.read_bytes() + b"\nedited = 1\n")
