@@ -105,4 +105,4 @@ test-modern:
 	@if [ "$(CROSS)" = 1 ] && [ "$(SKIP)" != modern ]; then $(MAKE) -s setup && sh tests/stacks/cross.sh; fi
 
 clean:
-	rm -rf build .venv .uv
+	rm -rf build mutants .venv .uv

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.image_example_gen.split import SPLITS, SplitRule
+from components.image_example_gen.split import SPLITS, SplitRule, merge_firsts
 
 fractions = st.tuples(st.floats(0, 0.49), st.floats(0, 0.49))
 contents = st.binary(max_size=64).map(lambda data: hashlib.sha256(data).hexdigest())
@@ -47,3 +47,39 @@ def test_another_seed_cuts_otherwise():
 def test_fractions_that_leave_nothing_to_train_on_are_refused(fractions):
     with pytest.raises(ValueError, match="less than 1"):
         SplitRule(*fractions, seed=1)
+
+
+def test_the_rule_without_a_given_split_keeps_the_other_share():
+    rule = SplitRule(val_fraction=0.3, eval_fraction=0.2, seed=1)
+    assert rule.without(frozenset({"eval"})) == SplitRule(0.3, 0, 1)
+    assert rule.without(frozenset({"val"})) == SplitRule(0, 0.2, 1)
+    assert rule.without(frozenset({"train"})) == rule
+
+
+def units(*names: str) -> list[tuple[float, str]]:
+    return [(place / 10, name) for place, name in enumerate(names)]
+
+
+@pytest.mark.parametrize(
+    ("firsts", "fractions", "drafted"),
+    [
+        ({"train": units("a", "b", "c")}, (0.1, 0.1), [("a", "eval"), ("b", "val")]),
+        ({"train": units("a", "b")}, (0.1, 0.1), [("a", "eval")]),  # the last one stays to be trained on
+        ({"train": units("a")}, (0.1, 0.1), []),
+        ({}, (0.1, 0.1), []),
+        ({"train": units("a", "b", "c"), "eval": units("x")}, (0.1, 0.1), [("a", "val")]),
+        ({"train": units("a", "b", "c"), "val": units("x")}, (0.1, 0.1), [("a", "eval")]),
+        ({"train": units("a", "b", "c")}, (0.0, 0.1), [("a", "eval")]),  # nobody wants a val split
+        ({"train": units("a", "b", "c")}, (0.1, 0.0), [("a", "val")]),
+    ],
+)
+def test_a_class_that_the_cut_left_out_of_a_split_sends_its_first_units(firsts, fractions, drafted):
+    kept = {split: list(there) for split, there in firsts.items()}
+    assert list(SplitRule(*fractions, seed=1).drafts(firsts)) == drafted
+    assert firsts == kept
+
+
+def test_the_first_units_of_parts_are_those_of_the_whole():
+    parts = [{"train": units("b", "d"), "val": units("x")}, {"train": units("a", "c")}, {"train": units("b")}]
+    assert merge_firsts(parts) == {"train": [(0.0, "a"), (0.0, "b"), (0.1, "c")], "val": [(0.0, "x")]}
+    assert merge_firsts([]) == {}
