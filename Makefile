@@ -1,5 +1,5 @@
 # make run      sets everything up and runs the whole pipeline on the quick-start images
-# make test     sets everything up and passes the tests; make test-all adds the slow ones (JOBS=1: one test at a time,
+# make test     sets everything up and passes the tests; make test-all adds the slow ones (JOBS=0: in one process,
 #               COVERAGE=1: with the part of each room's branches that they reach)
 # make unit     the quick ones, for the loop while editing
 # make mutants  which changed lines no test notices, of what decides over data, models and the cache (ONLY='*split*')
