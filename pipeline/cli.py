@@ -4,17 +4,15 @@ import importlib.metadata
 import logging
 import os
 import sys
-import traceback
 from typing import Annotated
 
 import typer
 
-from components.common.events import RunEnded, emit, write_where_asked
+from components.common.events import write_where_asked
 from pipeline import config_command
 from pipeline.config.model import PipelineConfig
-from pipeline.config.secrets import hide_secrets
 from pipeline.doctor import command as doctor_command
-from pipeline.execution.failures import describe, exit_status
+from pipeline.execution.failures import report
 from pipeline.execution.signals import exit_when_signalled
 from pipeline.execution.supervisor import supervised
 from pipeline.history import commands as history_commands
@@ -46,7 +44,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options that stand before a command."""
+    """Options before a command."""
 
 
 @app.command()
@@ -75,8 +73,8 @@ app.add_typer(serve_app, name="serve")
 
 
 def main() -> None:
-    """Entry point: runs the command; an error becomes one line, its traceback shown with --debug."""
-    # Before TensorFlow is imported, or its C++ part and Python's warnings print anyway.
+    """Entry point: runs the command; an error becomes one line, with its traceback if --debug is given."""
+    # Before TensorFlow is imported, or its C++ part and Python's warnings still print.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     forget_warning_options()
     exit_when_signalled()
@@ -84,13 +82,8 @@ def main() -> None:
     write_where_asked()
     try:
         app()
-    except Exception as error:  # the outermost frame: all that is left to do is to tell the user
-        if "--debug" in sys.argv:
-            print(hide_secrets(traceback.format_exc()), file=sys.stderr)
-        status, told = exit_status(error), describe(error)
-        emit(RunEnded(status, told))
-        print(f"error: {told}", file=sys.stderr)
-        sys.exit(status)
+    except Exception as error:  # the outermost frame
+        sys.exit(report(error, "--debug" in sys.argv))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import errno
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -51,11 +52,11 @@ class Held(RuntimeError):
     """Another process holds a lock; the message says which, as "process 17 since 2024-05-31 12:00 CEST".
 
     Attributes:
-      holder: that process; None if it has not said yet who it is.
+      holder: that process; None if it has not noted its id yet.
     """
 
     def __init__(self, holder: Holder | None, zone: tzinfo | None) -> None:
-        super().__init__(told(holder, zone))
+        super().__init__(described(holder, zone))
         self.holder = holder
 
 
@@ -65,7 +66,7 @@ class NotWritable(RuntimeError):
 
 def is_held(folder: Path, name: str) -> bool:
     """Whether a process holds the lock of that name."""
-    # A shared lock, so that whoever may only read can see it, and those who look do not see each other.
+    # A shared lock: it needs no right to write, and several processes can check at once.
     try:
         with _lock_file(folder, name).open("rb") as file:
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -77,7 +78,7 @@ def is_held(folder: Path, name: str) -> bool:
 
 
 def holder_of(folder: Path, name: str) -> Holder | None:
-    """Who holds the lock, or held it last; None if nobody did, or has not said yet who it is."""
+    """Who holds the lock, or held it last; None if nobody did, or it has not noted its id yet."""
     try:
         process, since, *host = (folder / f"{name}.holder").read_text(encoding="utf-8").split()
         moment = datetime.fromisoformat(since)
@@ -87,35 +88,44 @@ def holder_of(folder: Path, name: str) -> Holder | None:
         return None
 
 
-def told(holder: Holder | None, zone: tzinfo | None = None) -> str:
-    """Who that is and since when, for people; in that time zone, or else the machine's."""
+def described(holder: Holder | None, zone: tzinfo | None = None) -> str:
+    """The process and since when it holds the lock, in that time zone or else the machine's."""
     if holder is None:
-        return "that has just started"
+        return "which has just started"
     where = "" if holder.is_here else f" on {holder.host}"
     return f"process {holder.process}{where} since {in_zone(holder.since, zone)}"
 
 
 @contextlib.contextmanager
-def hold(folder: Path, name: str, zone: tzinfo | None = None) -> Iterator[None]:
-    """Holds a lock for this process; the kernel lets go of it when the process ends, however it ends.
+def hold(
+    folder: Path, name: str, zone: tzinfo | None = None, refusal: Callable[[Held], Exception] | None = None
+) -> Iterator[None]:
+    """Holds a lock for this process; the kernel releases it when the process ends, however it ends.
+
+    Args:
+      folder: of the lock's files; made if it is not there.
+      name: of the lock.
+      zone: of the time in `Held`'s message; None: the machine's.
+      refusal: makes the error to raise instead of `Held`.
 
     Raises:
-      Held: another process holds it; the message has the time in `zone`, or else the machine's.
+      Held: another process holds it, unless `refusal` makes another error of that.
       NotWritable: this user may not write into the folder.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = InterProcessLock(_lock_file(folder, name))
-        # Not at once: somebody who only looks whether it is held has it for a moment.
+        # With a timeout, because `is_held` of another process has it for a moment.
         taken = lock.acquire(timeout=SECONDS_OF_A_LOOK)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         raise NotWritable(_why_not_writable(folder, error)) from error
     if not taken:
-        raise Held(holder_of(folder, name), zone)
+        held = Held(holder_of(folder, name), zone)
+        raise refusal(held) if refusal else held
     try:
-        # Another file, for to close the locked one a second time would end the lock (fcntl(2), advisory locking).
+        # A file of its own: closing any descriptor of the locked one releases an fcntl lock (fcntl(2)).
         written = f"{os.getpid()} {datetime.now(UTC).isoformat()} {HOST}"
         files.write_text(str(folder / f"{name}.holder"), written)
         yield
@@ -128,36 +138,33 @@ def is_running(run_root: Path) -> bool:
     return is_held(run_root, RUN)
 
 
-@contextlib.contextmanager
-def only_run(run_root: Path) -> Iterator[None]:
+def only_run(run_root: Path) -> AbstractContextManager[None]:
     """Holds the pipeline's folder for this process.
 
     Raises:
       RunInProgress: another process holds it; the message says which.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(hold(run_root, RUN))
-        except Held as holder:
-            raise RunInProgress(
-                f"another run of {run_root.name} is under way, {holder}; wait for its end, "
-                "or give this one another `name` or `runners.local.root`"
-            ) from holder
-        yield
+
+    def refusal(held: Held) -> RunInProgress:
+        return RunInProgress(
+            f"another run of {run_root.name} is under way, {held}; wait for its end, "
+            "or give this one another `name` or `runners.local.root`"
+        )
+
+    return hold(run_root, RUN, refusal=refusal)
 
 
 def _why_not_writable(folder: Path, error: OSError) -> str:
-    # In a folder that this user may not enter nobody can tell what is there.
-    there = next(place for place in (folder, *folder.parents) if os.path.exists(place))  # noqa: PTH110
+    there = files.nearest_folder(folder)
     if error.errno == errno.EROFS:
-        return f"{there} is on a disk that can only be read; set runners.local.root to a folder elsewhere"
+        return f"{there} is on a read-only file system; set runners.local.root to a folder elsewhere"
     try:
         owner = there.owner()
     except (KeyError, OSError):  # a user of another machine
         owner = f"user {there.stat().st_uid}"
     return (
-        f"{there} belongs to {owner}, and this user may not write there; set runners.local.root to a folder of your "
-        "own, or share this one as docs/operations.md shows"
+        f"{there} belongs to {owner}, and you may not write there; set runners.local.root to a folder of your own, "
+        "or share this one as docs/operations.md shows"
     )
 
 

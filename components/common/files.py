@@ -262,6 +262,12 @@ def matches(folder: str, pattern: str) -> "list[FileMetadata]":
     return found
 
 
+def nearest_folder(path: Path) -> Path:
+    """Returns a local folder, or the closest one above it that exists, as far as this user may see."""
+    # Path.is_dir raises an error below a folder that this user may not enter.
+    return next(folder for folder in (path.absolute(), *path.absolute().parents) if os.path.isdir(folder))  # noqa: PTH112
+
+
 def exists(path: str) -> bool:
     """Tells whether a file or a folder is there."""
     if not is_remote(path):

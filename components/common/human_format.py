@@ -1,4 +1,4 @@
-"""Moments, durations and counts as people read them."""
+"""Moments, durations, counts and bytes as people read them."""
 
 from datetime import datetime, tzinfo
 
@@ -16,4 +16,18 @@ def clock(seconds: float) -> str:
 
 def counted(number: int, noun: str) -> str:
     """As in "1 epoch", "2 epochs"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def byte_count(count: float) -> str:
+    """A number of bytes, such as "3.4 GB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text, cut to so many characters, three dots included."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

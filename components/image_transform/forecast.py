@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from components.common import files
+from components.common.human_format import byte_count
 
 SAMPLE = 32  # images; those of a split lie mixed, so that the first ones are as good as any
 RECORD_BYTES = 40  # of what TFRecord and tf.Example add to an image, compressed
@@ -38,7 +39,7 @@ class Forecast:
 
     def __str__(self) -> str:
         each = f"{self.bytes_per_image / 1000:.1f} kB each"
-        return f"{self.images:,} images of about {each} will be stored, {readable(self.total_bytes)} in all"
+        return f"{self.images:,} images of about {each} will be stored, {byte_count(self.total_bytes)} in all"
 
 
 def forecast(
@@ -68,18 +69,10 @@ def check_room(expected: Forecast, uri: str) -> None:
     """
     if files.is_remote(uri):
         return
-    free = shutil.disk_usage(next(folder for folder in (Path(uri), *Path(uri).parents) if folder.is_dir())).free
+    free = shutil.disk_usage(files.nearest_folder(Path(uri))).free
     if free < expected.total_bytes * ROOM:
         raise RuntimeError(
-            f"Transform would store {readable(expected.total_bytes)} ({expected}), and {readable(free)} are free at "
-            f"{uri}: free some, or set transform.format=jpeg, a smaller model.image_size or transform.materialize=false"
+            f"Transform would store {byte_count(expected.total_bytes)} ({expected}), and {byte_count(free)} are free "
+            f"at {uri}: free some, or set transform.format=jpeg, a smaller model.image_size or "
+            "transform.materialize=false"
         )
-
-
-def readable(count: float) -> str:
-    """Returns a number of bytes for a person, such as "3.4 GB"."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"

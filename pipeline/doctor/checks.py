@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components.common.errors import DataError
-from components.common.files import is_remote
+from components.common.files import is_remote, nearest_folder
 from components.image_example_gen.sources.source import span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
 from data.quickstart import is_quickstart
@@ -68,7 +68,7 @@ def _images_verdict(config: PipelineConfig) -> Finding:
         return Finding("images", False, str(error))
     if PLACEHOLDER in images and not is_remote(images):
         try:
-            _, _, names = span_folders(images)
+            names = span_folders(images).names
             chosen = SpanRule(**config.data.span.model_dump()).choose(names, datetime.now(UTC).date())
         except DataError as error:
             return Finding("images", False, str(error))
@@ -103,7 +103,7 @@ def _gpu_verdict() -> Finding:
 
 
 def _disk_verdicts(run_root: Path) -> Iterator[Finding]:
-    existing = next(folder for folder in (run_root, *run_root.parents) if folder.is_dir())
+    existing = nearest_folder(run_root)
     free = shutil.disk_usage(existing).free
     yield Finding("disk", free >= LEAST_FREE_BYTES, f"{free / 1024**3:.0f} GiB free at {existing} (5 GiB at least)")
     probe = existing / ".effnet-write-test"

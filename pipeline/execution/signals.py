@@ -1,4 +1,4 @@
-"""What SIGINT, SIGTERM and SIGHUP do to a command: they end what is under way, and nothing is lost."""
+"""What SIGINT, SIGTERM and SIGHUP do to a command: they stop its work, and nothing is lost."""
 
 import contextlib
 import multiprocessing
@@ -14,14 +14,14 @@ from rich.console import Console
 from pipeline.terminal import print_line
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STOPPED = "the same command goes on from here"
+STOPPED = "run the same command again to continue"
 # Ctrl-C reaches a process twice, from the terminal and from its parent: the second must not disturb the first's end.
 ECHO = 1.0  # seconds
 _stopped_at = -ECHO
 
 
 class Stopped(BaseException):
-    """A signal ended a command. No error of a step: nothing that catches those is to take it for one.
+    """A signal stopped a command. Not an `Exception`, so that nothing that catches a step's errors catches it.
 
     Attributes:
         number: the signal's.
@@ -33,18 +33,18 @@ class Stopped(BaseException):
 
     @property
     def exit_status(self) -> int:
-        """As shells have it: 130 after Ctrl-C, 143 after `kill`."""
+        """As in shells: 130 after Ctrl-C, 143 after `kill`."""
         return 128 + self.number
 
 
-def heeded(numbers: Sequence[signal.Signals] = STOPPING) -> list[signal.Signals]:
-    """Those that nohup, or a shell with `&`, has not set to be ignored; what they have set stays so."""
-    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+def heeded() -> list[signal.Signals]:
+    """The stopping signals, except those that nohup, or a shell's `&`, has set to be ignored; these stay ignored."""
+    return [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextlib.contextmanager
 def handling(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Has `handler` take these signals, and puts back what took them before."""
+    """Makes `handler` handle these signals, and restores the handlers before it."""
     previous = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
@@ -54,7 +54,7 @@ def handling(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameTyp
 
 
 def raise_stopped(number: int, frame: FrameType | None) -> None:
-    """A handler that ends the main thread's work, and the trainings, which would be waited for."""
+    """A handler that ends the main thread's work, and the trainings, which Python would wait for at its exit."""
     global _stopped_at
     now = time.monotonic()
     if now < _stopped_at + ECHO:
@@ -66,14 +66,14 @@ def raise_stopped(number: int, frame: FrameType | None) -> None:
 
 
 def exit_when_signalled() -> None:
-    """From now on a signal ends this process with its exit status; for commands that have nothing to put away."""
+    """From now on a signal ends this process with its exit status; for commands with nothing to clean up."""
     for number in heeded():
         signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 @contextlib.contextmanager
 def stoppable(console: Console) -> Iterator[None]:
-    """Ends with 128 + the signal's number, as shells tell it; trainings go on from their checkpoints next time."""
+    """Ends with 128 + the signal's number, as in shells; trainings resume from their checkpoints next time."""
     try:
         with handling(heeded(), raise_stopped):
             yield

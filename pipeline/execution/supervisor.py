@@ -1,8 +1,8 @@
-"""Runs a command in a child process that this one watches, so that it always ends in time and with a reason.
+"""Runs a command in a child process under supervision, so that it always ends in time and with a reason.
 
-TensorFlow, Beam and ML Metadata work for minutes in C++ code, in which Python looks at no signal. Where memory ends,
-some of that code waits for ever (a thrown std::bad_alloc leaves a graph's mutex locked), and the kernel's own way is to
-kill. The parent loads none of it: it passes signals on, and says what became of the child.
+TensorFlow, Beam and ML Metadata run C++ code for minutes, during which Python handles no signal. Out of memory, some of
+that code waits forever (a thrown std::bad_alloc leaves a graph's mutex locked), or the kernel kills the process. The
+parent loads none of it: it forwards signals, and reports how the child ended.
 """
 
 import contextlib
@@ -14,22 +14,19 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from components.common.events import RunEnded, emit
-from pipeline.config.secrets import hide_secrets
-from pipeline.execution.failures import MEMORY_ADVICE, describe, exit_status, memory_limit
+from pipeline.execution.failures import MEMORY_ADVICE, limit_note, memory_limit, report
 from pipeline.execution.signals import STOPPED, Stopped, handling, heeded, raise_stopped
 from pipeline.exit_codes import ExitCode
 from pipeline.terminal import make_console, print_line
 
 TO_STOP = 6.0  # seconds that a child has between a signal and its end
-BEAT, SILENCE = 1.0, 30.0  # seconds between two signs of life; and without one, where memory is limited, until the end
+BEAT, SILENCE = 1.0, 30.0  # seconds between two signs of life; without one, where memory is limited, until the kill
 LOOK = 0.1
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -37,7 +34,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 def supervise(work: Callable[[], None], debug: bool = False) -> int:
     """Calls `work` in a forked child; returns the exit status of the command.
 
-    Must be called before a thread or a large library is there. Errors of `work` are printed as `effnet` prints them.
+    Call it before threads start and large libraries load. Errors of `work` are printed as `effnet` prints them.
 
     Args:
         work: raises typer.Exit to end with a status.
@@ -48,7 +45,7 @@ def supervise(work: Callable[[], None], debug: bool = False) -> int:
     sys.stderr.flush()
     parent = os.getpid()
     numbers = heeded()
-    # Until the child has its handlers and this process knows its number, signals wait.
+    # Signals wait until the child has its handlers and this process knows its id.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     child = os.fork()
     if child == 0:
@@ -62,7 +59,7 @@ def supervise(work: Callable[[], None], debug: bool = False) -> int:
         return watched.wait()
     finally:
         for number, handler in previous.items():
-            # Once a command was stopped, one more Ctrl-C must not change how it ended.
+            # After a stop, another Ctrl-C must not change the exit status.
             signal.signal(number, signal.SIG_IGN if watched.signal else handler)
         os.close(signs)
 
@@ -86,7 +83,7 @@ class _Watched:
             os.kill(self.child, number)
 
     def wait(self) -> int:
-        """Waits for the child's end; says what it was where the child cannot."""
+        """Waits for the child's end; reports how it ended if the child cannot."""
         while True:
             family = [self.child, *_descendants(self.child)] if self.signal else []
             ended, status = os.waitpid(self.child, os.WNOHANG)
@@ -111,7 +108,7 @@ class _Watched:
             self.heard = time.monotonic()
 
     def _is_stuck(self) -> bool:
-        """Nothing but a lack of memory silences a child for so long, and without a limit that is not looked for."""
+        """Only a lack of memory silences a child this long; without a limit on memory it is not checked."""
         self.silent = memory_limit() is not None and time.monotonic() - self.heard > SILENCE
         return self.silent
 
@@ -122,30 +119,29 @@ class _Watched:
         return 128 + self.signal
 
     def _say_killed(self, number: int) -> int:
-        limit = memory_limit()
-        limited = f" (the address space is limited to {limit / 1e9:.1f} GB, see `ulimit -v`)" if limit else ""
-        what = "stopped answering" if self.silent else f"was ended by {signal.Signals(number).name}"
+        limit = limit_note()
+        what = "stopped responding" if self.silent else f"was killed by {signal.Signals(number).name}"
         why = "somebody killed it or memory ran out" if number == signal.SIGKILL and not limit else "memory ran out"
-        print(f"error: the command {what}, most likely because {why}{limited}; {MEMORY_ADVICE}", file=sys.stderr)
-        print("the same command goes on from where it was", file=sys.stderr)
+        print(f"error: the command {what}, most likely because {why}{limit}; {MEMORY_ADVICE}", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         return ExitCode.FAILED
 
 
 def supervised(command: Callable[..., None]) -> Callable[..., None]:
-    """Has a command of `effnet` run as `supervise` runs its work."""
+    """Makes a command of `effnet` run under `supervise`."""
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
         debug = "--debug" in sys.argv
         if source := given.get("source"):
-            source.load()  # what is wrong with it is said at once
+            source.load()  # an error in it is reported at once
         raise typer.Exit(supervise(functools.partial(command, **given), debug))
 
     return run
 
 
 def _be_child(work: Callable[[], None], debug: bool, parent: int, beat: int, mask: set[int | signal.Signals]) -> None:
-    """Does the work and ends the process: no exit handlers, for destructors of TensorFlow wait for dead locks."""
+    """Does the work and ends the process, without exit handlers: TensorFlow's destructors can wait on dead locks."""
     code: int = ExitCode.FAILED
     try:
         with handling(heeded(), raise_stopped):
@@ -160,12 +156,8 @@ def _be_child(work: Callable[[], None], debug: bool, parent: int, beat: int, mas
         code = done.exit_code
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
-    except Exception as error:  # the outermost frame of this process: all that is left to do is to tell the user
-        if debug:
-            print(hide_secrets(traceback.format_exc()), file=sys.stderr)
-        code, told = exit_status(error), describe(error)
-        emit(RunEnded(code, told))
-        print(f"error: {told}", file=sys.stderr)
+    except Exception as error:  # the outermost frame of this process
+        code = report(error, debug)
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -182,13 +174,12 @@ def _die_with(parent: int) -> None:
 
 
 def _show_life(beat: int) -> None:
-    """Needs Python's lock, which a thread that is stuck in C++ keeps."""
+    """Needs Python's global lock, which a thread stuck in C++ holds."""
     while True:
-        with contextlib.suppress(BlockingIOError):
-            try:
-                os.write(beat, b".")
-            except BrokenPipeError:
-                os._exit(ExitCode.FAILED)  # where the kernel does not end it with its parent
+        try:
+            os.write(beat, b".")
+        except BrokenPipeError:
+            os._exit(ExitCode.FAILED)  # where the kernel does not end it with its parent
         time.sleep(BEAT)
 
 

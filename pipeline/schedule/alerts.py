@@ -1,4 +1,4 @@
-"""Tells somebody what a scheduled run came to, through Apprise: mail, Slack, webhooks and a hundred others."""
+"""Alerts about the result of a scheduled run, through Apprise: mail, Slack, webhooks and a hundred others."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ from pipeline.schedule.attempts import Attempt, AttemptVerdict
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-# What an alert of each kind is about; the others tell nobody.
+# The kind of alert of each verdict; the other verdicts send none.
 KINDS = {
     AttemptVerdict.PUSHED: "pushed",
     AttemptVerdict.REFUSED: "refused",
@@ -38,7 +38,7 @@ TITLES = {
     "missed": "missed",
 }
 SEVERITIES = {"pushed": "success", "failed": "failure", "refused": "warning", "missing_data": "warning"}  # else info
-# What Apprise logs of a failure, and what is told of it. No more than this, for the log holds addresses.
+# What Apprise logs of a failure, and what we report. Nothing else of its log, because that holds addresses.
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 _CAUSES = {
     "connection refused": "refused the connection",
@@ -54,11 +54,11 @@ _SEPARATOR = re.compile(r"[,\s]+(?=[a-z][a-z0-9]*://)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Receivers:
-    """Whom the URLs stand for.
+    """The services behind the URLs.
 
     Attributes:
-      services: by a name for people that holds no secret, such as "Slack 2" for the second URL.
-      problems: why others cannot be told, a line each, without a secret.
+      services: by a readable name without secrets, such as "Slack 2" for the second URL.
+      problems: why others cannot be used, a line each, without secrets.
     """
 
     services: dict[str, "NotifyBase"] = field(default_factory=dict)
@@ -67,11 +67,11 @@ class Receivers:
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of an alert.
+    """The result of sending an alert.
 
     Attributes:
-      told: the receivers that have it by now, as `Receivers` names them.
-      problems: why others do not, a line each, without a secret.
+      told: the receivers that have accepted it so far, as `Receivers` names them.
+      problems: why others have not, a line each, without secrets.
     """
 
     told: tuple[str, ...]
@@ -81,14 +81,14 @@ class Sent:
 def tell(
     alerts: Alerts, name: str, attempt: Attempt, environment: Mapping[str, str] = os.environ, zone: tzinfo = UTC
 ) -> Sent | None:
-    """Sends the alert of a settled attempt to whoever has not taken it yet; None if none is asked for.
+    """Sends the alert of a settled attempt to the receivers that have not accepted it yet; None if there is none.
 
     Args:
-      alerts: whom to tell, and of what.
+      alerts: the section of pipeline.yaml.
       name: of the pipeline.
-      attempt: that it is about.
+      attempt: the alert's subject.
       environment: has the variables of the addresses.
-      zone: that times are told in.
+      zone: of the times in the alert.
     """
     kind = KINDS.get(attempt.verdict)
     if not alerts.urls or kind is None or kind not in alerts.about:
@@ -107,7 +107,7 @@ def tell(
 
 
 def body_of(attempt: Attempt, zone: tzinfo) -> str:
-    """What is told of an attempt, a line each."""
+    """The text of an attempt's alert, a line for each fact."""
     lines = [f"{attempt.verdict}: {attempt.why}", f"due {in_zone(attempt.slot, zone)}, {attempt.kind}"]
     if attempt.spans:
         lines.append(f"spans {', '.join(attempt.spans)}")
@@ -125,10 +125,10 @@ def body_of(attempt: Attempt, zone: tzinfo) -> str:
 
 
 def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) -> Receivers:
-    """Fills the variables in, each of which may hold several URLs, and finds whom they stand for."""
+    """Fills in the variables, each of which may hold several URLs, and finds the services behind them."""
     if not alerts.urls:
         return Receivers()
-    import apprise  # takes a second, which commands that only look need not wait for
+    import apprise  # takes a second, which commands that send nothing need not wait for
 
     receivers = Receivers()
     if problem := unset_problem(alerts, environment):
@@ -143,8 +143,8 @@ def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) 
                 service = apprise.Apprise.instantiate(address)
             if service is None:
                 receivers.problems.append(
-                    f"schedule.alerts.urls: number {label} is no URL that Apprise knows, "
-                    "such as mailto://, slack:// or json://"
+                    f"schedule.alerts.urls: entry {label} is not a URL that Apprise knows; expected one such as "
+                    "mailto://, slack:// or json://"
                 )
             else:
                 receivers.services[f"{service.service_name} {label}"] = service
@@ -152,11 +152,11 @@ def find_receivers(alerts: Alerts, environment: Mapping[str, str] = os.environ) 
 
 
 def unset_problem(alerts: Alerts, environment: Mapping[str, str] = os.environ) -> str:
-    """Which variables of the URLs the environment does not have, in a line with the way out; "" if none is missing."""
+    """Names the variables of the URLs that are not set, and the way out, in a line; "" if all are set."""
     missing = _unset(alerts.variables, environment)
     return (
         f"schedule.alerts.urls: the environment has no {', '.join(missing)}; export it where the runs start, "
-        "or leave the alerts out with --set schedule.alerts.urls=[]"
+        "or turn alerts off with --set schedule.alerts.urls=[]"
         if missing
         else ""
     )
@@ -164,7 +164,7 @@ def unset_problem(alerts: Alerts, environment: Mapping[str, str] = os.environ) -
 
 @contextlib.contextmanager
 def _heard() -> Iterator[list[str]]:
-    """Keeps what Apprise logs from every log, for it holds addresses; gives it to who asks for the cause."""
+    """Keeps Apprise's log out of all other logs, because it holds addresses; yields its lines."""
     logger, lines = logging.getLogger("apprise"), []
 
     class Listener(logging.Handler):
@@ -173,7 +173,7 @@ def _heard() -> Iterator[list[str]]:
 
     listener, before = Listener(), (logger.level, logger.propagate, logger.handlers[:])
     logger.handlers[:] = [listener]
-    logger.setLevel(logging.DEBUG)  # at which it names the error of a socket
+    logger.setLevel(logging.DEBUG)  # the level at which it names a socket's error
     logger.propagate = False
     try:
         yield lines
@@ -187,14 +187,14 @@ def _unset(names: Iterable[str], environment: Mapping[str, str]) -> list[str]:
 
 
 def _send(service: "NotifyBase", title: str, body: str, severity: str) -> str:
-    """Returns "" if the receiver took it, else what is known of why not, without the address."""
+    """Returns "" if the receiver accepted it, else the cause as far as it is known, without the address."""
     import apprise
 
     with _heard() as lines:
         try:
             sent = service.notify(body=body, title=title, notify_type=apprise.NotifyType(severity), body_format="text")
-        except Exception as error:  # of one of a hundred plugins; its message may hold the address, others are waiting
-            return f"did not take the alert, {type(error).__name__}"
+        except Exception as error:  # of one of a hundred plugins; its message may hold the address, others wait
+            return f"did not accept the alert, {type(error).__name__}"
     return "" if sent else _cause_in(lines)
 
 
@@ -203,4 +203,4 @@ def _cause_in(lines: Iterable[str]) -> str:
     if status := _STATUS.search(text):
         return f"answered HTTP {status[1]}"
     found = (told for sign, told in _CAUSES.items() if sign in text.lower())
-    return next(found, "did not take the alert")
+    return next(found, "did not accept the alert")

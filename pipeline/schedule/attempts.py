@@ -1,4 +1,4 @@
-"""What is known of an attempt: a row of the history."""
+"""An attempt at a time of the schedule: a row of the history."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from components.common.json_types import Parsed
 
-NOT_SENT = "not sent: "  # how `Attempt.alert` begins where somebody could not be told
+NOT_SENT = "not sent: "  # how `Attempt.alert` begins if a receiver has not accepted it
 
 
 class AttemptVerdict(StrEnum):
-    """What an attempt came to."""
+    """The result of an attempt."""
 
     RUNNING = "running"
     PUSHED = "pushed"
@@ -25,14 +25,14 @@ class AttemptVerdict(StrEnum):
     MISSED = "missed"
 
 
-# The model of these was judged: their images are not new any more.
+# Runs that reached a verdict on their model: their images are no longer new.
 JUDGED = (AttemptVerdict.PUSHED, AttemptVerdict.UNCHANGED, AttemptVerdict.REFUSED)
-# Without an end of their own: another attempt follows, as often as `retries` says; a stop on request does not count.
+# Retried as often as `retries` says; a stop on request does not count.
 BROKEN = (AttemptVerdict.FAILED, AttemptVerdict.TIMED_OUT, AttemptVerdict.KILLED)
 
 
 class Kind(StrEnum):
-    """Who asked for an attempt."""
+    """What an attempt is made for."""
 
     SCHEDULED = "scheduled"
     TRIGGERED = "triggered"
@@ -41,30 +41,30 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt, or the note that there was none.
+    """One attempt, or a note that there was none.
 
     Attributes:
-      slot: the time that it was due at, in UTC; of a backfill the start of its day.
-      kind: who asked for it.
-      attempt: counted from 1 for its slot; 0 where nothing was run.
-      verdict: what it came to.
+      slot: when it was due, in UTC; for a backfill the start of its day.
+      kind: what it is made for.
+      attempt: counted from 1 for its slot; 0 if nothing ran.
+      verdict: its result.
       why: in a line.
-      settled: whether nothing more will be tried for this slot.
+      settled: whether nothing more is tried for this slot.
       started: UTC.
       ended: UTC; None while it runs.
-      spans: that it read; empty where data.path has none.
-      span: the newest of them, "" without any.
-      images: files that it read; None where nobody looked.
-      new_images: of these, not seen by a run that came to a verdict.
+      spans: those it read; empty if data.path has none.
+      span: the newest of them; "" if there is none.
+      images: files that it read; None if they were not counted.
+      new_images: of these, the ones that no run that reached a verdict has read.
       metrics: on the eval split.
-      run: its number among `effnet runs`; None if it never came to a step.
-      served_before: version that was served when it started; "" for none.
+      run: its number in `effnet runs`; None if no step started.
+      served_before: version that was served when it started; "" if none was.
       served_after: when it ended.
       weights: what it started from; "" for pipeline.yaml's model.weights.
       process: id of `effnet run`'s process, and of its group.
-      log: file with all that it printed.
-      alert: "" before anybody was told, then when (UTC), or why somebody was not.
-      told: the receivers that have taken the alert.
+      log: file with everything that it printed.
+      alert: "" before the alert, then when it was sent (UTC) and to whom, or why it was not sent to all.
+      told: the receivers that have accepted the alert.
       id: counted from 1; None before it is noted.
     """
 
@@ -93,12 +93,12 @@ class Attempt:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, 0 where the clock was set back meanwhile; None while it runs."""
+        """Its duration, 0 if the clock was set back meanwhile; None while it runs."""
         return max((self.ended - self.started).total_seconds(), 0.0) if self.ended else None
 
     @property
     def alert_is_due(self) -> bool:
-        """Whether somebody is still to be told."""
+        """Whether a receiver still waits for the alert."""
         return self.settled and (not self.alert or self.alert.startswith(NOT_SENT))
 
     def as_json(self) -> dict[str, Parsed]:

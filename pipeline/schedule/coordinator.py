@@ -1,7 +1,6 @@
-"""Attends to a schedule: what is due, in which order, by whom; the launcher makes the attempts."""
+"""Decides what to do about a schedule's times: which are due, and in which order; `launcher` runs them."""
 
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from components.common.errors import DataError
 from components.common.events import RunEvent
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError, PipelineConfig
+from pipeline.execution.failures import safe_traceback
 from pipeline.schedule import due_times, policy
 from pipeline.schedule.attempts import JUDGED, Attempt, AttemptVerdict, Kind
 from pipeline.schedule.database import AttemptDatabase
@@ -23,22 +23,22 @@ from pipeline.schedule.policy import Action, Decision
 from pipeline.schedule.recorder import Recorder
 from pipeline.terminal import say as print_lines
 
-SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the store keeps besides the attempts
+SINCE, PAUSED, CRON = "since", "paused", "cron"  # what the database keeps besides attempts
 
 
 @dataclass
 class Coordinator:
-    """Attends to the schedule of one pipeline.
+    """Does what the schedule of one pipeline asks for.
 
     Attributes:
-      config_path: its pipeline.yaml; read anew each time, so that an edit holds from the next time on.
-      overrides: as `--set` has them.
+      config_path: its pipeline.yaml; read again each time, so that an edit takes effect from the next time on.
+      overrides: as given to `--set`.
       clock: the time, with a zone.
       stop: set when this process is to end.
-      wait: waits until a moment, or until `stop`.
-      say: told what happens, in lines.
-      show: told what a run prints, in lines; None: that is in its log alone.
-      follow: told what a run reports; None: it prints that itself.
+      wait: waits until a moment, or until `stop`; None: by the clock.
+      say: receives what happens, line by line.
+      show: receives what a run prints, line by line; None: only the run's log has it.
+      follow: receives what a run reports; None: the run prints that itself.
       command: runs the pipeline, before its options.
       debug: whether tracebacks are shown.
     """
@@ -70,10 +70,10 @@ class Coordinator:
             self.show,
             self.follow,
         )
-        self._wrong = ""  # with pipeline.yaml, as last said
+        self._wrong = ""  # with pipeline.yaml, as last reported
 
     def reload(self) -> PipelineConfig:
-        """Reads pipeline.yaml again. One that is broken changes nothing here; the next run fails with what is wrong."""
+        """Reads pipeline.yaml again. A broken one changes nothing here; the next run fails and says what is wrong."""
         try:
             self.config, self._wrong = load_config(self.config_path, self.overrides), ""
         except ConfigError as error:
@@ -83,7 +83,7 @@ class Coordinator:
         return self.config
 
     def begin(self, since: datetime) -> None:
-        """Counts the schedule's times from a moment on, unless it was begun before with the same cron expression."""
+        """Counts the schedule's times from a moment on, unless it already does with the same cron expression."""
         schedule = self.config.schedule
         wanted = f"{schedule.timezone} {schedule.cron}"
         if self.store.get(CRON) != wanted:
@@ -97,9 +97,9 @@ class Coordinator:
         return datetime.fromisoformat(since) if since else None
 
     def attend(self) -> None:
-        """Deals with all times of the schedule that have passed, after what another process is at.
+        """Deals with all times of the schedule that have passed, once no other process works on the schedule.
 
-        Of several that wait for their turn one is enough, for it will deal with all of them: the others do nothing.
+        If several processes wait for their turn, the first deals with everything and the others do nothing.
         """
         with next_in_turn(self.store.folder, self.config.schedule.zone, self.stop, self.say) as ours:
             if ours:
@@ -108,10 +108,10 @@ class Coordinator:
                 pass
 
     def deal_with(self, kind: Kind, slot: datetime, span: str = "") -> Attempt:
-        """Deals with one time to its end, retries and all; returns the last attempt.
+        """Deals with one time until it is settled, retries included; returns the last attempt.
 
-        What a person asks for is run whether or not it is worth it, and at once or not at all. A back-filled day that
-        was interrupted before is gone on with; a settled one is made anew.
+        A trigger or a backfill runs whatever `only_if` says, and at once or not at all. An interrupted backfill of a
+        day resumes, a settled one runs again.
 
         Args:
           kind: who asks.
@@ -119,8 +119,8 @@ class Coordinator:
           span: to read as the newest one; "": as data.span.last says for that moment.
 
         Raises:
-          Busy: another process attends to the schedule, and a person asks.
-          Stopped: this process was told to end before there was an attempt.
+          Busy: another process works on the schedule, and a person asks.
+          Stopped: a signal stopped this process before there was an attempt.
         """
         scheduled, folder, zone = kind is Kind.SCHEDULED, self.store.folder, self.config.schedule.zone
         with in_turn(folder, zone, self.stop, self.say) if scheduled else alone(folder, zone):
@@ -135,15 +135,16 @@ class Coordinator:
                 if made and (made[-1].settled or self.stop.is_set()):
                     return made[-1]
                 if self.stop.is_set():
-                    raise Stopped("stopped before anything was started")
+                    raise Stopped("stopped before anything started")
                 if scheduled and (since := self.paused_since):
-                    why = f"the schedule is paused since {local(self.config, since)}; `effnet schedule resume` ends it"
+                    when = local(self.config, since)
+                    why = f"the schedule is paused since {when}; `effnet schedule resume` resumes it"
                     self._settle(self._note_of(slot, kind, AttemptVerdict.MISSED, why))
                 else:
                     self._step(slot, kind, made, span)
 
     def judged_span(self, slot: datetime, span: str) -> Attempt | None:
-        """The newest attempt on that span that came to a verdict, if no image has come to it since; else None."""
+        """The newest attempt on that span that reached a verdict, if no image was added since; else None."""
         found = [made for made in self.store.attempts() if made.span == span and made.verdict in JUDGED]
         if not found:
             return None
@@ -151,18 +152,18 @@ class Coordinator:
         return None if look.missing or look.new_images else found[-1]
 
     def _catch_up_with_crashes(self, resumed: tuple[datetime, Kind] | None = None) -> None:
-        """Closes what a crash left open, and sends the alerts that it, or a receiver that was down, held back."""
+        """Closes attempts that a crash left open, and sends alerts that were not sent."""
         self._launcher.recover(self.config, resumed)
         self.recorder.tell_what_is_pending(self.config)
 
     def _attend_once(self) -> bool:
-        """Deals with one time; whether there may be another."""
+        """Deals with one time; returns whether there may be another."""
         config, now = self.reload(), self.clock()
         self.begin(now - policy.GRACE)
         if self.store.get(PAUSED):
             self.store.keep(SINCE, now.astimezone(UTC).isoformat())
             return False
-        # What is further ahead was dealt with by a clock that ran fast, and must not hold the schedule up until then.
+        # Times further ahead were dealt with while the clock was wrong; they must not hold up the schedule until then.
         plausible = now + policy.CLOCK_AHEAD
         newest = self.store.newest_slot(plausible)
         made = self.store.of_slot(newest, Kind.SCHEDULED) if newest else []
@@ -186,12 +187,12 @@ class Coordinator:
         return True
 
     def _give_up(self, last: Attempt, because: str) -> None:
-        """Settles a time whose last attempt settled nothing."""
+        """Settles a time whose last attempt left it open."""
         now, why = self.clock(), f"gave up after attempt {last.attempt}: {last.why}; {because}"
         self._settle(replace(last, id=None, attempt=0, settled=True, why=why, started=now, ended=now))
 
     def _give_up_others(self, slot: datetime) -> None:
-        """Settles the times before this one that somebody else's clock, such as Airflow's, will not come back to."""
+        """Settles earlier times that the caller, such as Airflow, will not ask for again."""
         newest = {(one.slot, one.kind): one for one in self.store.attempts(NEWEST)}
         for (other, kind), last in newest.items():
             if kind is Kind.SCHEDULED and other != slot and not last.settled:
@@ -204,7 +205,7 @@ class Coordinator:
         self._settle(self._note_of(missed[-1], Kind.SCHEDULED, AttemptVerdict.MISSED, why))
 
     def _step(self, slot: datetime, kind: Kind, made: list[Attempt], span: str = "") -> None:
-        """Comes one step further with a time: a run, a wait, or the note that there is none."""
+        """Takes one step with a time: a run, a wait, or a note that there is no run."""
         self._launcher.wait_for_others(self.config)
         if self.stop.is_set():
             return
@@ -213,11 +214,11 @@ class Coordinator:
         try:
             decided, look = self._decide(slot, kind, made, span)
         except DataError as error:
-            self._settle(replace(self._note_of(slot, kind, AttemptVerdict.REFUSED, str(error)), span=span))
+            self._settle(self._note_of(slot, kind, AttemptVerdict.REFUSED, str(error), span=span))
             return
-        except Exception as error:  # a disk that is gone, say: noted, retried and told of like a run that failed
+        except Exception as error:  # such as a disk that is gone: noted, retried and alerted like a failed run
             if self.debug:
-                traceback.print_exc()
+                self.say(safe_traceback(error))
             self._launcher.fail(config, slot, kind, made, error, span)
             return
         if decided.action is Action.WAIT:
@@ -231,7 +232,7 @@ class Coordinator:
             self._launcher.launch(config, slot, kind, made, look, decided.reason)
 
     def _decide(self, slot: datetime, kind: Kind, made: list[Attempt], span: str) -> tuple[Decision, NewImages | None]:
-        """What is to be done, and if that depends on it what there is to run on."""
+        """What to do, and the images found if that depends on them."""
         schedule = self.config.schedule
         again = policy.decide_again(schedule.retries, made, self.clock()) if made else None
         if again and again.action is not Action.RUN:
@@ -252,14 +253,20 @@ class Coordinator:
         if self.wait:
             self.wait(until)
         else:
-            # In pieces, for after a suspension of the machine its clock is ahead of what was waited.
+            # In pieces, because the clock jumps after the machine was suspended.
             while not self.stop.is_set() and (left := (until - self.clock()).total_seconds()) > 0:
                 self.stop.wait(min(left, 30.0))
 
     def _note_of(
-        self, slot: datetime, kind: Kind, verdict: AttemptVerdict, why: str, look: NewImages | None = None
+        self,
+        slot: datetime,
+        kind: Kind,
+        verdict: AttemptVerdict,
+        why: str,
+        look: NewImages | None = None,
+        span: str = "",
     ) -> Attempt:
-        return note_of(self.config, self.clock(), slot, kind, verdict, why, look)
+        return note_of(self.config, self.clock(), slot, kind, verdict, why, look, span)
 
     def _settle(self, attempt: Attempt) -> None:
         self.recorder.settle(self.config, attempt)

@@ -1,54 +1,33 @@
-"""`effnet schedule start`: APScheduler as the clock, the coordinator for all that has to be known and remembered.
+"""`effnet schedule start`: a loop that wakes the coordinator whenever the cron expression says so.
 
-APScheduler's own job stores are not used. They keep pickles, and a job that dies with the process is forgotten, where a
-training of hours has to go on. Its cron trigger counts weekdays from Monday as 0, and fires twice when the clock is set
-back. So the history is the durable store (`store`), CronSim says when (`decision`), and APScheduler only wakes the
-coordinator.
+It keeps no state: the history (`database`) is the durable store, so no time of the schedule is lost over a restart, or
+while the machine is off. `due_times` says when, over daylight-saving changes.
 """
 
 import contextlib
-import logging
-import signal
-import traceback
+import threading
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.job import Job
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
-
-from components.common.errors import one_line
-from pipeline.config.model import ConfigError
+from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.config.schedule import FOLDER, ScheduleSettings
-from pipeline.execution.signals import handling
+from pipeline.execution.failures import describe, safe_traceback
+from pipeline.execution.signals import handling, heeded
 from pipeline.run_lock import Held, hold, is_held
 from pipeline.schedule.alerts import find_receivers
 from pipeline.schedule.coordinator import Coordinator
 from pipeline.schedule.due_times import next_times
 from pipeline.schedule.notes import local
 
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SCHEDULER = "scheduler"  # the lock of the one scheduler
-LOOK_SECONDS = 30  # between two looks at pipeline.yaml for another cron expression
-SOON = timedelta(minutes=10)  # until what went wrong, or an alert that was not taken, is tried again
+LOOK_SECONDS = 30.0  # between two looks at the clock and at pipeline.yaml, either of which may have changed
+SOON = timedelta(minutes=10)  # until a failure, or an alert that was not sent, is tried again
 
 
 class SchedulerRuns(RuntimeError):
     """Another scheduler runs for this pipeline."""
-
-
-class ScheduleTrigger(BaseTrigger):
-    """The schedule's times, for APScheduler."""
-
-    def __init__(self, settings: ScheduleSettings):
-        self.settings = settings
-
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """The first time after both."""
-        after = max(filter(None, [previous_fire_time, now]))
-        return next(iter(next_times(self.settings, after, 1)), None)
 
 
 def need_cron(settings: ScheduleSettings) -> None:
@@ -58,11 +37,11 @@ def need_cron(settings: ScheduleSettings) -> None:
       ConfigError: there is none.
     """
     if settings.cron is None:
-        raise ConfigError("schedule.cron: is null; set it to start runs by themselves, such as cron: '0 2 * * *'")
+        raise ConfigError("schedule.cron: is null; set it to start runs automatically, such as cron: '0 2 * * *'")
 
 
 def need_receivers(settings: ScheduleSettings) -> None:
-    """Does nothing if whoever is to be told can be, as far as their addresses show.
+    """Does nothing if alerts can be sent, as far as the addresses show.
 
     Raises:
       ConfigError: they cannot.
@@ -77,80 +56,79 @@ def is_scheduled(run_root: Path) -> bool:
 
 
 def start(coordinator: Coordinator) -> None:
-    """Attends to the schedule until SIGTERM, SIGINT or SIGHUP; a run under way is then ended, and goes on next time.
+    """Runs what the schedule says until SIGTERM, SIGINT or SIGHUP, which stops a run under way; the next start resumes.
 
     Raises:
-      ConfigError: there is no schedule, or whoever is to be told cannot be.
-      SchedulerRuns: another one runs.
+      ConfigError: there is no schedule, or alerts cannot be sent.
+      SchedulerRuns: another scheduler runs.
     """
-    config = coordinator.config
+    config, stop = coordinator.config, coordinator.stop
     need_cron(config.schedule)
     need_receivers(config.schedule)
-    with _only_scheduler(config.run_root, config.schedule.zone), stop_when_signalled(coordinator):
+    with _only_scheduler(config), stop_when_signalled(coordinator):
         coordinator.begin(coordinator.clock())
-        # APScheduler warns where a run takes longer than the time to the next: the coordinator deals with it then.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        scheduler = BackgroundScheduler(
-            timezone=UTC,
-            executors={"default": ThreadPoolExecutor(2)},
-            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
-        )
-
-        def fire() -> None:
-            if not _is_all_done(coordinator) and wake.next_run_time and not coordinator.stop.is_set():
-                wake.modify(next_run_time=min(wake.next_run_time, datetime.now(UTC) + SOON))
-
-        trigger = ScheduleTrigger(config.schedule)
-        wake = scheduler.add_job(fire, trigger, next_run_time=coordinator.clock())
-        scheduler.add_job(lambda: _follow(coordinator, wake), "interval", seconds=LOOK_SECONDS)
-        scheduler.start()
-        first = trigger.get_next_fire_time(None, coordinator.clock())
+        first = next_times(config.schedule, coordinator.clock(), 1)
         coordinator.say(
-            f"{config.name}: '{config.schedule.cron}' {config.schedule.timezone}, next at {local(config, first)}"
+            f"{config.name}: '{config.schedule.cron}' {config.schedule.timezone}, "
+            f"next at {local(config, next(iter(first), None))}"
         )
-        coordinator.stop.wait()
-        scheduler.shutdown(wait=True)
+        while not stop.is_set():
+            checked = coordinator.clock()  # before the work, during which a time may pass
+            _wait_for_next(coordinator, checked, SOON if not _is_all_done(coordinator) else timedelta.max)
         coordinator.say(f"{config.name}: stopped")
 
 
 def _is_all_done(coordinator: Coordinator) -> bool:
-    """Attends to what is due; whether nothing is left that the next time of the schedule is too late for."""
+    """Deals with what is due; whether nothing is left that should not wait for the schedule's next time."""
     try:
         coordinator.attend()
         return not coordinator.recorder.pending()
-    except Exception as error:  # the outermost frame of this thread: the scheduler lives on, and tries again soon
+    except Exception as error:  # the scheduler's outermost frame: it survives, and tries again soon
         if coordinator.debug:
-            traceback.print_exc()
-        coordinator.say(f"error: {one_line(error)}")
+            coordinator.say(safe_traceback(error))
+        coordinator.say(f"error: {describe(error, coordinator.config.run_root)}")
         return False
 
 
-def _follow(coordinator: Coordinator, wake: Job) -> None:
-    """Takes over another cron expression or time zone."""
-    schedule = coordinator.reload().schedule
-    before = wake.trigger.settings
-    if (schedule.cron, schedule.timezone) != (before.cron, before.timezone):
-        wake.reschedule(ScheduleTrigger(schedule))
+def _wait_for_next(coordinator: Coordinator, checked: datetime, longest: timedelta) -> None:
+    """Waits until the schedule's first time after `checked`, at most `longest`, or until the process is to stop.
+
+    In pieces: the clock may be set, and jumps after the machine was suspended; pipeline.yaml may get another schedule.
+    """
+    until = time.monotonic() + longest.total_seconds()
+    while not coordinator.stop.is_set() and (seconds := until - time.monotonic()) > 0:
+        _follow(coordinator)
+        now = coordinator.clock()
+        checked = min(checked, now)  # or a clock that ran ahead would hold the schedule up
+        for due in next_times(coordinator.config.schedule, checked, 1):
+            if due <= now:
+                return
+            seconds = min(seconds, (due - now).total_seconds())
+        coordinator.stop.wait(min(seconds, LOOK_SECONDS))
+
+
+def _follow(coordinator: Coordinator) -> None:
+    """Adopts another cron expression or time zone, whose times count from now on."""
+    before, after = coordinator.config.schedule, coordinator.reload().schedule
+    if (before.cron, before.timezone) != (after.cron, after.timezone):
         coordinator.begin(coordinator.clock())
 
 
-@contextlib.contextmanager
-def _only_scheduler(run_root: Path, zone: tzinfo) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(hold(run_root / FOLDER, SCHEDULER, zone))
-        except Held as held:
-            stop = f"`kill {held.holder.process}` stops it" if held.holder else "stop that one"
-            raise SchedulerRuns(
-                f"a scheduler of {run_root.name} runs already, {held}; {stop}, or leave it to that one"
-            ) from held
-        yield
+def _only_scheduler(config: PipelineConfig) -> contextlib.AbstractContextManager[None]:
+    def refusal(held: Held) -> SchedulerRuns:
+        stop = f"stop it with `kill {held.holder.process}`" if held.holder else "stop it"
+        return SchedulerRuns(f"a scheduler for {config.name} is already running, {held}; {stop}, or keep using it")
+
+    return hold(config.run_root / FOLDER, SCHEDULER, config.schedule.zone, refusal)
 
 
 @contextlib.contextmanager
 def stop_when_signalled(coordinator: Coordinator) -> Iterator[None]:
-    """Has SIGTERM, SIGINT and, when its terminal closes, SIGHUP end what the coordinator does, cleanly."""
-    # What nohup, or a shell with `&`, has set to be ignored stays so.
-    numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
-    with handling(numbers, lambda *_: coordinator.stop.set()):
+    """Makes SIGTERM, SIGINT and, when the terminal closes, SIGHUP stop the coordinator's work cleanly."""
+
+    def stop(number: int, frame: object) -> None:
+        # In a thread: a handler interrupts the main thread anywhere, also where it holds the event's own lock.
+        threading.Thread(target=coordinator.stop.set).start()
+
+    with handling(heeded(), stop):
         yield

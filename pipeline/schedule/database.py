@@ -1,7 +1,7 @@
 """The history of scheduled runs: one SQLite file in the run's folder, with a row for each attempt.
 
-The history is also what the scheduler remembers: which times are settled, which attempt was under way when the machine
-stopped, which images were looked at. There is no second store beside it that could say something else.
+The history is also the scheduler's memory: which times are settled, which attempt was under way when the machine
+stopped, which images runs have read. There is no second store that could contradict it.
 """
 
 import contextlib
@@ -46,15 +46,15 @@ class AttemptDatabase:
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         if self.path.exists() and not os.access(self.path, os.W_OK):
-            # Of another user, or on a disk that can only be read: there is something to see all the same.
+            # Another user's, or on a read-only disk: it can still be read.
             uri = f"{self.path.resolve().as_uri()}?mode=ro"
             with contextlib.closing(sqlite3.connect(uri, timeout=60, uri=True)) as connection:
                 yield connection
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as connection:
-            # A kill leaves the last whole transaction. Not WAL, which a network drive's machines cannot share
-            # (https://sqlite.org/wal.html), and of which version 0.1.0 made use.
+            # After a kill the last complete transaction is there. Not WAL, which version 0.1.0 used: machines cannot
+            # share it over a network drive (https://sqlite.org/wal.html).
             with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode=DELETE")
             connection.executescript(_SCHEMA)
@@ -62,7 +62,7 @@ class AttemptDatabase:
                 yield connection
 
     def attempts(self, last: int | None = None) -> list[Attempt]:
-        """Returns the attempts, the oldest first; `last`: so many of the newest."""
+        """Returns the attempts, the oldest first; only the newest `last` of them unless that is None."""
         if not self.path.exists():
             return []
         with self._open() as connection:
@@ -89,7 +89,7 @@ class AttemptDatabase:
         return datetime.fromisoformat(slot) if slot else None
 
     def why_stopped(self, run: int) -> str:
-        """Returns why a run was ended before its end, as far as it was the schedule's; "" if that is not known."""
+        """Returns why a run of the schedule was stopped; "" if that is unknown."""
         ended = (AttemptVerdict.TIMED_OUT, AttemptVerdict.KILLED, AttemptVerdict.INTERRUPTED)
         found = [one for one in self.attempts() if one.run == run and one.verdict in ended]
         return f"{found[-1].verdict}: {found[-1].why}" if found else ""

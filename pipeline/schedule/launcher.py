@@ -1,7 +1,6 @@
-"""Launches attempts: the pipeline in a process of its own, what it came to, and what a crash left unfinished."""
+"""Launches attempts: the pipeline in a process of its own, its result, and what a crash left open."""
 
 import os
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,8 +11,10 @@ from components.common.errors import one_line
 from components.common.events import EVENTS_FILE, EVENTS_SHOWN, RunEvent, from_line, read_events
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import duration
+from pipeline.config.secrets import hide_secrets
+from pipeline.execution.failures import safe_traceback
 from pipeline.history.metadata import count_runs
-from pipeline.run_lock import RUN, holder_of, is_running, told
+from pipeline.run_lock import RUN, described, holder_of, is_running
 from pipeline.schedule.attempts import BROKEN, JUDGED, Attempt, AttemptVerdict, Kind
 from pipeline.schedule.database import AttemptDatabase
 from pipeline.schedule.locks import LOOK_SECONDS
@@ -33,19 +34,19 @@ EVENTS_SUFFIX = ".events"  # beside the log: what the run reported
 
 @dataclass(frozen=True)
 class Launcher:
-    """Makes attempts, one after the other; who calls it holds the schedule's lock.
+    """Makes attempts, one after the other; the caller holds the schedule's lock.
 
     Attributes:
-      config_path: the pipeline.yaml that a run is told.
-      overrides: as `--set` has them.
+      config_path: the pipeline.yaml to run.
+      overrides: as given to `--set`.
       command: runs the pipeline, before its options.
       store: the history.
       recorder: settles an attempt.
       clock: the time, with a zone.
       stop: set when this process is to end.
-      say: told what happens, in lines.
-      show: told what a run prints, in lines; None: that is in its log alone.
-      follow: told what a run reports; None: it prints that itself.
+      say: receives what happens, line by line.
+      show: receives what a run prints, line by line; None: only the run's log has it.
+      follow: receives what a run reports; None: the run prints that itself.
     """
 
     config_path: Path
@@ -60,29 +61,29 @@ class Launcher:
     follow: Callable[[RunEvent], None] | None = None
 
     def wait_for_others(self, config: PipelineConfig) -> None:
-        """Waits while somebody else runs the pipeline, by `effnet run`, or until `stop`."""
+        """Waits while another process runs the pipeline, by `effnet run`, or until `stop`."""
         root = config.run_root
         if is_running(root):
-            holder = told(holder_of(root, RUN), config.schedule.zone)
-            self.say(f"another run of {config.name} is under way, {holder}; waiting for its end")
+            holder = described(holder_of(root, RUN), config.schedule.zone)
+            self.say(f"another run of {config.name} is under way, {holder}; waiting until it ends")
         while is_running(root) and not self.stop.is_set():
             self.stop.wait(LOOK_SECONDS)
 
     def launch(
         self, config: PipelineConfig, slot: datetime, kind: Kind, made: list[Attempt], look: NewImages, reason: str
     ) -> None:
-        """Runs the pipeline once, and notes what it came to.
+        """Runs the pipeline once, and notes the result.
 
         Args:
           config: of the pipeline.
           slot: the time that the run is for.
           kind: who asks.
           made: the attempts at it before this one, the oldest first.
-          look: what there is to run on.
-          reason: why it is run, in a line.
+          look: the images found.
+          reason: why it runs, in a line.
         """
-        # Every attempt at a slot starts from the same weights: a retry then goes on with the training, and finds in the
-        # cache what is done.
+        # Every attempt at a slot starts from the same weights, so that a retry resumes the training and takes finished
+        # steps from the cache.
         first = next((one for one in made if one.log), None)
         attempt = self.store.note(
             replace(
@@ -102,9 +103,9 @@ class Launcher:
         self.say(f"{heading(config, self.clock(), attempt)}: attempt {attempt.attempt}, {reason}")
         try:
             closed, retried = self._run(config, attempt, look)
-        except Exception as error:  # outside of the pipeline, such as at its metadata; the history says what it was
+        except Exception as error:  # outside the pipeline, such as in reading its metadata; the history notes it
             with log.open("a", encoding="utf-8") as file:
-                traceback.print_exc(file=file)
+                file.write(safe_traceback(error))
             closed, retried = (
                 replace(attempt, verdict=AttemptVerdict.FAILED, why=f"{_in_a_line(error)}; see {log}"),
                 True,
@@ -112,7 +113,7 @@ class Launcher:
         self._close(config, closed, made, retried, self.clock())
 
     def _run(self, config: PipelineConfig, attempt: Attempt, look: NewImages) -> tuple[Attempt, bool]:
-        """Runs the pipeline; returns the attempt with what it came to, and whether another may end otherwise."""
+        """Runs the pipeline; returns the attempt with its result, and whether a retry may end differently."""
         runs_before, log = count_runs(config.metadata_path), Path(attempt.log)
 
         def started(process: int) -> None:
@@ -129,14 +130,14 @@ class Launcher:
         outcome = outcome_of(config, ended, log, list(read_events(reported)), runs_before)
         verdict = outcome.verdict
         if verdict is AttemptVerdict.UNCHANGED and served(config) != attempt.served_before:
-            verdict = AttemptVerdict.PUSHED  # by an attempt that was killed right after it
+            verdict = AttemptVerdict.PUSHED  # by an attempt that was killed right after its push
         if verdict in JUDGED:
             look.note_seen()
         closed = replace(attempt, verdict=verdict, why=outcome.why, metrics=outcome.metrics, run=outcome.run)
         return closed, is_retried(verdict, ended)
 
     def _watch(self, log: Path, reported: Path) -> Callable[[], None]:
-        """What passes on the run's lines and events while it runs."""
+        """Returns a function that forwards the run's new lines and events."""
         followers = [Follower(log, self.show)] if self.show else []
         if follow := self.follow:
 
@@ -155,22 +156,22 @@ class Launcher:
     def fail(
         self, config: PipelineConfig, slot: datetime, kind: Kind, made: list[Attempt], error: Exception, span: str
     ) -> None:
-        """Notes an attempt that failed before the pipeline was run, such as at a disk that is gone.
+        """Notes an attempt that failed before the pipeline started, such as on a disk that is gone.
 
         Args:
           config, slot, kind, made: as above.
           error: what happened.
-          span: of a back-filled day; else "".
+          span: of a backfill; else "".
         """
         note = note_of(config, self.clock(), slot, kind, AttemptVerdict.FAILED, _in_a_line(error), span=span)
         self._close(config, replace(note, attempt=_next_number(made)), made, True, self.clock())
 
     def recover(self, config: PipelineConfig, resumed: tuple[datetime, Kind] | None) -> None:
-        """Closes the attempt that was under way when the process which attended to it died.
+        """Closes the attempt that was under way when its process died.
 
         Args:
           config: of the pipeline.
-          resumed: what is gone on with now. To what else a person has asked for nobody comes back by itself.
+          resumed: the time to be resumed now. Other runs that a person started do not resume by themselves.
         """
         for attempt in self.store.attempts(NEWEST):
             if attempt.verdict is not AttemptVerdict.RUNNING:
@@ -180,7 +181,7 @@ class Launcher:
                 end_group(attempt.process)
             retried = attempt.kind is Kind.SCHEDULED or (attempt.slot, attempt.kind) == resumed
             why = "its scheduler, its command or the machine stopped while it ran"
-            why += "" if retried else "; no schedule goes on with it: type the command again"
+            why += "" if retried else "; it will not resume by itself: run the command again"
             closed = replace(attempt, verdict=AttemptVerdict.KILLED, why=why)
             made = self.store.of_slot(attempt.slot, attempt.kind)
             self._close(config, closed, made, retried, _last_sign(attempt, self.clock()))
@@ -188,10 +189,10 @@ class Launcher:
     def _close(
         self, config: PipelineConfig, attempt: Attempt, made: Sequence[Attempt], retried: bool, ended: datetime
     ) -> None:
-        """Notes how an attempt ended, and when; it is settled unless another one follows, which `retried` allows."""
+        """Notes how an attempt ended, and when; it is settled unless another follows, which `retried` allows."""
         failures = broken(made) + (attempt.verdict in BROKEN)
         if attempt.verdict is AttemptVerdict.INTERRUPTED:
-            again = attempt.kind is not Kind.TRIGGERED  # whose time never comes again
+            again = attempt.kind is not Kind.TRIGGERED  # a trigger's time does not come again
         else:
             again = retried and failures <= config.schedule.retries.times
         closed = replace(attempt, settled=not again, ended=ended, served_after=served(config))
@@ -209,7 +210,7 @@ class Launcher:
 
 
 def _group_of(process: int) -> int | None:
-    """The process group, which an attempt's processes have for themselves; None if there is no such process."""
+    """The process's group, which only processes of its attempt are in; None if there is no such process."""
     try:
         return os.getpgid(process)
     except ProcessLookupError:
@@ -221,7 +222,7 @@ def _next_number(made: Sequence[Attempt]) -> int:
 
 
 def _last_sign(attempt: Attempt, now: datetime) -> datetime:
-    """When an attempt that nobody saw the end of last printed something; when it started, if it never did."""
+    """When an attempt whose end is unknown last printed something; when it started, if it printed nothing."""
     log = Path(attempt.log)
     if not attempt.log or not log.exists():
         return attempt.started
@@ -229,4 +230,4 @@ def _last_sign(attempt: Attempt, now: datetime) -> datetime:
 
 
 def _in_a_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"
+    return f"{type(error).__name__}: {hide_secrets(one_line(error))}"

@@ -1,46 +1,45 @@
-"""Who attends to a schedule: one process at a time, and the others after it or not at all."""
+"""Locks of a schedule: one process at a time works on it; others wait for their turn, or are refused."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import tzinfo
 from pathlib import Path
 from threading import Event
 
 from pipeline.run_lock import Held, hold
 
-ATTEMPT, WAITING = "attempt", "waiting"  # the locks of who attends to the schedule, and of who is next
-LOOK_SECONDS = 5.0  # between two looks whether the other has ended
+ATTEMPT, WAITING = "attempt", "waiting"  # the locks of the process that works on the schedule, and of the next one
+LOOK_SECONDS = 5.0  # between two checks whether the other process has ended
 
 
 class Busy(RuntimeError):
-    """Another process attends to the schedule."""
+    """Another process works on the schedule."""
 
 
 class Stopped(RuntimeError):
-    """This process was told to end before it began with what it was asked for."""
+    """A signal stopped this process before it began an attempt."""
 
 
-@contextlib.contextmanager
-def alone(folder: Path, zone: tzinfo) -> Iterator[None]:
-    """Keeps others from attending to the schedule; `zone` is that of the times in messages.
+def alone(folder: Path, zone: tzinfo) -> AbstractContextManager[None]:
+    """Keeps other processes from working on the schedule; messages have their times in `zone`.
 
     Raises:
       Busy: another process does.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(hold(folder, ATTEMPT, zone))
-        except Held as holder:
-            raise Busy(
-                f"a scheduled run of {folder.parent.name} is under way, {holder}; wait for its end, "
-                "`effnet schedule list` shows it"
-            ) from holder
-        yield
+
+    def refusal(held: Held) -> Busy:
+        return Busy(
+            f"a scheduled run of {folder.parent.name} is under way, {held}; wait for its end, "
+            "`effnet schedule list` shows it"
+        )
+
+    return hold(folder, ATTEMPT, zone, refusal)
 
 
 @contextlib.contextmanager
 def in_turn(folder: Path, zone: tzinfo, stop: Event, say: Callable[[str], None]) -> Iterator[None]:
-    """As `alone`, but waits until nobody else attends.
+    """As `alone`, but waits for its turn.
 
     Raises:
       Stopped: `stop` was set before that.
@@ -63,7 +62,7 @@ def in_turn(folder: Path, zone: tzinfo, stop: Event, say: Callable[[str], None])
 
 @contextlib.contextmanager
 def next_in_turn(folder: Path, zone: tzinfo, stop: Event, say: Callable[[str], None]) -> Iterator[bool]:
-    """As `in_turn`, but of several who wait only the first one gets its turn; gives whether it is this process."""
+    """As `in_turn`, but of several that wait only the first gets its turn; yields whether that is this process."""
     with contextlib.ExitStack() as turn:
         try:
             with hold(folder, WAITING):

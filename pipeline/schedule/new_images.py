@@ -1,8 +1,8 @@
-"""What images a scheduled run would find: which spans, which files are new, how far they are from the served ones.
+"""Which images a scheduled run would find: the spans, the new files, the drift from the served model's images.
 
-A file is new if no run that came to a verdict has read its bytes with its class: a copy under another name, or on
-another day, is not new, and the same image in another class folder is. Only of files that no judged run has seen with
-their name, size and time the bytes are read. In shards, and in remote storage, these three alone tell a file.
+A file is new if no run that reached a verdict has read its bytes with its class: a copy under another name or on
+another day is not new, the same image in another class folder is. Bytes are read only if no such run has seen the
+file's name, size and time together. In shards and in remote storage, these three alone identify a file.
 """
 
 import datetime
@@ -29,13 +29,19 @@ from components.served_model.versions import served_path
 from pipeline.config.model import PipelineConfig
 from pipeline.schedule.database import AttemptDatabase
 
-MOST_OPENED = 1000  # images that are opened to tell their drift
-THREADS = 4  # Pillow and the disk work beside each other
+MOST_OPENED = 1000  # images that are opened to measure their drift
+THREADS = 4  # for Pillow and the disk to work at once
 
 
 @dataclass(frozen=True)
 class FileId:
-    """A file: hashes of how it is listed, and of what it holds."""
+    """A file, before its content is read.
+
+    Attributes:
+      listing: hash of its path, size and time.
+      part: number of its part among the source's.
+      path: below that part.
+    """
 
     listing: int
     part: int
@@ -48,11 +54,12 @@ class NewImages:
 
     Attributes:
       config: of the pipeline.
-      missing: why there is nothing to run on; "" if there is.
-      spans: that are read, the oldest first; empty where data.path has none.
+      store: the history.
+      missing: why there is nothing to run on; "" if there is something.
+      spans: those to read, the oldest first; empty if data.path has none.
       span: the newest of them.
       source: the files; None if they are missing.
-      store: the history.
+      ids: of the files that a run would read.
     """
 
     config: PipelineConfig
@@ -68,20 +75,20 @@ class NewImages:
         """Files that a run would read."""
         return len(self.ids)
 
-    @property
+    @cached_property
     def new_images(self) -> int:
-        """Of these, not seen by a run that came to a verdict, and not copies of each other."""
+        """Files that no run that reached a verdict has read, without copies of each other."""
         return len(self.store.unseen_contents(self.contents.values()))
 
     @cached_property
     def contents(self) -> dict[int, int]:
-        """Listing -> content, of the files whose listing no judged run knows."""
+        """Hash of the listing -> hash of the content, of the files whose listing no judged run knows."""
         unknown = self.store.unseen(entry.listing for entry in self.ids)
         read = [entry for entry in self.ids if entry.listing in unknown]
         with ThreadPoolExecutor(THREADS) as pool:
             return dict(zip((entry.listing for entry in read), pool.map(self._content, read), strict=True))
 
-    @property
+    @cached_property
     def served_since(self) -> datetime.datetime | None:
         """When the served model was pushed; None if there is none."""
         served = served_path(self.config.push_path)
@@ -91,8 +98,8 @@ class NewImages:
             pushed_at = read_record(served).pushed_at
         except DamagedRecord:
             pushed_at = ""
-        # A model that another program pushed, or whose record is damaged: its version is a Unix time, as with every
-        # pusher of TFX.
+        # Of a model that another program pushed, or whose record is damaged: every pusher of TFX names a version by its
+        # Unix time.
         version = posixpath.basename(served)
         return (
             datetime.datetime.fromisoformat(pushed_at)
@@ -103,11 +110,11 @@ class NewImages:
     def drift(self) -> Mapping[str, float] | None:
         """Feature -> divergence from the served model's images, 0 to 1, from a sample.
 
-        None if nobody can tell: the images lie in shards, or the served model has no profile of its images, as one that
-        another program pushed.
+        None if it is unknown: the images are in shards, or the served model has no profile of its images, because
+        another program pushed it.
 
         Raises:
-          DataError: the files cannot be learned from.
+          DataError: the files are no data set.
         """
         assert self.source is not None
         served_model = served_path(self.config.push_path)
@@ -117,7 +124,7 @@ class NewImages:
         return {name: divergence(profile[name], served[name]) for name in FEATURES if profile[name] and name in served}
 
     def note_seen(self) -> None:
-        """Notes that the files were read by a run that came to a verdict."""
+        """Notes that a run that reached a verdict has read the files."""
         self.store.add_seen(self.contents.items())
 
     def _content(self, entry: FileId) -> int:
@@ -128,7 +135,7 @@ class NewImages:
         try:
             data = files.read_bytes(files.join(self.source.root, part.prefix + entry.path))
         except OSError:
-            return entry.listing  # the run will name the file that cannot be read
+            return entry.listing  # the run names the file that cannot be read
         return _hash(posixpath.dirname(entry.path).encode(), hashlib.sha256(data).digest())
 
     def _profile(self) -> dict[str, Counter[str]]:
@@ -149,18 +156,18 @@ class NewImages:
         try:
             image = normalise_image(read_image(self.source.root, file), self.config.data.max_pixels)
         except (ImageError, OSError):
-            return []  # is quarantined by the run
+            return []  # the run quarantines it
         return list(kinds(plan.classes[file.label], image.brightness, image.width, image.height, image.format))
 
 
 def look_at(config: PipelineConfig, store: AttemptDatabase, day: datetime.date, span: str = "") -> NewImages:
-    """Looks at the images of a run, without opening one.
+    """Lists the images of a run, without opening one.
 
     Args:
       config: of the pipeline.
-      store: the history, which knows what was seen.
-      day: that the run is for: what "today" and "yesterday" mean, and after which nothing is taken as the latest.
-      span: to be read as the newest one; "": as data.span.last says.
+      store: the history, which knows the files that runs have read.
+      day: of the run: "today" and "yesterday" count from it, and "latest" is no later.
+      span: to read as the newest one; "": as data.span.last says.
 
     Raises:
       DataError: the files are not laid out as a data set.
@@ -168,13 +175,13 @@ def look_at(config: PipelineConfig, store: AttemptDatabase, day: datetime.date, 
     settings = config.data.span
     rule = SpanRule(span or settings.last, config.schedule.window or settings.window, settings.allow_missing)
     spans: tuple[str, ...] = ()
-    newest = span
+    newest, folders = span, None
     try:
         if PLACEHOLDER in config.data.path:
-            _, _, names = span_folders(config.data.path)
-            rule = rule.as_of(names, day)
-            spans, newest = tuple(rule.choose(names, day)), rule.last
-        source = find_source(config.data.path, rule, config.data.reading)
+            folders = span_folders(config.data.path)
+            rule = rule.as_of(folders.names, day)
+            spans, newest = tuple(rule.choose(folders.names, day)), rule.last
+        source = find_source(config.data.path, rule, config.data.reading, folders)
     except MissingData as error:
         return NewImages(config, store, missing=str(error), span=newest)
     ids = [

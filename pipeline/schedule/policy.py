@@ -61,10 +61,6 @@ class ImagesFound(Protocol):
         """Which images are not there, in a line; "" if all are."""
 
     @property
-    def images(self) -> int:
-        """Files that a run would read."""
-
-    @property
     def new_images(self) -> int:
         """Of these, not seen by a run that came to a verdict."""
 

@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
-TO_CLEAN_UP = 15.0  # seconds between the request to end and the kill
+from pipeline.execution.supervisor import TO_STOP
+
+TO_CLEAN_UP = TO_STOP + 2  # seconds between the request to end and the kill, of which `effnet run` takes TO_STOP
 POLL = 0.2  # seconds
 
 

@@ -78,7 +78,7 @@ def test_a_signal_ends_work_of_any_kind(work, number):
     out, _ = process.communicate(timeout=60)
     assert time.monotonic() - sent < MOST_SECONDS
     assert process.returncode == 128 + number
-    assert "the same command goes on from here" in out
+    assert "run the same command again to continue" in out
     assert left_over(process.pid) == []
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from components.common import files
 from components.common.errors import DataError, MissingData
@@ -24,6 +25,17 @@ from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
 from components.image_example_gen.sources.zip_archive import is_archive_name
 
 MOST_LOOKED_INTO = 10_000  # files without a telling name, in a folder without images
+
+
+class SpanFolders(NamedTuple):
+    """What a path with {SPAN} leads to: the folder of the spans, the path below one, and what {SPAN} stands for.
+
+    Of the last it is the folder's name by the text that takes the place of {SPAN}.
+    """
+
+    root: str
+    rest: str
+    names: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,9 @@ def source_of(exec_properties: Parameters) -> Source:
     return find_source(exec_properties["path"], spans, ReadingSettings(**json.loads(exec_properties["reading"])))
 
 
-def find_source(path: str, spans: SpanRule, settings: ReadingSettings = LEFT_OPEN) -> Source:
+def find_source(
+    path: str, spans: SpanRule, settings: ReadingSettings = LEFT_OPEN, folders: SpanFolders | None = None
+) -> Source:
     """Lists what `path` stands for, without reading an image.
 
     Args:
@@ -118,6 +132,7 @@ def find_source(path: str, spans: SpanRule, settings: ReadingSettings = LEFT_OPE
             {SPAN} in it is filled in.
         spans: which spans to take.
         settings: how it is to be read.
+        folders: what `span_folders` has listed for `path`; None: list them here.
 
     Raises:
         DataError: if something is missing.
@@ -125,7 +140,7 @@ def find_source(path: str, spans: SpanRule, settings: ReadingSettings = LEFT_OPE
     if PLACEHOLDER not in path:
         folder, manifest = _split_manifest(path)
         return Source(folder, [_part("", folder, manifest, settings)], settings)
-    root, rest, names = span_folders(path)
+    root, rest, names = folders or span_folders(path)
     chosen = spans.choose(names, datetime.datetime.now(datetime.UTC).date())
     parts = []
     for name in chosen:
@@ -135,10 +150,8 @@ def find_source(path: str, spans: SpanRule, settings: ReadingSettings = LEFT_OPE
     return Source(root, parts, settings)
 
 
-def span_folders(path: str) -> tuple[str, str, dict[str, str]]:
-    """Returns what a path with {SPAN} leads to: the folder of the spans, what follows below one, and the spans.
-
-    Of these it is what stands for {SPAN} -> the folder's name.
+def span_folders(path: str) -> SpanFolders:
+    """Lists the folders that a path with {SPAN} leads to.
 
     Raises:
         DataError: if the path has the placeholder twice, or there is no such folder.
@@ -149,7 +162,8 @@ def span_folders(path: str) -> tuple[str, str, dict[str, str]]:
     root, before = posixpath.split(head)
     after, _, rest = tail.partition("/")
     named = re.compile(f"{re.escape(before)}(.+){re.escape(after)}")
-    return root, rest, {match[1]: name for name in _folders(root) if (match := named.fullmatch(name))}
+    names = {match[1]: name for name in _folders(root) if (match := named.fullmatch(name))}
+    return SpanFolders(root, rest, names)
 
 
 def _split_manifest(path: str) -> tuple[str, str]:

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from components.image_transform.forecast import Forecast, check_room, readable
+from components.common.human_format import byte_count
+from components.image_transform.forecast import Forecast, check_room
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
@@ -110,7 +111,7 @@ def test_a_full_disk_is_told_before_and_not_after(tmp_path):
 
 
 def test_bytes_are_readable():
-    assert [readable(count) for count in (12, 3400, 21_000_000_000, 4e15)] == [
+    assert [byte_count(count) for count in (12, 3400, 21_000_000_000, 4e15)] == [
         "12 B",
         "3.4 kB",
         "21.0 GB",

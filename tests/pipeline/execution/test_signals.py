@@ -25,7 +25,7 @@ def test_a_signal_ends_the_command_with_a_word_on_how_to_go_on(number, monkeypat
         os.kill(os.getpid(), number)
         time.sleep(5)
     assert ended.value.exit_code == 128 + number
-    assert "the same command goes on from here" in out.getvalue()
+    assert "run the same command again to continue" in out.getvalue()
     assert signal.signal(number, before) is usual
 
 

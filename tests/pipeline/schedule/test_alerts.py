@@ -74,7 +74,7 @@ def test_one_variable_may_hold_several_addresses_and_an_address_several_variable
     [
         ({}, "the environment has no ALERT_URL; export it"),
         ({"ALERT_URL": " "}, "the environment has no ALERT_URL; export it"),
-        ({"ALERT_URL": f"nosuchservice://{PASSWORD}"}, "number 1 is no URL that Apprise knows"),
+        ({"ALERT_URL": f"nosuchservice://{PASSWORD}"}, "entry 1 is not a URL that Apprise knows"),
         ({"ALERT_URL": f"json://user:{PASSWORD}@127.0.0.1:1/"}, "receiver 1 (JSON) refused the connection"),
     ],
 )
@@ -122,10 +122,10 @@ def test_what_is_owed_is_said_in_one_line_with_its_cause(receiver, stand_in, mon
     receiver.status = 404
     coordinator.recorder.tell_what_is_pending(coordinator.config)
     assert [line for line in stand_in.lines if line.startswith("error: ")] == [
-        "error: 1 alert is owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
-        "error: 2 alerts are owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
-        "error: 3 alerts are owed; receiver 1 (JSON) answered HTTP 500; the next look tries again",
-        "error: 3 alerts are owed; receiver 1 (JSON) answered HTTP 404; the next look tries again",
+        "error: 1 alert not sent; receiver 1 (JSON) answered HTTP 500; retried at the next check",
+        "error: 2 alerts not sent; receiver 1 (JSON) answered HTTP 500; retried at the next check",
+        "error: 3 alerts not sent; receiver 1 (JSON) answered HTTP 500; retried at the next check",
+        "error: 3 alerts not sent; receiver 1 (JSON) answered HTTP 404; retried at the next check",
     ]
 
 

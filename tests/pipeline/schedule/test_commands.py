@@ -47,8 +47,12 @@ def test_of_two_schedulers_one_runs_and_a_signal_ends_it_cleanly(folder):
         assert lines[0].startswith("flowers: '0 2 * * *' Europe/Berlin, next at ")
         second = schedule(folder, "start")
         assert second.returncode == 1
-        assert second.stderr.startswith(f"error: a scheduler of flowers runs already, process {scheduler.pid} since ")
-        assert re.search(rf" since \d{{4}}-\d\d-\d\d \d\d:\d\d CES?T; `kill {scheduler.pid}` stops it, ", second.stderr)
+        assert second.stderr.startswith(
+            f"error: a scheduler for flowers is already running, process {scheduler.pid} since "
+        )
+        assert re.search(
+            rf" since \d{{4}}-\d\d-\d\d \d\d:\d\d CES?T; stop it with `kill {scheduler.pid}`, ", second.stderr
+        )
         assert second.stderr.count("\n") == 1
         assert listed(folder, "list")["scheduler"] is True
         scheduler.send_signal(signal.SIGTERM)
@@ -93,7 +97,7 @@ def test_a_signal_is_a_stop_unless_whoever_started_it_had_it_ignored(folder, num
         signal.signal(number, signal.SIG_DFL)
         with daemon.stop_when_signalled(coordinator):
             os.kill(os.getpid(), number)
-        assert coordinator.stop.is_set()
+            assert coordinator.stop.wait(5)
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
         signal.signal(number, before)
@@ -181,7 +185,7 @@ def test_an_alert_that_could_not_be_sent_is_shown(folder):
         (("trigger", "--set", "schedule.alerts.urls=['${NOT_SET}']"), "the environment has no NOT_SET; export it"),
         (
             ("backfill", "--from", "2026-03-01", "--to", "2026-03-02", "--set", "schedule.alerts.urls=['${NOT_SET}']"),
-            "or leave the alerts out with --set schedule.alerts.urls=[]",
+            "or turn alerts off with --set schedule.alerts.urls=[]",
         ),
         (("start", "--set", "schedule.cron=daily"), "expected five: minute, hour, day, month, weekday"),
     ],
