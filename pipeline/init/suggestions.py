@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.config.edit import Scalar
 from pipeline.init.survey import FolderSurvey
 
 # Training, images/s of B0 at 224 pixels on one CPU core, half of what two cores reach: 12 to 18 with this network's
@@ -19,10 +20,6 @@ LEAST_EPOCHS, MOST_EPOCHS = 6, 40
 BATCH = 32
 IMBALANCE = 5.0  # images of the largest over those of the smallest class
 TUNER_TRIALS, TUNER_SHARE = 3, 0.6  # of one epoch each, of this share of the train split
-
-
-Scalar = str | float | bool
-"""A value of pipeline.yaml."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`effnet init`: a pipeline.yaml for a folder of images, the shipped one with its comments and other values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -9,8 +9,9 @@ import yaml
 from components.common import files
 from components.common.printable import printable
 from components.image_example_gen.sources.spans import PLACEHOLDER
+from pipeline.config.edit import Scalar, with_values
 from pipeline.config.load import DEFAULT_PATH
-from pipeline.init.suggestions import Scalar, Suggestion
+from pipeline.init.suggestions import Suggestion
 
 NOT_IN_A_NAME = re.compile(r"[^a-z0-9_-]+")
 
@@ -46,35 +47,6 @@ def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggesti
     # A name may hold a line's end, which would end the comment, and what YAML does not allow even there.
     comments = "".join(f"# {printable(' '.join(line.splitlines()))}".rstrip() + "\n" for line in head)
     return f"{comments}\n{text}"
-
-
-def with_values(text: str, values: Mapping[str, Scalar]) -> str:
-    """A YAML text of nested blocks with other scalars; comments, order and all else stay.
-
-    Args:
-      text: two spaces for each level.
-      values: by dotted key.
-
-    Raises:
-      KeyError: a key is not in the text.
-    """
-    left = dict(values)
-    section: list[str] = []
-    lines = []
-    for line in text.splitlines():
-        match = re.match(r"( *)([a-z_]+): ?[^#]*(#.*)?$", line)
-        if match and not line.lstrip().startswith("#"):
-            indent, key, comment = match.groups()
-            section = [*section[: len(indent) // 2], key]
-            dotted = ".".join(section)
-            if dotted in left:
-                changed = f"{indent}{key}: {_scalar(left.pop(dotted))}"
-                column = line.index(comment) if comment else 0
-                line = f"{changed.ljust(column - 1)} {comment}" if comment else changed
-        lines.append(line)
-    if left:
-        raise KeyError(f"{', '.join(left)}: not in {DEFAULT_PATH.name}")
-    return "\n".join(lines) + "\n"
 
 
 def _scalar(value: Scalar) -> str:

@@ -102,7 +102,7 @@ def search(
     from trainer.compound.grid import PAPER
 
     if write:
-        check_can_set(own, "model", asdict(PAPER))
+        check_can_set(own, {f"model.{name}": value for name, value in asdict(PAPER).items()})
     effort = Effort(epochs or settings.train.epochs, seeds, data_fraction, minutes)
     with quiet_output(settings.run_root / "scale" / "scale.log") as console:
         with stoppable(console):
@@ -112,7 +112,7 @@ def search(
         best = point_of(winner)
         if write:
             check_learned(winner)
-            set_values(own, "model", asdict(best))
+            set_values(own, {f"model.{name}": value for name, value in asdict(best).items()})
             console.print(f"{own}: model.alpha, beta and gamma are these now", soft_wrap=True)
             written = load_config(own).model
             if written.phi is None:

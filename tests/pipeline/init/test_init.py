@@ -11,10 +11,11 @@ from sklearn.datasets import load_sample_images
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.config.edit import with_values
 from pipeline.config.load import DEFAULT_PATH, load_config
 from pipeline.init.suggestions import forecast_seconds, suggest
 from pipeline.init.survey import FolderSurvey
-from pipeline.init.write import name_of, with_values
+from pipeline.init.write import name_of
 
 
 @pytest.fixture

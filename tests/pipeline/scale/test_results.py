@@ -188,7 +188,7 @@ def test_what_was_found_is_written_where_model_reads_it_and_nothing_else_changes
     path = tmp_path / "pipeline.yaml"
     before = DEFAULT_PATH.read_text(encoding="utf-8")
     path.write_text(before, encoding="utf-8")
-    set_values(path, "model", {"alpha": 1.4, "beta": 1.0, "gamma": 1.3})
+    set_values(path, {"model.alpha": 1.4, "model.beta": 1.0, "model.gamma": 1.3})
     model = load_config(path).model
     assert (model.alpha, model.beta, model.gamma) == (1.4, 1.0, 1.3)
     changed = [
@@ -204,8 +204,8 @@ def test_a_file_without_the_keys_is_told_what_to_add(tmp_path):
     path = tmp_path / "short.yaml"
     path.write_text("name: short\nmodel: {variant: b1, alpha: 1.2}\n", encoding="utf-8")
     for ask in (check_can_set, set_values):  # the first one before the search
-        with pytest.raises(ConfigError, match=r"no model\.beta to replace; add to its model section: beta: 1\.1"):
-            ask(path, "model", {"alpha": 1.3, "beta": 1.1})
+        with pytest.raises(ConfigError, match=r"no model\.beta to replace; add to it: model\.beta: 1\.1"):
+            ask(path, {"model.alpha": 1.3, "model.beta": 1.1})
 
 
 def test_clock():
