@@ -20,7 +20,8 @@ NEEDED: Mapping[str, tuple[tuple[str, ...], ...]] = {
 WORKER_PACKAGES = ("sdk_container_image", "environment_type", "setup_file", "requirements_file", "extra_package")
 REMOTE = ("DataflowRunner", "FlinkRunner", "SparkRunner")
 REFUSED = {"DaskRunner": "it lost a split without an error"}
-_EMBEDDED = "embed"
+_EMBEDDED = "embed"  # a job service in the step's own process
+_WITH_THEIR_OWN_PACKAGES = ("DOCKER", "EXTERNAL")  # environments of workers other than the process that starts them
 
 
 def check_form(options: Sequence[str]) -> None:
@@ -49,12 +50,21 @@ def check_form(options: Sequence[str]) -> None:
 def complete(options: Sequence[str]) -> list[str]:
     """Returns the options with what a job service in this process also needs.
 
-    Beam would start its workers in Docker; in this process they have all that they need.
+    Beam would start its workers in Docker; in this process they have everything.
     """
     values = dict(map(_name_and_value, options))
     if values.get("job_endpoint") == _EMBEDDED and "environment_type" not in values:
         return [*options, "--environment_type=LOOPBACK"]
     return list(options)
+
+
+def workers_are_elsewhere(options: Iterable[str]) -> bool:
+    """Whether Beam's workers run outside the process or pod of the step, without its packages and its disk."""
+    values = dict(map(_name_and_value, options))
+    environment = values.get("environment_type")
+    if values.get("runner", "DirectRunner") not in (*REMOTE, "PortableRunner") or environment == "LOOPBACK":
+        return False
+    return values.get("job_endpoint") != _EMBEDDED or environment in _WITH_THEIR_OWN_PACKAGES
 
 
 def check_ready(options: Sequence[str]) -> None:
@@ -68,8 +78,7 @@ def check_ready(options: Sequence[str]) -> None:
     """
     values = dict(map(_name_and_value, options))
     runner = values.get("runner", "DirectRunner")
-    elsewhere = runner in REMOTE or (runner == "PortableRunner" and values.get("job_endpoint") != _EMBEDDED)
-    if elsewhere and not any(name in values for name in WORKER_PACKAGES):
+    if workers_are_elsewhere(options) and not any(name in values for name in WORKER_PACKAGES):
         raise ValueError(
             f"runners.beam: --runner={runner} has workers of its own, which need this project's packages: name an "
             "image that has them with --sdk_container_image=... (docs/beam.md)"

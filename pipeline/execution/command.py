@@ -1,8 +1,7 @@
-"""`effnet run`: the local runner, with progress on the screen, everything else in a log file, and a summary."""
+"""`effnet run`: the local runner with progress on the screen, a log file for everything else, and a summary."""
 
 import logging
 import time
-import traceback
 
 from rich.console import Console
 
@@ -10,8 +9,7 @@ from components.common.events import RunEnded, emit
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
 from pipeline.config.plain_path import real_path
-from pipeline.config.secrets import hide_secrets
-from pipeline.execution.failures import describe
+from pipeline.execution.failures import describe, safe_traceback
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
 from pipeline.exit_codes import ExitCode, exit_code_of
@@ -22,9 +20,9 @@ LOG = logging.getLogger("effnet")
 
 
 def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False) -> ExitCode:
-    """Runs the pipeline; returns how it ended. A step's failure is shown in one line, with `debug` its traceback.
+    """Runs the pipeline; returns its exit code. A step's failure is shown in one line, with `debug` also its traceback.
 
-    With `verbose` everything that TFX, TensorFlow and Beam log is shown as well.
+    With `verbose` everything that TFX, TensorFlow and Beam log is shown too.
 
     Raises:
       RunInProgress: another process runs this pipeline.
@@ -55,13 +53,13 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
         except Exception as error:
             LOG.exception("the run failed")
             if debug:
-                console.print(hide_secrets(traceback.format_exc()))
-            told = describe(error, config.run_root)
-            console.print(styled(("error:", "red"), f" {told}"), soft_wrap=True)
-            console.print(f"everything that was logged: {log_path}", soft_wrap=True)
-            _report_stop(console, config, run_id, told)
+                console.print(safe_traceback(error))
+            line = describe(error, config.run_root)
+            console.print(styled(("error:", "red"), f" {line}"), soft_wrap=True)
+            console.print(f"full log: {log_path}", soft_wrap=True)
+            _report_stop(console, config, run_id, line)
             code = exit_code_of(error)
-            emit(RunEnded(code, told))
+            emit(RunEnded(code, line))
             _note_time(config, run_id, started)
             console.print(f"exit status {code:d}: {code.meaning}")
             return code
@@ -74,26 +72,26 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
 
 
 def _note_time(config: PipelineConfig, run_id: str, started: float) -> float:
-    """Returns the seconds since `started`, and notes them with the run; a failure must not change how that ended."""
+    """Returns the seconds since `started`, and notes them with the run; a failure must not change the run's result."""
     from pipeline.history.metadata import note_seconds
 
     seconds = time.monotonic() - started
     try:
         note_seconds(config.metadata_path, run_id, seconds)
     except Exception:
-        LOG.exception("beside the run")
+        LOG.exception("could not note how long the run took")
     return seconds
 
 
 def _report_stop(console: Console, config: PipelineConfig, run_id: str, error: str) -> None:
-    """Writes the report of the run that just stopped; that this may fail as well must not hide why the run did."""
+    """Writes the report of the run that just stopped; a failure of this must not hide why the run stopped."""
     from pipeline.history.metadata import run_of_id
     from pipeline.history.report import report_of_stopped_run
 
     try:
         path = report_of_stopped_run(config, run_of_id(config.metadata_path, run_id), error)
     except Exception:
-        LOG.exception("beside the run")
-        console.print("no report could be made of this run; the log says why")
+        LOG.exception("could not write the report")
+        console.print("could not write a report of this run; the log says why")
     else:
-        console.print(f"report of what it came to: {path}", soft_wrap=True)
+        console.print(f"report: {path}", soft_wrap=True)

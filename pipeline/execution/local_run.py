@@ -1,7 +1,7 @@
-"""A pipeline on this machine by TFX's local runner, whose steps count as done once their outputs are on the disk.
+"""Runs a pipeline on this machine by TFX's local runner; a step counts as done once its outputs are on the disk.
 
-TFX has no place for these checks, nor for a report of which step runs, so its launcher and its look into the cache are
-replaced while a run lasts. Both are the same in TFX 1.16 and 1.21.
+TFX has no hook for these checks, nor for reporting which step runs, so its launcher and its lookup in the cache are
+replaced during a run. Both are the same in TFX 1.16 and 1.21.
 """
 
 import contextlib
@@ -27,24 +27,24 @@ Artifacts = Mapping[str, Sequence[Artifact]]
 
 
 def new_run_id() -> str:
-    """A name for a run. The time in it is for people: only the rest tells two runs of one moment apart."""
+    """A name for a run. The time in it is for readers; the rest distinguishes two runs of one moment."""
     return f"{datetime.now().isoformat(timespec='seconds')}-{secrets.token_hex(4)}"
 
 
 def run_locally(pipeline: Pipeline, run_id: str, options: RunOptions | None = None) -> None:
-    """Runs every step that is not in the cache, whole; raises what a failing step raises.
+    """Runs every step that is not in the cache undamaged; raises what a failing step raises.
 
     Args:
       pipeline: to run.
       run_id: a new one, by which `pipeline.history.metadata` finds the run.
-      options: which steps to run, if not all.
+      options: which steps to run; None: all.
     """
     with _steps_checked():
         _Runner(run_id).run(pipeline, options)
 
 
 class _Runner(LocalDagRunner):
-    """TFX's own names runs by the clock, which may be set back."""
+    """Names runs by `run_id`: TFX's own runner names them by the clock, which may be set back."""
 
     def __init__(self, run_id: str):
         super().__init__()  # type: ignore[no-untyped-call]  # TFX has no types here
@@ -58,7 +58,7 @@ class _Runner(LocalDagRunner):
 
 
 class _Launcher(launcher.Launcher):
-    """Reports a step's start and end, and publishes its success only when its outputs would outlast a power cut."""
+    """Reports a step's start and end, and publishes its success only once its outputs survive a power cut."""
 
     def __init__(self, pipeline_node: pipeline_pb2.PipelineNode, *arguments: Any, **named: Any) -> None:
         super().__init__(pipeline_node, *arguments, **named)
@@ -80,7 +80,7 @@ class _Launcher(launcher.Launcher):
     def _publish_successful_execution(
         self, execution_id: int, contexts: list[Any], output_dict: Artifacts, executor_output: Any
     ) -> None:
-        report_progress("waiting until what was written is on the disk")
+        report_progress("waiting until the outputs are on the disk")
         try:
             for artifact in itertools.chain.from_iterable(output_dict.values()):
                 seal(artifact.uri)
@@ -92,26 +92,26 @@ class _Launcher(launcher.Launcher):
 
 @contextlib.contextmanager
 def _steps_checked() -> Iterator[None]:
-    damaged: dict[str, None] = {}  # in order, each once: the runs that took it from the cache have it, too
+    damaged: dict[str, None] = {}  # in order, each once: runs that took an artifact from the cache share it
     usual_look, usual_check = cache_utils.get_cached_outputs, artifact_utils.verify_artifacts
 
     def check(artifacts: dict[str, list[Artifact]]) -> None:
-        """Raises RuntimeError, which TFX takes for a miss, if an artifact is not what was written."""
+        """Raises RuntimeError, which TFX counts as a cache miss, if an artifact has changed since it was written."""
         usual_check(artifacts)
         for artifact in itertools.chain.from_iterable(artifacts.values()):
             damage = find_damage(artifact.uri)
             if damage:
                 damaged[f"{artifact.uri}: {damage}"] = None
             if damage is None or damage:
-                raise RuntimeError(f"{artifact.uri}: {damage or 'nobody noted what it held'}")
+                raise RuntimeError(f"{artifact.uri}: {damage or 'there is no note of its content'}")
 
     def look(metadata_handle: metadata.Metadata, cache_context: Any) -> Artifacts | None:
-        """Says what is made again for its damage; an older damaged output beside a whole one is no news."""
+        """Reports damaged outputs that are made again, unless an undamaged one is in the cache as well."""
         damaged.clear()
         found: Artifacts | None = usual_look(metadata_handle=metadata_handle, cache_context=cache_context)
         if found is None:
             for line in damaged:
-                report_warning(f"damaged, and made again: {line}")
+                report_warning(f"damaged, is made again: {line}")
         return found
 
     with contextlib.ExitStack() as stack:

@@ -1,7 +1,7 @@
-"""What a person sees while the pipeline runs: a line a step, and inside long steps how far they are.
+"""The screen while the pipeline runs: a line for each step, and the progress of long ones.
 
-TFX prints thousands of lines. They go to a log file; what is shown comes from the events that steps, components and
-trainer report (see components/common/events.py).
+TFX prints thousands of lines. They go to a log file; the screen shows events that steps, components and trainer report
+(see components/common/events.py).
 """
 
 import contextlib
@@ -24,11 +24,11 @@ from pipeline.config.secrets import hide_secrets
 from pipeline.terminal import make_console
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
-SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a long one is told in some dozens of lines
+SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a long one prints some dozens of lines
 
 
 class _LogFormatter(logging.Formatter):
-    """What goes into a log, tracebacks too, has no secrets and no codes that steer a terminal."""
+    """Keeps secrets and terminal codes out of a log, tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The usual text."""
@@ -37,9 +37,9 @@ class _LogFormatter(logging.Formatter):
 
 @contextlib.contextmanager
 def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
-    """Sends all that this process prints, C++ libraries included, to `log_path`; yields a console that still shows.
+    """Redirects everything that this process prints, C++ libraries included, to `log_path`; yields a visible console.
 
-    Lines are appended, so the log keeps earlier runs. With `verbose` what is logged is shown as well, as it is written.
+    Lines are appended, so the log keeps earlier runs. With `verbose` they are also shown as they are logged.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -73,7 +73,7 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
 
 
 class StepDisplay(Listener):
-    """Shows steps as they start and end, and how far the present one is.
+    """Shows steps as they start and end, and the progress of the current one.
 
     Args:
       console: where to show; a bar on a terminal, plain lines elsewhere.
@@ -119,7 +119,7 @@ class StepDisplay(Listener):
         self._end_bar()
         if not self.console.is_terminal:
             return
-        # The title and the detail may hold brackets, which are no markup.
+        # Brackets in the title and the detail are not markup.
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(24),
@@ -128,7 +128,7 @@ class StepDisplay(Listener):
         )
         self.bar = Progress(SpinnerColumn(), *columns, console=self.console)
         self.task = self.bar.add_task(self._title(), total=None, detail="")
-        # Not redirected: what is printed belongs into the log.
+        # Not redirected: printed output belongs in the log.
         self.live = Live(self.bar, console=self.console, transient=True, redirect_stdout=False, redirect_stderr=False)
         self.live.start()
 
@@ -153,7 +153,7 @@ class StepDisplay(Listener):
 
 
 class TrainingDisplay(StepDisplay):
-    """Shows trainings that follow one another: a line for each that is done, and how far the present one is."""
+    """Shows trainings in sequence: a line for each finished one, and the progress of the current one."""
 
     def __init__(self, console: Console, title: str):
         super().__init__(console, [])

@@ -1,6 +1,7 @@
-"""The closing summary of a run: data, tuner, verdict, and where the pushed model lies."""
+"""The closing summary of a run: data, tuner, verdict, and the path of the pushed model."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -20,41 +21,42 @@ from pipeline.terminal import print_line
 
 QUARANTINE_LINES = 5
 WEAKEST_CLASSES, CONFUSED = 3, 3
-ELSEWHERE = (ACCURACY, EXAMPLES)  # metrics that lines of their own name
+ELSEWHERE = (ACCURACY, EXAMPLES)  # metrics on lines of their own
 
 
 def print_summary(console: Console, config: PipelineConfig, run_id: str, log_path: Path) -> ExitCode:
     """Prints a run's summary and returns how it ended."""
     run = run_of_id(config.metadata_path, run_id)
-    steps, undone = run.steps, run.undone
     console.print()
-    if "ImageExampleGen" in steps and steps["ImageExampleGen"].done:
-        _print_data(console, steps["ImageExampleGen"].outputs["report"].uri)
-    if "Tuner" in steps and steps["Tuner"].done:
-        _print_tuner(console, Path(steps["Tuner"].outputs["tuner_results"].uri))
-    if undone or "Pusher" not in steps:
-        print_line(console, "result", ("failed", "red"), f" in {', '.join(undone) or 'an early step'}; see {log_path}")
+    if ingested := run.output("ImageExampleGen", "report"):
+        _print_data(console, ingested)
+    if tuned := run.output("Tuner", "tuner_results"):
+        _print_tuner(console, Path(tuned))
+    if run.undone or "Pusher" not in run.steps:
+        where = ", ".join(run.undone) or "an early step"
+        print_line(console, "result", ("failed", "red"), f" in {where}; see {log_path}")
         return ExitCode.FAILED
 
-    verdict = read_verdict(steps["GatedEvaluator"].outputs["evaluation"].uri)
+    verdict = read_verdict(run.output("GatedEvaluator", "evaluation"))
     _print_verdict(console, verdict, config.evaluate.min_accuracy)
-    report = read_report(steps["ServingCheck"].outputs["blessing"].uri)
+    report = read_report(run.output("ServingCheck", "blessing"))
     _print_serving(console, report)
     if path := find_report(config, run):
         print_line(console, "report", real_path(str(path)))
     if not verdict.blessed or not report.blessed:
-        print_line(console, "result", ("not blessed", "red"), ": nothing pushed; what was served stays")
+        print_line(console, "result", ("not blessed", "red"), ": nothing pushed; the served model stays")
         return ExitCode.GATE_REFUSED
-    pushed = steps["Pusher"].outputs["pushed_model"].custom_properties
+    pusher = run.steps["Pusher"]
+    pushed = pusher.outputs["pushed_model"].custom_properties
     if not pushed["pushed"].int_value:
         print_line(console, "result", ("not pushed", "red"), f": {pushed['refusal'].string_value}")
         return ExitCode.GATE_REFUSED
-    unchanged = steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
+    unchanged = pusher.cached or pushed[ALREADY_SERVED].int_value
     again = " (unchanged, pushed by an earlier run)" if unchanged else ""
     print_line(console, "result", ("blessed", "green"), f" and pushed{again}")
     print_line(console, "served", real_path(pushed["pushed_destination"].string_value))
-    if "ModelExporter" in steps:
-        _print_exports(console, steps["ModelExporter"].outputs["exports"].uri)
+    if exports := run.output("ModelExporter", "exports"):
+        _print_exports(console, exports)
     print_line(console, "try it", "effnet predict IMAGE...")
     return ExitCode.PUSHED
 
@@ -83,15 +85,19 @@ def _print_verdict(console: Console, verdict: GateVerdict, floor: float) -> None
         print_line(console, "refused", (problem, "red"))
 
 
+def _latency(milliseconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:.1f} ms" for name, value in milliseconds.items())
+
+
 def _print_serving(console: Console, report: ServingReport) -> None:
     if measured := report.measured:
-        latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in measured.latency_ms.items())
+        latency = _latency(measured.latency_ms)
         print_line(console, "serving", f"{latency}; {measured.size_mb:.1f} MB, in memory {measured.memory_mb:.0f} MB")
         if measured.difference is not None:
-            print_line(console, "", f"differs from the trainer's answers by {measured.difference:.1g} at most")
+            print_line(console, "", f"differs from the trainer's answers by at most {measured.difference:.1g}")
     if report.engine:
-        latency = ", ".join(f"{name.replace('_', ' ')} {ms:.1f} ms" for name, ms in report.engine.latency_ms.items())
-        print_line(console, "engine", "; ".join(filter(None, (engine_verdict(report.engine), latency))))
+        parts = (engine_verdict(report.engine), _latency(report.engine.latency_ms))
+        print_line(console, "engine", "; ".join(filter(None, parts)))
     for problem in report.problems:
         print_line(console, "refused", (problem, "red"))
 
@@ -103,8 +109,8 @@ def _print_exports(console: Console, uri: str) -> None:
             console,
             "export",
             f"{export.format}: {export.size_mb:.1f} MB, {export.size_ratio:.2f} of the SavedModel; the same class on "
-            f"{agreement.same_class} of {agreement.images} eval images, accuracy {agreement.accuracy:.4f} for "
-            f"{agreement.model_accuracy:.4f}, probabilities differ by {agreement.difference:.1g} at most",
+            f"{agreement.same_class} of {agreement.images} eval images, accuracy {agreement.accuracy:.4f} "
+            f"(SavedModel {agreement.model_accuracy:.4f}), probabilities differ by at most {agreement.difference:.1g}",
         )
         if export.problem:
             print_line(console, "", ("not kept", "red"), f": {export.problem}")
@@ -137,5 +143,5 @@ def _print_tuner(console: Console, results: Path) -> None:
                 chosen += f" (which had {search['default_epochs']} epochs, the winner {search['epochs']})"
         chosen += f"; {search['finished']} of {search['trials']} trials finished, see {results}"
     elif search["searched_at"]:
-        chosen += f"; taken over from the search of {search['searched_at']}"
+        chosen += f"; from the search of {search['searched_at']}"
     print_line(console, "tuner", chosen)

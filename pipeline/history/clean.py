@@ -1,8 +1,8 @@
-"""Which artifacts nobody needs any more, and their deletion.
+"""Artifacts that are no longer needed, and their deletion.
 
-Kept are: whatever the newest runs read or wrote, all that the pushed models were made from, and of every run what is
-small and tells of it (verdicts, reports, statistics), so that `effnet runs` and `effnet compare` still know it.
-The tuner's searches that were set aside can go as well.
+Kept are the artifacts that the newest runs read or wrote, those behind the pushed models, and the small ones of every
+run (verdicts, reports, statistics), so that `effnet runs` and `effnet compare` still show it. The tuner's superseded
+searches can be deleted as well.
 """
 
 import os
@@ -22,14 +22,14 @@ from pipeline.history import contents
 from pipeline.history.metadata import open_store, run_contexts
 from trainer.tuning import superseded
 
-# The artifacts that take space; all others stay.
+# The artifact types that use space; all others stay.
 LARGE = frozenset({"Examples", "TransformGraph", "TransformCache", "Model", "ModelRun", "PushedModel"})
 OUTPUT_FOLDER = re.compile(r"[^./][^/]*/[^./][^/]*/\d+")  # below artifacts/: component, output, execution
 
 
 @dataclass(frozen=True)
 class Unneeded:
-    """A folder that can go; `kind` is the artifact's type, `artifact` its id, None for what is none of TFX's."""
+    """A folder that can be deleted; `kind` is the artifact's type, `artifact` its id, None if it is not TFX's."""
 
     path: str
     kind: str
@@ -38,14 +38,14 @@ class Unneeded:
 
 
 def find_unneeded(config: PipelineConfig, keep_runs: int) -> list[Unneeded]:
-    """What can go, the largest first.
+    """What can be deleted, the largest first.
 
     Args:
       config: of the pipeline.
-      keep_runs: newest runs whose artifacts stay, 1 or more.
+      keep_runs: how many of the newest runs keep their artifacts, 1 or more.
 
     Raises:
-      PushError: a pushed version is damaged, so that nobody knows what it needs.
+      PushError: a pushed version is damaged, so that it is unknown what it needs.
     """
     searches = (config.tuning_root / superseded.FOLDER).glob("*")
     folders = [*_unneeded_artifacts(config, keep_runs), *((str(path), "superseded search", None) for path in searches)]
@@ -76,14 +76,14 @@ def _unneeded_artifacts(config: PipelineConfig, keep_runs: int) -> list[tuple[st
 
 
 def delete(config: PipelineConfig, unneeded: Iterable[Unneeded]) -> None:
-    """Deletes the folders; TFX then does not take these artifacts from its cache.
+    """Deletes the folders; TFX no longer takes these artifacts from its cache.
 
     Raises:
       OSError: if one cannot be deleted.
     """
     store: mlmd.MetadataStore | None = None
     for entry in unneeded:
-        # The note first: TFX must not take a half-deleted folder for a whole one.
+        # Noted first, because TFX must not use a half-deleted folder.
         if entry.artifact is not None:
             store = store or open_store(config.metadata_path)
             (artifact,) = store.get_artifacts_by_id([entry.artifact])
@@ -103,15 +103,15 @@ def _needed(
     models = pushed_models(config.push_path)
     if damaged := [f"version {model.version}: {model.problem}" for model in models if model.record_is_lost]:
         raise PushError(
-            f"nobody knows what the models in {config.push_path} were made from ({'; '.join(damaged)}), so nothing is "
-            "deleted: restore these versions from a backup, or delete them"
+            f"nothing is deleted, because the records of models in {config.push_path} are damaged "
+            f"({'; '.join(damaged)}); restore these versions from a backup, or delete them"
         )
     pushed = {model.record.model_uri for model in models}
     return frozenset(needed | _behind(store, {found.id for found in artifacts if found.uri in pushed}))
 
 
 def _behind(store: mlmd.MetadataStore, artifact_ids: set[int]) -> set[int]:
-    """The artifacts and all that they were made from."""
+    """The artifacts and everything that they were made from."""
     seen, todo = set(artifact_ids), list(artifact_ids)
     outputs, inputs = metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INPUT
     while todo:
@@ -123,7 +123,7 @@ def _behind(store: mlmd.MetadataStore, artifact_ids: set[int]) -> set[int]:
 
 
 def _bytes_freed(folders: Iterable[str]) -> dict[str, int]:
-    """Bytes by folder; a file that has another name outside of the folders, such as a served model's, frees none."""
+    """Bytes by folder; a file with another hard link outside the folders, such as a served model's, frees none."""
     names: dict[tuple[int, int], list[tuple[str, os.stat_result]]] = {}
     for folder in folders:
         for path in Path(folder).rglob("*"):

@@ -1,4 +1,4 @@
-"""The commands about what was: `effnet runs`, `report`, `compare`, `lineage` and `clean`."""
+"""The commands about earlier runs: `effnet runs`, `report`, `compare`, `lineage` and `clean`."""
 
 import json
 import os
@@ -10,13 +10,16 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from components.common.human_format import byte_count, counted, shortened
 from pipeline.config.model import PipelineConfig
 from pipeline.shared_options import JsonOption, configured, print_json
 from pipeline.terminal import make_console, print_table, say, styled
 
 app = typer.Typer()
 
-RunArgument = Annotated[int | None, typer.Argument(metavar="RUN", help="As `effnet runs` numbers it; else the newest.")]
+RunArgument = Annotated[
+    int | None, typer.Argument(metavar="RUN", help="Its number in `effnet runs`; by default the newest.")
+]
 COLOURS = {
     "pushed": "green",
     "unchanged": "green",
@@ -33,9 +36,9 @@ LONGEST_PARAMETER = 100  # characters that the table shows; --json shows all
 def runs(
     settings: PipelineConfig,
     as_json: JsonOption = False,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="Show only the newest N.")] = 20,
 ) -> None:
-    """List what ran, when, and what came of it."""
+    """List the runs: when each started, and how it ended."""
     from pipeline.history.runs import list_runs
 
     lines = list_runs(settings, last)
@@ -65,10 +68,10 @@ def runs(
 def report(
     settings: PipelineConfig,
     run: RunArgument = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say where the HTML report of a run lies."""
+    """Print the path of a run's HTML report."""
     from pipeline.history.metadata import find_run
     from pipeline.history.report import find_report, report_of_stopped_run
     from pipeline.history.runs import list_runs
@@ -85,18 +88,18 @@ def report(
     else:
         say(str(path))
     if open_it and not webbrowser.open(path.as_uri()):
-        raise RuntimeError(f"no browser is to be found here; open {path} in one")
+        raise RuntimeError(f"found no browser; open {path} yourself")
 
 
 @app.command()
 @configured
 def compare(
     settings: PipelineConfig,
-    one: Annotated[int, typer.Argument(metavar="RUN", help="As `effnet runs` numbers it.")],
-    other: Annotated[int, typer.Argument(metavar="RUN", help="The other one.")],
+    one: Annotated[int, typer.Argument(metavar="RUN", help="Its number in `effnet runs`.")],
+    other: Annotated[int, typer.Argument(metavar="RUN", help="The number of the other run.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show in what two runs differ: results, metrics, images, configuration."""
+    """Show how two runs differ: results, metrics, images, configuration."""
     from pipeline.history.metadata import find_run
     from pipeline.history.runs import compare as differences_of
 
@@ -106,7 +109,7 @@ def compare(
         print_json(differences)
         return
     if not differences:
-        print(f"runs {one} and {other} differ in nothing")
+        print(f"runs {one} and {other} do not differ")
         return
     table = Table("", f"run {one}", f"run {other}", "change")
     for difference in differences:
@@ -122,10 +125,12 @@ def compare(
 @configured
 def lineage(
     settings: PipelineConfig,
-    version: Annotated[str | None, typer.Argument(metavar="MODEL", help="A version; else the served one.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="A version; by default the served one.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell which images, code and parameters made a pushed model."""
+    """Show which images, code and parameters made a pushed model."""
     from pipeline.history.lineage import lineage as find
 
     version, steps = find(settings, version)
@@ -138,8 +143,7 @@ def lineage(
         console.print(styled("\n", (step.step, "bold"), f"  {step.at}"))
         for name, value in step.parameters.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            shown = text if len(text) <= LONGEST_PARAMETER else f"{text[: LONGEST_PARAMETER - 3]}..."
-            console.print(f"  {name}: {shown}", soft_wrap=True)
+            console.print(f"  {name}: {shortened(text, LONGEST_PARAMETER)}", soft_wrap=True)
         for uri in step.outputs:
             console.print(f"  -> {uri}", soft_wrap=True)
 
@@ -148,11 +152,11 @@ def lineage(
 @configured
 def clean(
     settings: PipelineConfig,
-    keep_runs: Annotated[int, typer.Option(min=1, help="Newest runs whose artifacts stay.")] = 5,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it this is only shown.")] = False,
+    keep_runs: Annotated[int, typer.Option(min=1, help="Keep the artifacts of the newest N runs.")] = 5,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete them; without it they are only listed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show, and with --yes delete, what neither the newest runs nor the pushed models need, and superseded searches."""
+    """List artifacts that neither the newest runs nor the pushed models need, and superseded searches."""
     from pipeline.history.clean import delete, find_unneeded
     from pipeline.run_lock import only_run
 
@@ -172,8 +176,8 @@ def clean(
         folder = Path(os.path.relpath(entry.path, settings.run_root))
         table.add_row(f"{entry.bytes / 1e6:.1f}", entry.kind, str(folder))
     print_table(table)
-    done = "deleted" if yes else "would be deleted; `effnet clean --yes` does it"
-    print(f"{len(unneeded)} artifacts, {total / 1e6:.1f} MB: {done}")
+    done = "deleted" if yes else "would be deleted; run `effnet clean --yes` to delete them"
+    print(f"{counted(len(unneeded), 'artifact')}, {byte_count(total)}: {done}")
 
 
 def _shown(value: object) -> str:

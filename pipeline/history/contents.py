@@ -1,10 +1,10 @@
-"""What an artifact held when its step ended, noted beside it, so that a cache hit can tell whether it still does.
+"""The content of an artifact when its step ended, noted beside it, so that a cache hit can check it.
 
     <root>/<component>/<output>/<execution>/                     the artifact
     <root>/<component>/.system/contents/<output>/<execution>.json   its note
 
-ML Metadata knows only that a folder exists. After a power cut its files may be empty, and a bad disk or a careless hand
-changes them later. The note is on the disk before the step counts as done.
+ML Metadata knows only that a folder exists. After a power cut its files may be empty, and a bad disk or a user may
+change them later. The note is on the disk before the step counts as done.
 """
 
 import json
@@ -23,8 +23,8 @@ class FileState:
       size: bytes.
       sha256: of the content, 64 hex digits.
       inode: of the file.
-      changed: when inode or content changed last (ctime), ns.
-      modified: when the content was written last, as far as nobody set it (mtime), ns.
+      changed: when inode or content last changed (ctime), ns.
+      modified: when the content was last written, unless that time was set (mtime), ns.
     """
 
     size: int
@@ -40,14 +40,14 @@ class FileState:
         return cls(status.st_size, files.sha256(str(path)), status.st_ino, status.st_ctime_ns, status.st_mtime_ns)
 
     def is_untouched(self, path: Path) -> bool:
-        """Whether nothing has happened to the file, so that its content need not be read."""
+        """Whether the file is as it was, so that its content need not be read."""
         status = path.stat()
         seen = (status.st_size, status.st_ino, status.st_ctime_ns, status.st_mtime_ns)
         return seen == (self.size, self.inode, self.changed, self.modified)
 
 
 def seal(uri: str) -> None:
-    """Waits until an artifact is on the disk, and notes what it holds; artifacts in an object store are whole anyway.
+    """Waits until an artifact is on the disk, and notes its content; in an object store it is complete anyway.
 
     Raises:
       OSError: the disk fails.
@@ -76,7 +76,7 @@ def find_damage(uri: str) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError):
-        return "the note of what it holds is damaged"
+        return "the note of its content is damaged"
     touched = {}
     for name, state in noted.items():
         path = Path(uri, name)
@@ -85,10 +85,10 @@ def find_damage(uri: str) -> str | None:
             if size != state.size:
                 return f"{name} has {size:,} bytes, expected {state.size:,}"
             if not state.is_untouched(path):
-                report_progress(f"reading {path}, which was touched since it was made")
+                report_progress(f"reading {path}, which changed since it was made")
                 touched[name] = FileState.of(path)
                 if touched[name].sha256 != state.sha256:
-                    return f"{name} holds something else than when it was written"
+                    return f"{name} has another content than when it was written"
         except FileNotFoundError:
             return f"{name} is missing"
         except OSError as error:

@@ -17,7 +17,7 @@ INPUTS, OUTPUTS = (Event.INPUT, Event.DECLARED_INPUT), (Event.OUTPUT, Event.DECL
 
 
 class UnknownModel(ValueError):
-    """There is no such model, or nobody remembers how it was made."""
+    """There is no such model, or no record of how it was made."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Made:
     Attributes:
       step: component id.
       at: local time when it ended.
-      parameters: its own, those that are JSON parsed.
-      inputs: artifacts that it read.
-      outputs: artifacts that it wrote.
+      parameters: its own; JSON is parsed.
+      inputs: paths of the artifacts that it read.
+      outputs: paths of the artifacts that it wrote.
     """
 
     step: str
@@ -47,7 +47,7 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
       version: as `effnet models` lists it; None is the served one.
 
     Raises:
-      UnknownModel: there is no such version, or this pipeline's metadata do not know it.
+      UnknownModel: there is no such version, or this pipeline's metadata has no record of it.
     """
     models = {model.version: model for model in pushed_models(config.push_path)}
     if not models:
@@ -56,13 +56,13 @@ def lineage(config: PipelineConfig, version: str | None) -> tuple[str, list[Made
     if version not in models:
         raise UnknownModel(f"got version {version}, expected one of: {', '.join(models)}")
     if models[version].record_is_lost:
-        raise UnknownModel(f"nobody knows what made version {version}: {models[version].problem}")
+        raise UnknownModel(f"there is no record of how version {version} was made: {models[version].problem}")
     uri = models[version].record.model_uri
     database = config.metadata_path
     store = open_store(database, to_read=True) if database.exists() and uri else None
     artifacts = store.get_artifacts_by_uri(uri) if store else []
     if store is None or not artifacts:
-        raise UnknownModel(f"version {version} was made elsewhere: {database} does not know {uri or 'its origin'}")
+        raise UnknownModel(f"version {version} was made elsewhere: {database} has no record of {uri or 'its origin'}")
     return version, list(steps_behind(store, artifacts[0].id))
 
 
@@ -73,7 +73,7 @@ def steps_behind(store: mlmd.MetadataStore, artifact_id: int) -> Iterator[Made]:
     artifacts, seen = [artifact_id], {artifact_id}
     while artifacts:
         makers = {event.execution_id for event in store.get_events_by_artifact_ids(artifacts) if event.type in OUTPUTS}
-        # A step that was taken from the cache made nothing: the artifact is the first one's.
+        # A cached step made nothing: the artifact comes from the step that ran.
         new = [found for found in store.get_executions_by_id(makers - executions.keys()) if not _cached(found)]
         executions |= {execution.id: execution for execution in new}
         events = store.get_events_by_execution_ids([execution.id for execution in new]) if new else []

@@ -1,4 +1,4 @@
-"""What ML Metadata remembers of runs: which steps ended how, and the artifacts they gave."""
+"""Runs as ML Metadata has them: how each step ended, and its artifacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.steps.code_keys import CODE_KEY
 
-# Properties of runs: that it was not meant to reach the pipeline's end, and how long it took in all.
+# Properties of a run: that it was not meant to reach the pipeline's end, and how long all of it took.
 PARTIAL, SECONDS = "partial", "seconds"
 DONE_STATES = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
 
@@ -21,7 +21,7 @@ class NoSuchRun(ValueError):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One component's execution in a run; `code` is the key of what it ran, "" of versions without such keys."""
+    """One component's execution in a run; `code` is the key of its code, "" from versions without such keys."""
 
     done: bool
     cached: bool
@@ -35,10 +35,10 @@ class RunRecord:
 
     Attributes:
       number: counted from 1, the oldest run.
-      run_id: its name, which no other run has.
+      run_id: its unique name.
       started: local time.
-      seconds: it took, TFX's loading included; of a run that was killed, from its first step to the last change noted.
-      steps: by component id; a step that never started is not among them.
+      seconds: its duration, loading TFX included; of a killed run from its first step to the last change noted.
+      steps: by component id, without steps that never started.
     """
 
     number: int
@@ -49,17 +49,17 @@ class RunRecord:
 
     @property
     def undone(self) -> list[str]:
-        """Steps that began and did not end well."""
+        """Steps that began and did not succeed."""
         return [name for name, step in self.steps.items() if not step.done]
 
     def output(self, step: str, key: str) -> str:
-        """Where an output of a step lies; "" if the step did not come to its end."""
+        """The path of a step's output; "" if the step did not succeed."""
         record = self.steps.get(step)
         return record.outputs[key].uri if record and record.done and key in record.outputs else ""
 
 
 def open_store(database: Path, to_read: bool = False) -> mlmd.MetadataStore:
-    """The SQLite metadata store at `database`; `to_read`: it must exist, and may belong to another user."""
+    """The SQLite metadata store at `database`; with `to_read` it must exist, and may belong to another user."""
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(database)
     if to_read:
@@ -68,11 +68,11 @@ def open_store(database: Path, to_read: bool = False) -> mlmd.MetadataStore:
 
 
 def all_runs(database: Path, last: int | None = None) -> list[RunRecord]:
-    """Every run but those that `mark_partial` has marked, the oldest first; none if nothing ran yet.
+    """All runs except those that `mark_partial` has marked, the oldest first; none if nothing ran yet.
 
     Args:
       database: of the pipeline.
-      last: only so many, the newest ones; None: all.
+      last: how many of the newest; None: all.
     """
     store, runs = _numbered(database)
     return _records(store, runs if last is None else runs[-last:])
@@ -87,13 +87,13 @@ def run_of_id(database: Path, run_id: str) -> RunRecord:
     """The run of that name.
 
     Raises:
-      NoSuchRun: there is none, as if its first step never began.
+      NoSuchRun: there is none, because its first step never began.
     """
     store, runs = _numbered(database)
     named = [(number, context) for number, context in runs if context.name == run_id]
     if named:
         return _records(store, named)[0]
-    raise NoSuchRun(f"the run {run_id} left nothing in {database}: its first step never began")
+    raise NoSuchRun(f"there is no run {run_id} in {database}: its first step never began")
 
 
 def find_run(database: Path, number: int | None) -> RunRecord:
@@ -122,7 +122,7 @@ _Numbered = list[tuple[int, metadata_store_pb2.Context]]
 
 
 def _numbered(database: Path) -> tuple[mlmd.MetadataStore | None, _Numbered]:
-    """The store, None where there is none yet, and the runs in it by their number."""
+    """The store, None if there is none yet, and its runs by number."""
     if not database.exists():
         return None, []
     store = open_store(database, to_read=True)
@@ -132,7 +132,7 @@ def _numbered(database: Path) -> tuple[mlmd.MetadataStore | None, _Numbered]:
 
 
 def _records(store: mlmd.MetadataStore | None, runs: _Numbered) -> list[RunRecord]:
-    """What the store knows of some runs, in a number of queries that does not grow with them but for one a run."""
+    """The records of some runs, in one query for each run and a constant number besides."""
     if store is None or not runs:
         return []
     executions = {context.id: store.get_executions_by_context(context.id) for _, context in runs}
@@ -174,18 +174,18 @@ def _text(execution: metadata_store_pb2.Execution, name: str) -> str:
 
 
 def run_contexts(store: mlmd.MetadataStore) -> list[metadata_store_pb2.Context]:
-    """Of every run as `all_runs` has them, by their ids, which grow: the clock may have been set back in between."""
+    """The contexts of the runs of `all_runs`, in the order of their ids, because a clock may be set back."""
     runs = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.id)
     return [run for run in runs if PARTIAL not in run.custom_properties]
 
 
 def mark_partial(database: Path, run_id: str) -> None:
-    """Marks a run as one that was not to reach the end, so that nobody takes it for a failed one."""
+    """Marks a run as not meant to reach the end, so that it does not count as failed."""
     _note(database, run_id, PARTIAL, metadata_store_pb2.Value(int_value=1))
 
 
 def note_seconds(database: Path, run_id: str, seconds: float) -> None:
-    """Notes with a run, if it came to its first step, how long all of it took."""
+    """Notes with a run how long all of it took, if its first step began."""
     _note(database, run_id, SECONDS, metadata_store_pb2.Value(double_value=seconds))
 
 

@@ -1,4 +1,4 @@
-"""The report of a run: where it lies, and how one is made of a run that did not come to it."""
+"""The report of a run: its path, and how one is made for a run that stopped before its last step."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from pipeline.config.model import PipelineConfig
 from pipeline.history.metadata import RunRecord
 from pipeline.schedule.database import AttemptDatabase
 
-STOPPED_REPORTS = "reports"  # of the runs that did not come to their last step, by run id
-# Which step's output is which of `Sources`.
+STOPPED_REPORTS = "reports"  # of runs that stopped before their last step, by run id
+# Field of `Sources` -> step and output.
 OUTPUTS = {
     "ingest_report": ("ImageExampleGen", "report"),
     "examples": ("ImageExampleGen", "examples"),
@@ -32,17 +32,17 @@ def find_report(config: PipelineConfig, run: RunRecord) -> Path | None:
 
 
 def sources_of(run: RunRecord, error: str = "") -> Sources:
-    """Where the report's material of a run lies, as far as there is some."""
+    """The paths of the report's material, as far as the run has left it."""
     return Sources(**{name: run.output(*output) for name, output in OUTPUTS.items()}, error=error)
 
 
 def report_of_stopped_run(config: PipelineConfig, run: RunRecord, error: str = "") -> Path:
-    """Writes the report of a run that stopped before its end, from what it left; takes seconds, for it loads TFX.
+    """Writes the report of a run that stopped before its end; takes seconds because it loads TFX.
 
     Args:
-      config: the run's own while it is known why it stopped; else only what says where things lie is taken from it.
-      run: what it came to.
-      error: why it stopped; "" if that is not known any more, but perhaps by the schedule that ended it.
+      config: the run's own if `error` is given; else only its name and paths are used.
+      run: as far as it got.
+      error: why it stopped; "": only the schedule may know.
     """
     from components.run_report.write import write_report
     from pipeline.steps.report_settings import make_report_settings

@@ -1,4 +1,4 @@
-"""What runs came to: a line each for `effnet runs`, and two of them side by side for `effnet compare`."""
+"""Results of runs: a line each for `effnet runs`, and two side by side for `effnet compare`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common import files
 from components.common.ingest_report import IngestSummary, read_summary
 from components.common.json_types import Json
-from components.common.metrics import EXAMPLES, metric_of
+from components.common.metrics import CHANGE, EXAMPLES, metric_of
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
@@ -28,7 +28,7 @@ class RunLine:
       run: its number.
       started: local time.
       seconds: it took.
-      result: pushed, unchanged (the model is served already), refused, not pushed, stopped or running.
+      result: pushed, unchanged (the model is already served), refused, not pushed, stopped or running.
       why: the first reason of a result other than pushed.
       images: examples of all splits; None if none were read.
       accuracy: on the eval split; None if it was not evaluated.
@@ -74,7 +74,7 @@ def line_of(config: PipelineConfig, run: RunRecord) -> RunLine:
 
 
 def verdict_of(run: RunRecord) -> GateVerdict | None:
-    """The gate's verdict, or None if the run never came to it or it was deleted."""
+    """The gate's verdict, or None if the run did not get that far or it was deleted."""
     uri = run.output("GatedEvaluator", "evaluation")
     return read_verdict(uri) if uri and Path(uri).exists() else None
 
@@ -86,7 +86,7 @@ def summary_of(run: RunRecord) -> IngestSummary | None:
 
 
 def problems_of(run: RunRecord, verdict: GateVerdict | None) -> list[str]:
-    """Why the gate, and then the check of serving, refused the run's model."""
+    """Why the gate, then the serving check, refused the run's model."""
     serving = run.output("ServingCheck", "blessing")
     there = serving and Path(serving).exists()
     return [*(verdict.problems if verdict else ()), *(read_report(serving).problems if there else ())]
@@ -128,7 +128,7 @@ def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, objec
     yield "result", f"{line.result} {line.version or line.why}"
     if verdict := verdict_of(run):
         for name, value in verdict.metrics.items():
-            if not name.endswith("_diff"):
+            if not name.endswith(CHANGE):
                 yield metric_of(name).label, int(value) if name == EXAMPLES else value
         yield from ((f"recall of {name}", value) for name, value in verdict.recall.items())
     if summary := summary_of(run):
@@ -139,7 +139,7 @@ def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, objec
 
 
 def configuration_of(config: PipelineConfig, run: RunRecord) -> dict[str, Json]:
-    """What the run was configured with; empty if it left no report."""
+    """The run's configuration; empty if it left no report."""
     report = find_report(config, run)
     path = report.with_name(CONFIGURATION_FILE) if report else None
     values: dict[str, Json] = yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}

@@ -2,10 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.common import files
+from pipeline.config.beam import workers_are_elsewhere
 from pipeline.config.model import PipelineConfig
 from pipeline.config.secrets import without_secrets
 from pipeline.kubeflow.errors import KubeflowError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 # Argo's rule for the names of tasks; a pipeline's name also becomes part of pods' names.
 TASK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,120}")
 PIPELINE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-LOCAL_BEAM_RUNNERS = ("DirectRunner", "FnApiRunner")
 
 
 def check_config(config: PipelineConfig) -> None:
@@ -54,17 +53,11 @@ def check_config(config: PipelineConfig) -> None:
                 f"runners.{name}: has a secret, which the compiled pipeline would hold; name a secret of the cluster "
                 "in runners.kubeflow.secrets, such as {name: s3, env: {secretkey: AWS_SECRET_ACCESS_KEY}}"
             )
-    if beam_is_remote(config.runners.beam) and not (settings.pipeline_root or "").startswith("gs://"):
+    if workers_are_elsewhere(config.runners.beam) and not (settings.pipeline_root or "").startswith("gs://"):
         raise KubeflowError(
             f"runners.kubeflow.pipeline_root: got {settings.pipeline_root}, expected gs://, the only store that the "
             "workers of a remote Beam runner and TensorFlow both read"
         )
-
-
-def beam_is_remote(beam: Sequence[str]) -> bool:
-    """Tells whether Beam's workers are other machines than the step's own pod."""
-    runners = [option.partition("=")[2] for option in beam if option.startswith("--runner=")]
-    return any(runner.rpartition(".")[2] not in LOCAL_BEAM_RUNNERS for runner in runners)
 
 
 def check_pipeline(pipeline: "tfx.dsl.Pipeline", config: PipelineConfig) -> None:

@@ -12,9 +12,10 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 
 from components.common import files
 from components.common.json_types import JsonObject, Parsed
+from pipeline.config.beam import workers_are_elsewhere
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir
-from pipeline.kubeflow.checks import beam_is_remote, check_config, check_pipeline
+from pipeline.kubeflow.checks import check_config, check_pipeline
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform_spec import platform_spec
 
@@ -38,7 +39,7 @@ def in_cluster(config: PipelineConfig) -> PipelineConfig:
 def worker_options(beam: Sequence[str], image: str) -> list[str]:
     """Options that let Beam's workers run our image; none if they are local, or the user has said what they run."""
     own = ("--sdk_container_image=", "--environment_type=", "--environment_config=")
-    if not beam_is_remote(beam) or any(option.startswith(own) for option in beam):
+    if not workers_are_elsewhere(beam) or any(option.startswith(own) for option in beam):
         return []
     if any(option.startswith("--runner=") and "Dataflow" in option for option in beam):
         return [f"--sdk_container_image={image}"]
@@ -102,7 +103,7 @@ class KubeflowRunner(KubeflowV2DagRunner):
             ir.add_driver(spec, deployment, node)
             # A driver looks at names and files: it takes no GPU, whatever its node does.
             steps[name] = steps[node.id].model_copy(update={"gpu": 0, "node_selector": None, "tolerations": None})
-        remote = beam_is_remote(self._pipeline_config.runners.beam)
+        remote = workers_are_elsewhere(self._pipeline_config.runners.beam)
         for name, step in steps.items():
             executor = deployment.executors[ir.executor_label(name)]
             if executor.HasField("container"):  # an Importer has none

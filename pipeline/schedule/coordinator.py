@@ -139,7 +139,7 @@ class Coordinator:
                 if scheduled and (since := self.paused_since):
                     when = local(self.config, since)
                     why = f"the schedule is paused since {when}; `effnet schedule resume` resumes it"
-                    self._settle(self._note_of(slot, kind, AttemptVerdict.MISSED, why))
+                    self._settle(note_of(self.config, self.clock(), slot, kind, AttemptVerdict.MISSED, why))
                 else:
                     self._step(slot, kind, made, span)
 
@@ -202,7 +202,7 @@ class Coordinator:
         first, last = (local(self.config, slot) for slot in (missed[0], missed[-1]))
         times = f"{len(missed)} times passed, {first} to {last}," if len(missed) > 1 else f"{first} passed"
         why = f"{times} while nothing ran; catch_up is {self.config.schedule.catch_up}"
-        self._settle(self._note_of(missed[-1], Kind.SCHEDULED, AttemptVerdict.MISSED, why))
+        self._settle(note_of(self.config, self.clock(), missed[-1], Kind.SCHEDULED, AttemptVerdict.MISSED, why))
 
     def _step(self, slot: datetime, kind: Kind, made: list[Attempt], span: str = "") -> None:
         """Takes one step with a time: a run, a wait, or a note that there is no run."""
@@ -214,7 +214,7 @@ class Coordinator:
         try:
             decided, look = self._decide(slot, kind, made, span)
         except DataError as error:
-            self._settle(self._note_of(slot, kind, AttemptVerdict.REFUSED, str(error), span=span))
+            self._settle(note_of(self.config, self.clock(), slot, kind, AttemptVerdict.REFUSED, str(error), span=span))
             return
         except Exception as error:  # such as a disk that is gone: noted, retried and alerted like a failed run
             if self.debug:
@@ -227,7 +227,7 @@ class Coordinator:
             self._give_up(made[-1], decided.reason)
         elif decided.action is Action.SETTLE:
             assert decided.verdict is not None
-            self._settle(self._note_of(slot, kind, decided.verdict, decided.reason, look))
+            self._settle(note_of(self.config, self.clock(), slot, kind, decided.verdict, decided.reason, look))
         else:
             self._launcher.launch(config, slot, kind, made, look, decided.reason)
 
@@ -256,17 +256,6 @@ class Coordinator:
             # In pieces, because the clock jumps after the machine was suspended.
             while not self.stop.is_set() and (left := (until - self.clock()).total_seconds()) > 0:
                 self.stop.wait(min(left, 30.0))
-
-    def _note_of(
-        self,
-        slot: datetime,
-        kind: Kind,
-        verdict: AttemptVerdict,
-        why: str,
-        look: NewImages | None = None,
-        span: str = "",
-    ) -> Attempt:
-        return note_of(self.config, self.clock(), slot, kind, verdict, why, look, span)
 
     def _settle(self, attempt: Attempt) -> None:
         self.recorder.settle(self.config, attempt)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config.beam import check_form, check_ready, complete
+from pipeline.config.beam import check_form, check_ready, complete, workers_are_elsewhere
 from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError
 
@@ -51,6 +51,27 @@ def test_an_embedded_job_service_works_without_docker():
     assert complete(embedded) == [*embedded, "--environment_type=LOOPBACK"]
     assert complete([*embedded, "--environment_type=PROCESS"]) == [*embedded, "--environment_type=PROCESS"]
     assert complete(DATAFLOW) == DATAFLOW
+
+
+@pytest.mark.parametrize(
+    ("options", "elsewhere"),
+    [
+        ([], False),
+        (["--runner=DirectRunner", "--direct_num_workers=2"], False),
+        (["--runner=PortableRunner", "--job_endpoint=embed"], False),
+        (["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=PROCESS"], False),
+        (["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=beam:env:embedded_python:v1"], False),
+        (["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=EXTERNAL"], True),
+        (["--runner=PortableRunner", "--job_endpoint=jobs:8099", "--environment_type=LOOPBACK"], False),
+        (["--runner=PortableRunner", "--job_endpoint=jobs:8099", "--environment_type=PROCESS"], True),
+        (["--runner=FlinkRunner", "--flink_master=jobs:8081", "--environment_type=LOOPBACK"], False),
+        (["--runner=FlinkRunner", "--flink_master=jobs:8081"], True),
+        (DATAFLOW, True),
+    ],
+)
+def test_where_workers_are_is_told_by_runner_job_service_and_environment(options, elsewhere):
+    check_form(options)
+    assert workers_are_elsewhere(options) is elsewhere
 
 
 def test_the_configuration_names_the_line():

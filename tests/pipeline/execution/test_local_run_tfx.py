@@ -40,7 +40,7 @@ def test_what_is_whole_comes_from_the_cache_and_what_is_damaged_is_made_again(ru
     after = run()
     assert cached(after) == [False, False], "the new schema is another artifact"
     said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("damaged")]
-    assert said == [f"damaged, and made again: {schema.parent}: schema.pbtxt has 0 bytes, expected 25"]
+    assert said == [f"damaged, is made again: {schema.parent}: schema.pbtxt has 0 bytes, expected 25"]
     assert cached(run()) == [True, True]
 
 

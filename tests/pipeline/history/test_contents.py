@@ -47,7 +47,7 @@ def test_a_sealed_artifact_is_whole(uri):
     [
         (b"", "variables/data has 0 bytes, expected 7"),
         (b"weight", "variables/data has 6 bytes, expected 7"),
-        (b"WEIGHTS", "variables/data holds something else than when it was written"),
+        (b"WEIGHTS", "variables/data has another content than when it was written"),
     ],
 )
 def test_damage_is_named(uri, content, said):
@@ -67,7 +67,7 @@ def test_a_change_that_kept_size_and_time_is_found(uri):
     time = data.stat().st_mtime_ns
     data.write_bytes(b"WEIGHTS")
     os.utime(data, ns=(time, time))
-    assert find_damage(uri) == "variables/data holds something else than when it was written"
+    assert find_damage(uri) == "variables/data has another content than when it was written"
 
 
 def test_a_restored_artifact_is_read_once_and_then_known(uri, tmp_path):

@@ -210,6 +210,7 @@ def test_workers_of_flink_and_spark_get_it_in_their_own_options():
     assert worker_options(["--runner=FlinkRunner", "--flink_master=host:8081"], "image") == docker
     assert worker_options(["--runner=PortableRunner", "--environment_type=EXTERNAL"], "image") == []
     assert worker_options(["--runner=DirectRunner"], "image") == []
+    assert worker_options(["--runner=PortableRunner", "--job_endpoint=embed"], "image") == []  # in the step's own pod
 
 
 def test_vertex_ai_gets_the_same_pipeline_as_a_job(tmp_path, spec):

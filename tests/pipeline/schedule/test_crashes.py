@@ -125,7 +125,7 @@ def test_what_a_person_asked_for_and_a_crash_ended_is_settled_and_told(stand_in,
     (made,) = coordinator.store.attempts()
     assert (made.verdict, made.settled) == (AttemptVerdict.KILLED, True)
     assert made.alert
-    assert "type the command again" in made.why
+    assert "run the command again" in made.why
 
 
 def test_a_backfill_that_a_crash_ended_goes_on_when_it_is_asked_for_again(stand_in):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.schedule import OnlyIf, Retries, ScheduleSettings
@@ -61,6 +61,7 @@ def test_every_hour_of_a_day_has_its_run_once(day, hours):
 
 
 @pytest.mark.parametrize("cron", ["30 2 * * *", "0 * * * *", "0,30 1-3 * * *", "*/20 2 * * *", "15 2,14 * * 0"])
+@settings(deadline=None)
 @given(days=st.sampled_from([(2026, 3, 29), (2026, 10, 25)]), seconds=st.integers(0, 86_400))
 def test_a_scheduler_that_starts_at_any_moment_of_such_a_day_fires_each_time_once_and_none_that_passed(
     cron, days, seconds
