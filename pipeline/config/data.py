@@ -9,6 +9,9 @@ from pydantic import Field, field_validator
 from components.image_example_gen.sources.settings import ReadingSettings
 from trainer.settings import Fraction, Settings
 
+Layout = Literal["auto", "classes", "splits", "labels", "shards"]
+"""How a folder of images is read."""
+
 
 class SplitFractions(Settings):
     """Fractions of the images that are kept out of training; cut by content, so stable when images are added."""
@@ -78,7 +81,7 @@ class DataSettings(Settings):
 
     Relative paths start at pipeline.yaml.
     """
-    layout: Literal["auto", "classes", "splits", "labels", "shards"] = "auto"
+    layout: Layout = "auto"
     """How the folder is read where this is ambiguous: auto, classes (the top folders), splits (the folders below
     them), labels (label files) or shards.
     """

@@ -1,8 +1,8 @@
 """`effnet init`, as a user types it."""
 
 import os
+import shlex
 import shutil
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from components.common.human_format import counted
+from pipeline.config.data import Layout
 from pipeline.exit_codes import ExitCode
 from pipeline.shared_options import DebugOption, JsonOption, print_json
 from pipeline.terminal import make_console, say, styled
@@ -26,41 +28,31 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 MOST_PROBLEMS = 5
-KERAS_WEIGHTS = "efficientnetb0_notop.h5"  # Keras' name of the published file, in its cache once it was downloaded
-
-
-class Layout(StrEnum):
-    """`data.layout`, as an option."""
-
-    AUTO = "auto"
-    CLASSES = "classes"
-    SPLITS = "splits"
-    LABELS = "labels"
-    SHARDS = "shards"
+KERAS_WEIGHTS = "efficientnetb0_notop.h5"  # Keras' name for the published file, in its cache after a download
 
 
 @app.command()
 def init(
     folder: Annotated[
         Path,
-        typer.Argument(help="Class folders, images with a label file, shards; or a label file; or 'photos/{SPAN}'."),
+        typer.Argument(help="Folder of class folders, of images with a label file, or of shards; or 'photos/{SPAN}'."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("pipeline.yaml"),
     weights: Annotated[
         str | None,
-        typer.Option(help="none, or imagenet, which is downloaded once; else imagenet if it is here already."),
+        typer.Option(help="none, or imagenet (downloaded once); by default imagenet if it was downloaded before."),
     ] = None,
     layout: Annotated[
         Layout,
-        typer.Option(help="How to read the folder, where that is not clear by itself."),
-    ] = Layout.AUTO,
-    image_column: Annotated[str, typer.Option(help="Of the label file, or of Parquet: the image.")] = "",
-    label_column: Annotated[str, typer.Option(help="Of the label file, or of Parquet: the class.")] = "",
+        typer.Option(help="How to read the folder if that is ambiguous."),
+    ] = "auto",
+    image_column: Annotated[str, typer.Option(help="Column of a label file or Parquet with the image.")] = "",
+    label_column: Annotated[str, typer.Option(help="Column of a label file or Parquet with the class.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Look at a folder of images and write a pipeline.yaml for it, with reasons and a forecast."""
+    """Survey a folder of images and write a pipeline.yaml for it, with reasons and a forecast."""
     from components.image_example_gen.sources.plan import AmbiguousLayout
     from components.image_example_gen.sources.settings import ReadingSettings
     from pipeline.config.data import DataSettings
@@ -73,10 +65,10 @@ def init(
     if weights not in (None, "none", "imagenet"):
         raise ConfigError(f"--weights {weights}: expected none or imagenet")
     path = str(folder.expanduser().resolve())
-    settings = ReadingSettings(layout.value, image_column, label_column)
+    settings = ReadingSettings(layout, image_column, label_column)
     console = make_console(stderr=as_json)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("looking at the images", total=None)
+        task = bar.add_task("reading the images", total=None)
         ambiguous: AmbiguousLayout | None = None
         try:
             found = survey(
@@ -94,9 +86,9 @@ def init(
     pretrained = weights == "imagenet" or (weights is None and _published_weights_are_here())
     suggestions = [*_asked_for(settings), *suggest(found, gpu, pretrained)]
     seconds = forecast_seconds(found, {chosen.key: chosen.value for chosen in suggestions}, gpu)
-    notes = [f"{name}: {value}" for name, value in _facts(found)]
+    notes = [f"{name}: {value}" if name else f"  {value}" for name, value in _facts(found)]
     write_configuration(output, make_configuration(path, output, suggestions, notes), force)
-    load_config(output)  # what was written is accepted, or this is the place to say so
+    load_config(output)  # an error in what was written is reported here
 
     if as_json:
         result = {"found": found, "suggestions": suggestions, "forecast_seconds": seconds, "written": str(output)}
@@ -104,21 +96,23 @@ def init(
         return
     _print(console, found, suggestions)
     if not pretrained:
-        print("from scratch; --weights imagenet starts from published weights, which is better for few photos")
+        print("training from scratch; --weights imagenet starts from published weights, which is better for few photos")
     forecast = (
-        "is seen once it runs: training goes on the GPU" if seconds is None else f"some {seconds / 60:.0f} minutes"
+        "unknown (training uses the GPU)" if seconds is None else f"about {counted(round(seconds / 60), 'minute')}"
     )
-    print(f"a run will take: {forecast}")
+    print(f"estimated time of a run: {forecast}")
     if found.days:
-        say(f"the classes look like days with class folders in them; so read: effnet init '{folder}/{{SPAN}}' --force")
-    say(f"written: {output}; next: effnet run{'' if output == Path('pipeline.yaml') else f' --config {output}'}")
+        spans = shlex.quote(f"{folder}/{{SPAN}}")
+        say(f"the classes look like days with class folders in them; to read them so: effnet init {spans} --force")
+    named = "" if output == Path("pipeline.yaml") else f" --config {shlex.quote(str(output))}"
+    say(f"wrote {output}; next: effnet run{named}")
 
 
 def _asked_for(settings: "ReadingSettings") -> "list[Suggestion]":
-    """The options of this command that say how the images are read: a run has to read them so, too."""
+    """The options of this command that say how to read the images: a run has to read them the same way."""
     from pipeline.init.suggestions import Suggestion
 
-    asked = {"layout": settings.layout if settings.layout != Layout.AUTO.value else ""} | {
+    asked = {"layout": "" if settings.layout == "auto" else settings.layout} | {
         "image_column": settings.image_column,
         "label_column": settings.label_column,
     }
@@ -126,48 +120,50 @@ def _asked_for(settings: "ReadingSettings") -> "list[Suggestion]":
 
 
 def _print_readings(error: "AmbiguousLayout", folder: Path, as_json: bool) -> None:
-    """Says in which ways the folder can be read, and how to say which is meant."""
+    """Lists the ways to read the folder, and how to choose one."""
     if as_json:
         print_json({"readings": error.readings})
         return
-    print(f"{folder} can be read in {len(error.readings)} ways; nothing was written. Say which is meant:")
+    say(f"{folder} can be read in {len(error.readings)} ways; nothing was written. Choose one:")
     for reading in error.readings:
-        said = f"effnet init {str(folder)!r} --layout {reading.layout}"
+        choice = f"effnet init {shlex.quote(str(folder))} --layout {reading.layout}"
         if len({other.layout for other in error.readings}) < len(error.readings):
-            said = "give effnet init the label file itself"
-        print(f"  {reading}\n    {said}")
+            choice = "give effnet init the label file itself"
+        say(f"  {reading}\n    {choice}")
 
 
 def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:
     side, low, high = found.shorter_sides
     counts = sorted(found.classes.items(), key=lambda item: item[1])
     (fewest, least), (most, largest) = counts[0], counts[-1]
-    sample = "" if found.looked_at >= found.images else f" (of {found.looked_at:,} that were opened)"
+    sample = "" if found.looked_at >= found.images else f" (of {found.looked_at:,} that were read)"
     sides = "" if low == high else f", mostly {low:.0f} to {high:.0f}"
-    splits = f"folders for {', '.join(found.given_splits)}" if found.given_splits else "none; cut by image content"
+    splits = (
+        f"folders for {', '.join(found.given_splits)}" if found.given_splits else "none; images are split by content"
+    )
     about = "about " if found.sampled else ""
     return [
         ("read as", found.reading),
         *(("", f"{path}: {_meaning(*rest)}") for path, *rest in found.rows),
-        *([("looked at", f"{found.sampled}; there may be more classes")] if found.sampled else []),
+        *([("sample", f"{found.sampled}; there may be more classes")] if found.sampled else []),
         ("images", f"{about}{found.images:,} files in {len(found.classes)} classes"),
         ("class sizes", f"{least:,} ({fewest}) to {largest:,} ({most})"),
         ("splits", splits),
         ("shorter side", f"{side:.0f} px{sides}{sample}"),
         (
             "shapes",
-            "nearly all alike"
+            "nearly all the same"
             if found.aspect_spread < 1.1
-            else f"widths over heights differ {found.aspect_spread:.1f} times",
+            else f"width over height varies by a factor of {found.aspect_spread:.1f}",
         ),
         ("formats", ", ".join(f"{name} {count:,}" for name, count in found.formats.items())),
-        ("copies", f"{found.copies:,} identical, {found.near_copies:,} near ones{sample}"),
-        ("no good images", f"{len(found.problems):,}{sample}, and {found.litter:,} set aside by their name"),
+        ("copies", f"{found.copies:,} identical, {found.near_copies:,} nearly identical{sample}"),
+        ("unreadable", f"{len(found.problems):,}{sample}; ignored by name: {found.litter:,}"),
     ]
 
 
 def _meaning(class_name: str, split: str, group: str) -> str:
-    """What was understood of an image."""
+    """How an image was understood."""
     said = [class_name, f"split {split}" if split else "", f"group {group}" if group else ""]
     return ", ".join(filter(None, said))
 

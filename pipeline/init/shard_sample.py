@@ -1,9 +1,10 @@
-"""A bounded look into a folder of shards: which classes there are, and some images of each part."""
+"""A bounded sample of a folder of shards: the classes, and some images of each part."""
 
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from components.common.sampling import spread
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.plan import IngestPlan
 from components.image_example_gen.sources.shard_reading import read_shard
@@ -12,18 +13,18 @@ from components.image_example_gen.sources.source import Source
 
 MOST_SHARDS = 12  # that are read; of more a sample, spread over the folder
 MOST_FOUND = 1000  # images of each
-MOST_UNPACKED = 256 << 20  # bytes of each that is compressed as a whole
+MOST_UNPACKED = 256 << 20  # bytes to unpack of a shard that is compressed as a whole
 
 
 @dataclass(frozen=True)
 class ShardSample:
-    """What was seen of the shards.
+    """The part of the shards that was read.
 
     Attributes:
-      plan: of the images that were found.
-      read: shards that were looked into.
-      of: shards that there are.
-      factor: by how much there may be more images than were found; 1 where all was read.
+      plan: of the images found.
+      read: number of shards that were read.
+      of: number of all shards.
+      factor: estimate of all images over those found; 1 if everything was read.
     """
 
     plan: IngestPlan
@@ -35,18 +36,17 @@ class ShardSample:
 def sample_shards(
     source: Source, unpacked: str, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> ShardSample:
-    """Reads some of the shards, and of each some images.
+    """Reads some of the shards, and some images of each.
 
     Args:
-      source: of which.
-      unpacked: folder for what has to be unpacked, a temporary one.
-      progress: told (done, total) as shards are read.
+      source: of the shards.
+      unpacked: temporary folder for unpacked shards.
+      progress: called with (done, total) as shards are read.
 
     Raises:
-      DataError: there are no two classes of images in what was read.
+      DataError: there are fewer than two classes of images in what was read.
     """
-    step = max(len(source.shards) / MOST_SHARDS, 1.0)
-    chosen = [source.shards[int(number * step)] for number in range(min(len(source.shards), MOST_SHARDS))]
+    chosen = spread(source.shards, MOST_SHARDS)
     found: list[Found | Rejected] = []
     sizes = {part.prefix + entry.path: entry.size for part in source.parts for entry in part.listing.files}
     whole, seen = len(chosen) == len(source.shards), 0

@@ -1,4 +1,4 @@
-"""What settings suit a folder of images, why, and how long a run will take. Rules of thumb, each with its reason."""
+"""Settings that suit a folder of images, why, and how long a run takes. Rules of thumb, each with its reason."""
 
 import os
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from pipeline.config.edit import Scalar
 from pipeline.init.survey import FolderSurvey
 
 # Training, images/s of B0 at 224 pixels on one CPU core, half of what two cores reach: 12 to 18 with this network's
-# kernels (benchmarks/train_step.py). What is not the network's makes small images dearer than their pixels.
+# kernels (benchmarks/train_step.py). Fixed costs make small images more expensive than their pixels.
 CPU_RATE, REFERENCE_SIZE, RATE_EXPONENT = 8.0, 224, 1.8
 FIXED_SECONDS = 150  # loading, tracing, evaluation, checks
 INGEST_RATE = 100.0  # images/s through ingest, statistics and Transform together, on a CPU
 INFERENCE_SHARE = 1 / 3  # of a training step's time
-PHOTO_SIDE = 96  # pixels; what is smaller is rather a symbol, which a mirror changes
-MOST_CPU_SIZE = 128  # pixels: on a CPU each step beyond takes its square
-TRAINING_STEPS = 1500  # that a network from scratch should see at least
+PHOTO_SIDE = 96  # pixels; smaller images are likely symbols, which mirroring changes
+MOST_CPU_SIZE = 128  # pixels: on a CPU the time grows with the square of the side
+TRAINING_STEPS = 1500  # fewest for a network trained from scratch
 LEAST_EPOCHS, MOST_EPOCHS = 6, 40
 BATCH = 32
 IMBALANCE = 5.0  # images of the largest over those of the smallest class
@@ -51,31 +51,31 @@ def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion
         Suggestion(
             "transform.resize",
             "crop" if photos else "squash",
-            "photos: the centre, in the right proportions" if photos else "small pictures: all of each is kept",
+            "photos: the centre, with its proportions" if photos else "small pictures: everything is kept",
         ),
         Suggestion(
             "train.augment.horizontal_flip",
             photos,
-            "a mirrored photo shows the same; set false where left and right matter"
+            "a mirrored photo shows the same; set false if left and right matter"
             if photos
-            else "small pictures may be symbols, which a mirror changes",
+            else "small pictures may be symbols, which mirroring changes",
         ),
     ]
     if pretrained:
         suggestions += [
             Suggestion("model.weights", "imagenet", "published weights learn from few images"),
-            Suggestion("train.recipe", "finetune", "goes with published weights"),
-            Suggestion("train.epochs", 10, "published weights need few"),
+            Suggestion("train.recipe", "finetune", "made for published weights"),
+            Suggestion("train.epochs", 10, "published weights need few epochs"),
         ]
     else:
         wanted = round(TRAINING_STEPS * BATCH / train)
         epochs = min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS)
-        reason = f"from scratch some {TRAINING_STEPS:,} steps are needed: {train / BATCH:.0f} make an epoch"
+        reason = f"training from scratch needs about {TRAINING_STEPS:,} steps, and an epoch has {train / BATCH:.0f}"
         if wanted > MOST_EPOCHS:
-            reason += f"; {wanted} epochs would be too many, --weights imagenet gets further with few images"
+            reason += f"; {wanted} epochs would take too long, --weights imagenet does better with few images"
         suggestions.append(Suggestion("train.epochs", epochs, reason))
     if found.group_pattern:
-        reason = "names say which pictures belong together: these stay in one split; set null if they do not"
+        reason = "file names show which images belong together: they stay in one split; set null if they do not"
         suggestions.append(Suggestion("data.group_pattern", found.group_pattern, reason))
     if max(found.classes.values()) / smallest > IMBALANCE:
         reason = f"the largest class has {max(found.classes.values()) / smallest:.0f} times the images of the smallest"
@@ -86,19 +86,19 @@ def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion
     if found.looked_at and (bad := len(found.problems) / found.looked_at) > 0.05:
         bound = min(round(bad * 1.5, 2), 1.0)
         suggestions.append(
-            Suggestion("data.max_bad_fraction", bound, f"{bad:.0%} of the files are no good image; look at them")
+            Suggestion("data.max_bad_fraction", bound, f"{bad:.0%} of the files are unreadable as images; check them")
         )
     floor = round(majority + 0.25 * (1 - majority), 2)
     suggestions.append(
         Suggestion(
-            "evaluate.min_accuracy", floor, f"always the largest class would be right in {majority:.0%}; raise it"
+            "evaluate.min_accuracy", floor, f"always answering the largest class is right for {majority:.0%}; raise it"
         )
     )
     return suggestions
 
 
 def forecast_seconds(found: FolderSurvey, chosen: Mapping[str, Scalar], gpu: bool) -> float | None:
-    """How long a run will take on this machine's CPU; None with a GPU, whose speed is not known here."""
+    """Duration of a run on this machine's CPU; None with a GPU, whose speed is unknown here."""
     if gpu:
         return None
     rate = CPU_RATE * (os.cpu_count() or 1) * (REFERENCE_SIZE / float(chosen["model.image_size"])) ** RATE_EXPONENT
@@ -115,7 +115,7 @@ def _image_size(side: float, gpu: bool) -> int:
 
 def _size_reason(side: float, size: int, gpu: bool) -> str:
     if side < size:
-        return f"the images have {side:.0f} pixels; a network of five halvings sees more in {size}"
+        return f"the images have {side:.0f} pixels; the network halves the side five times and needs {size}"
     if size < side and not gpu:
-        return f"the images have {side:.0f} pixels; on a CPU more than {size} takes long"
+        return f"the images have {side:.0f} pixels; on a CPU, more than {size} takes long"
     return f"the images have {side:.0f} pixels a side"

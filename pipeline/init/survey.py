@@ -1,4 +1,4 @@
-"""A first look at a folder of images, without TensorFlow: classes, sizes, copies, and what is wrong with files."""
+"""A survey of a folder of images, without TensorFlow: classes, sizes, copies, and problems of files."""
 
 import hashlib
 import statistics
@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from components.common.errors import DataError
+from components.common.sampling import spread
 from components.image_example_gen.class_notes import note_similar_names, note_without_eval
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.damage import ImageError
@@ -22,17 +22,15 @@ from components.image_example_gen.sources.source import find_source
 from components.image_example_gen.sources.spans import SpanRule, are_spans
 from pipeline.init.shard_sample import sample_shards
 
-Item = TypeVar("Item")
-
-MOST_READ = 2000  # files that are opened; of more a sample, spread over the folder
+MOST_READ = 2000  # files that are read; of more a sample, spread over the folder
 MOST_COMPARED = 1000  # images that are compared with each other
-SHOWN = 3  # images, or problems, that stand for the others
-THREADS = 4  # Pillow and the disk work beside each other
+SHOWN = 3  # images, or problems, shown as examples
+THREADS = 4  # for Pillow and the disk to work at once
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a file turned out to be; `problem` is "" for a good image."""
+    """A file that was read; `problem` is "" for a good image."""
 
     path: str
     sha256: str = ""
@@ -45,26 +43,26 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class FolderSurvey:
-    """What lies in a folder.
+    """What is in a folder.
 
     Attributes:
       path: the folder.
       classes: class -> files, by name.
       given_splits: splits with folders of their own.
-      looked_at: files that were opened.
-      problems: (path, message) of those that are no good image.
-      litter: files set aside by their name.
+      looked_at: files that were read.
+      problems: (path, message) of those that are unreadable as images.
+      litter: files ignored by their name.
       shorter_sides: median of the shorter sides in pixels, and the 5 % and 95 % quantiles.
       aspect_spread: 95 % quantile over 5 % quantile of width / height; 1 where all have one shape.
       formats: format -> images.
-      copies: images whose bytes another one has.
-      notes: what a person should look at, a line each.
-      near_copies: pairs that look alike beyond the identical ones, among those compared.
+      copies: images that are identical to another one.
+      notes: what a person should check, a line each.
+      near_copies: pairs that look alike without being identical, among those compared.
       reading: how the folder was understood, in words.
       rows: some images as they were understood: path, class, split, group.
-      sampled: what was looked into of the shards, "" for other folders or where all was; counts are then estimates.
+      sampled: which part of the shards was read, so that counts are estimates; "" if all, or if there are none.
       group_pattern: of groups in the file names, "" if they have none.
-      days: the classes are rather spans: dates or numbers, with folders of one name in each.
+      days: the classes rather look like spans: dates or numbers, with folders of one name in each.
     """
 
     path: str
@@ -97,16 +95,16 @@ def survey(
     progress: Callable[[int, int], None] = lambda done, total: None,
     settings: ReadingSettings = LEFT_OPEN,
 ) -> FolderSurvey:
-    """Looks at a folder, or what else `data.path` may be.
+    """Surveys a folder, or anything else that `data.path` may be.
 
     Args:
       path: as `data.path`.
       max_pixels: larger images are a problem.
-      progress: told (done, total) as files are read.
-      settings: how the folder is to be read.
+      progress: called with (done, total) as files are read.
+      settings: how to read the folder.
 
     Raises:
-      DataError: there are no two classes of images, or none of those that were opened is a good one.
+      DataError: there are fewer than two classes of images, or no image could be read.
     """
     source = find_source(path, SpanRule(), settings)
     factor, sampled = 1.0, ""
@@ -118,7 +116,7 @@ def survey(
                 sampled = f"{len(plan.images):,} images of {sample.read:,} of {sample.of:,} shards"
         else:
             plan = source.plan()
-        chosen = _spread(plan.images, MOST_READ)
+        chosen = spread(plan.images, MOST_READ)
         looks = []
         with ThreadPoolExecutor(THREADS) as pool:
             for look in pool.map(lambda image: _look(source.root, image, max_pixels), chosen):
@@ -128,7 +126,7 @@ def survey(
     if not good:
         first = "; ".join(f"{look.path}: {look.problem}" for look in looks[:SHOWN])
         raise DataError(
-            f"got {len(looks):,} files and none is a good image ({first}), expected photos: look at the files"
+            f"got {len(looks):,} files, none of them readable as an image ({first}), expected photos: check the files"
         )
     by_content = Counter(look.sha256 for look in good)
     once = list({look.sha256: look for look in good}.values())
@@ -146,12 +144,10 @@ def survey(
         aspect_spread=high / low,
         formats=dict(Counter(look.format for look in good).most_common()),
         copies=sum(count - 1 for count in by_content.values()),
-        near_copies=sum(1 for _ in near_pairs([look.perceptual_hash for look in _spread(once, MOST_COMPARED)])),
+        near_copies=sum(1 for _ in near_pairs([look.perceptual_hash for look in spread(once, MOST_COMPARED)])),
         days=are_spans(plan.classes) and not plan.given_splits and _have_folders_in_common(plan.images),
         reading=plan.reading,
-        rows=[
-            (image.path, plan.classes[image.label], image.split, image.group) for image in _spread(plan.images, SHOWN)
-        ],
+        rows=[_row(plan, image) for image in spread(plan.images, SHOWN)],
         sampled=sampled,
         notes=_notes(plan),
         group_pattern="" if settings.group_pattern else suggest_pattern(plan.images),
@@ -193,12 +189,6 @@ def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
         return ImageFacts(image.path, problem=str(error))
     digest = hashlib.sha256(data).hexdigest()
     return ImageFacts(image.path, digest, found.perceptual_hash, found.width, found.height, found.format)
-
-
-def _spread(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many items, evenly from first to last."""
-    step = max(len(items) / most, 1.0)
-    return [items[int(number * step)] for number in range(min(len(items), most))]
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""`effnet init`: a pipeline.yaml for a folder of images, the shipped one with its comments and other values."""
+"""The pipeline.yaml of `effnet init`: the shipped one with its comments, and other values."""
 
 import re
 from collections.abc import Sequence
@@ -21,21 +21,21 @@ class AlreadyThere(FileExistsError):
 
 
 def name_of(folder: str) -> str:
-    """A pipeline's name after a folder's, or after the one above it: small Latin letters, digits, _ and -."""
+    """A pipeline's name from a folder's, or from the one above it: lower-case Latin letters, digits, _ and -."""
     parts = [part for part in Path(folder).with_suffix("").parts[::-1] if PLACEHOLDER not in part]
     names = (NOT_IN_A_NAME.sub("-", part.lower()).strip("-_") for part in parts)
     return next((name for name in names if re.search("[a-z]", name)), "images")[:63]
 
 
 def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggestion], notes: Sequence[str]) -> str:
-    """The shipped pipeline.yaml with these values, headed by what was found and why they were chosen.
+    """The shipped pipeline.yaml with these values, below a header with the findings and the reasons.
 
     Args:
-      folder: the images, an absolute path; `data.path` is relative where they lie below the file's own folder, so
-        that both can be moved together.
-      output: the file that will hold it.
+      folder: absolute path of the images; `data.path` is relative if they are below the file's own folder, so that
+        both can be moved together.
+      output: path of the file.
       suggestions: values and reasons.
-      notes: what was found, a line each.
+      notes: the findings, a line each.
     """
     home = output.resolve().parent
     path = Path(folder).relative_to(home) if Path(folder).is_relative_to(home) else folder
@@ -44,13 +44,13 @@ def make_configuration(folder: str, output: Path, suggestions: Sequence[Suggesti
     head = ["Written by `effnet init`. Found:", *(f"  {note}" for note in notes)]
     head += ["Chosen:", *(f"  {reason}" for reason in reasons)]
     text = with_values(DEFAULT_PATH.read_text(encoding="utf-8"), values)
-    # A name may hold a line's end, which would end the comment, and what YAML does not allow even there.
+    # A name may hold a line break, which would end the comment, and characters that YAML does not allow even there.
     comments = "".join(f"# {printable(' '.join(line.splitlines()))}".rstrip() + "\n" for line in head)
     return f"{comments}\n{text}"
 
 
 def _scalar(value: Scalar) -> str:
-    """A value on one line of YAML, quoted where it has to be."""
+    """A value on one line of YAML, quoted if necessary."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")
 
@@ -62,5 +62,5 @@ def write_configuration(path: Path, text: str, force: bool) -> None:
       AlreadyThere: it exists and `force` is not set.
     """
     if path.exists() and not force:
-        raise AlreadyThere(f"{path} is there already; --force overwrites it, --output names another")
+        raise AlreadyThere(f"{path} already exists; --force overwrites it, --output chooses another file")
     files.write_text(str(path), text)

@@ -17,10 +17,11 @@ from functools import cached_property
 from components.common import files
 from components.common.errors import DamagedRecord, MissingData
 from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
+from components.common.sampling import spread
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.damage import ImageError
 from components.image_example_gen.sources.image_bytes import read_image
-from components.image_example_gen.sources.plan import IngestPlan
+from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 from components.image_example_gen.sources.source import Source, find_source, span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
 from components.image_example_gen.sources.zip_archive import is_archive_name
@@ -142,17 +143,14 @@ class NewImages:
         assert self.source is not None
         counts: dict[str, Counter[str]] = {name: Counter() for name in FEATURES}
         plan = self.source.plan(self.config.data.classes)
-        step = max(len(plan.images) / MOST_OPENED, 1.0)
-        chosen = [int(number * step) for number in range(min(len(plan.images), MOST_OPENED))]
         with ThreadPoolExecutor(THREADS) as pool:
-            for found in pool.map(lambda number: self._kinds(plan, number), chosen):
+            for found in pool.map(lambda file: self._kinds(plan, file), spread(plan.images, MOST_OPENED)):
                 for name, kind in found:
                     counts[name][kind] += 1
         return counts
 
-    def _kinds(self, plan: IngestPlan, number: int) -> list[tuple[str, str]]:
+    def _kinds(self, plan: IngestPlan, file: ImageFile) -> list[tuple[str, str]]:
         assert self.source is not None
-        file = plan.images[number]
         try:
             image = normalise_image(read_image(self.source.root, file), self.config.data.max_pixels)
         except (ImageError, OSError):

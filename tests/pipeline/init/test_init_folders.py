@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import tarfile
 
 import pytest
@@ -77,6 +78,15 @@ def test_two_readings_are_shown_with_their_counts_and_nothing_is_written(home, t
     assert [reading["layout"] for reading in readings] == ["classes", "splits"]
     assert init("photos", "--layout", "splits").exit_code == 0
     assert load_config().data.layout == "splits"
+
+
+def test_a_folder_s_name_does_not_steer_the_terminal_and_the_command_to_type_is_quoted(home, tiles):
+    name = "it's \x1b[2J here"
+    write(home / name, {f"{'ns'[n % 2]}/{'cat' if n < 20 else 'dog'}/{n}.jpg": tile for n, tile in enumerate(tiles)})
+    shown = init(name).output
+    assert "can be read in 2 ways" in shown and "\x1b" not in shown
+    command = next(line for line in shown.splitlines() if "--layout splits" in line)
+    assert shlex.split(command)[2] == name.replace("\x1b", r"\x1b")
 
 
 def test_it_reads_a_bounded_part_of_shards(home, tiles, monkeypatch):
