@@ -63,11 +63,11 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     }
     if (weights := config.model.weights) not in NO_FILE:
         choices["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else sha256(weights)
-    told: dict[str, object] = {"transform": config.transform.model_dump()}  # of the model, to whoever serves it
+    for_serving: dict[str, object] = {"transform": config.transform.model_dump()}  # exported with the model
     if config.serving.known_precision is not None:
-        told["known_precision"] = config.serving.known_precision
+        for_serving["known_precision"] = config.serving.known_precision
     # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
-    resumable = {**choices, **told, "checkpoint_root": str(config.run_root / "checkpoints")}
+    resumable = {**choices, **for_serving, "checkpoint_root": str(config.run_root / "checkpoints")}
     # With other code than `source` a training does not resume from a checkpoint, nor a search from its trials.
     resumable["source"] = code_key("trainer.train")
     tuning = []
@@ -125,10 +125,10 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
                 **config.export.model_dump(),
             )
         )
-    told_of = [*data, transform, *tuning, trainer, served_model, *judging]
-    add_code_keys(told_of)
+    reported = [*data, transform, *tuning, trainer, served_model, *judging]
+    add_code_keys(reported)
     report = RunReport(
-        settings=make_report_settings(config, {step.id: step.exec_properties[CODE_KEY] for step in told_of}),
+        settings=make_report_settings(config, {step.id: step.exec_properties[CODE_KEY] for step in reported}),
         explain_fn="trainer.grad_cam.explain",
         ingest_report=examples.outputs["report"],
         examples=examples.outputs["examples"],
@@ -142,7 +142,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
         serving_check=serving_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
     )
-    return assemble(config, [*told_of, profile, *exporting, report])
+    return assemble(config, [*reported, profile, *exporting, report])
 
 
 def assemble(config: PipelineConfig, components: "Sequence[BaseNode]") -> "tfx.dsl.Pipeline":

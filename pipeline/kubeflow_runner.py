@@ -1,4 +1,4 @@
-"""Compiles the pipeline for Kubeflow Pipelines or Vertex AI; the file to name to the tfx command line.
+"""Compiles the pipeline for Kubeflow Pipelines or Vertex AI; the file to give to the tfx command line.
 
     tfx pipeline create --engine kubeflow --pipeline_path pipeline/kubeflow_runner.py --endpoint http://localhost:8888
     tfx run create --engine kubeflow --pipeline_name quickstart --endpoint http://localhost:8888
@@ -11,9 +11,9 @@ import sysconfig
 from pathlib import Path
 
 if __name__ == "__main__":
-    # Python, and TFX's command line, put a script's folder first on the path, where `schedule`, `config` or `kubeflow`
-    # would then be what is below pipeline/. The library's folder takes its place: TFX removes the first entry again.
-    # The folder above is where the packages are if they are not installed.
+    # Python, and TFX's command line, put a script's folder first on the path; `schedule`, `config` or `kubeflow` would
+    # then be the packages below pipeline/. The standard library's folder takes its place, because TFX removes the first
+    # entry again. The folder above has the packages if they are not installed.
     HERE = Path(__file__).resolve().parent
     sys.path[:] = [sysconfig.get_path("stdlib") if Path(folder).resolve() == HERE else folder for folder in sys.path]
     sys.path += [] if str(HERE.parent) in sys.path else [str(HERE.parent)]

@@ -1,9 +1,9 @@
-"""Runs the pipeline on this machine; the file to name to the tfx command line.
+"""Runs the pipeline on this machine; the file to give to the tfx command line.
 
     tfx pipeline create --engine local --pipeline_path pipeline/local_runner.py
     tfx run create --engine local --pipeline_name quickstart
 
-That command line takes no options of a pipeline's own: EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET
+That command line has no options for a pipeline: EFFNET_CONFIG names another pipeline.yaml and EFFNET_SET
 holds overrides, as in EFFNET_SET="train.epochs=3 model.variant=b2". `effnet run` does the same with progress.
 """
 
@@ -12,9 +12,9 @@ import sysconfig
 from pathlib import Path
 
 if __name__ == "__main__":
-    # Python, and TFX's command line, put a script's folder first on the path, where `schedule`, `config` or `kubeflow`
-    # would then be what is below pipeline/. The library's folder takes its place: TFX removes the first entry again.
-    # The folder above is where the packages are if they are not installed.
+    # Python, and TFX's command line, put a script's folder first on the path; `schedule`, `config` or `kubeflow` would
+    # then be the packages below pipeline/. The standard library's folder takes its place, because TFX removes the first
+    # entry again. The folder above has the packages if they are not installed.
     HERE = Path(__file__).resolve().parent
     sys.path[:] = [sysconfig.get_path("stdlib") if Path(folder).resolve() == HERE else folder for folder in sys.path]
     sys.path += [] if str(HERE.parent) in sys.path else [str(HERE.parent)]

@@ -63,6 +63,11 @@ class ConfigSource:
             "or try the pipeline on handwritten digits with `effnet run --quick-start`"
         )
 
+    @property
+    def options(self) -> list[str]:
+        """The same choice as options of a command, for another process."""
+        return ["--config", str(self.path), *(part for override in self.overrides for part in ("--set", override))]
+
     def load_or_shipped(self) -> PipelineConfig:
         """Reads it, or the shipped settings where no file is named or found: for what needs no images of the user's."""
         named = self.config is not None or (Path.cwd() / OWN_FILE).is_file()

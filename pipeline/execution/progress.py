@@ -28,7 +28,7 @@ SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a 
 
 
 class _LogFormatter(logging.Formatter):
-    """Keeps secrets and terminal codes out of a log, tracebacks included."""
+    """What goes into a log, tracebacks too, has no secrets and no codes that steer a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The usual text."""

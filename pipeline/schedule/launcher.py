@@ -9,6 +9,7 @@ from threading import Event
 
 from components.common.errors import one_line
 from components.common.events import EVENTS_FILE, EVENTS_SHOWN, RunEvent, from_line, read_events
+from pipeline.config.load import ConfigSource
 from pipeline.config.model import PipelineConfig
 from pipeline.config.schedule import duration
 from pipeline.config.secrets import hide_secrets
@@ -119,9 +120,8 @@ class Launcher:
         def started(process: int) -> None:
             self.store.note(replace(attempt, process=process))
 
-        command = [*self.command, "--config", str(self.config_path)]
-        for setting in (*self.overrides, *overrides_of(config, look, attempt.weights)):
-            command += ["--set", setting]
+        settings = (*self.overrides, *overrides_of(config, look, attempt.weights))
+        command = [*self.command, *ConfigSource(self.config_path, settings).options]
         reported = log.with_suffix(EVENTS_SUFFIX)
         reported.unlink(missing_ok=True)
         variables = {EVENTS_FILE: str(reported), **({EVENTS_SHOWN: "1"} if self.follow else {})}

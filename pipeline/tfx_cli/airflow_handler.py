@@ -1,12 +1,11 @@
-"""The handler of the stock `tfx` command line for `--engine airflow`; cli_hook puts it in the place of TFX's.
+"""The handler of the stock `tfx` command line for `--engine airflow`; tfx_efficientnet_hook puts it in place of TFX's.
 
-TFX's own asks for Airflow in its own environment, see `airflow_runner`. This one needs only Airflow's folder of DAGs:
+TFX's own wants Airflow in the same environment, see `airflow_runner`. This one needs only Airflow's folder of DAGs:
 AIRFLOW__CORE__DAGS_FOLDER, else `dags` in AIRFLOW_HOME, else in ~/airflow.
 """
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,16 +18,15 @@ from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
 from components.common import files
-from pipeline.config.load import DEFAULT_PATH
 from pipeline.config.model import ConfigError
 from pipeline.config.secrets import hide_secrets
-from pipeline.execution.prepare import config_from_environment
+from pipeline.execution.prepare import source_from_environment
 
 SETTINGS_FILE, DAG_FILE = "effnet.json", "airflow_runner.py"
 
 
 class DagSettings(TypedDict):
-    """What a DAG is told, in its folder's `SETTINGS_FILE`; pipeline/airflow_runner.py reads it."""
+    """A DAG's settings, in `SETTINGS_FILE` in its folder; pipeline/airflow_runner.py reads them."""
 
     name: str
     cron: str | None
@@ -64,24 +62,22 @@ class AirflowHandler(base_handler.BaseHandler):
         runner = Path(self.flags_dict[labels.PIPELINE_DSL_PATH])
         if not runner.is_file():
             raise click.ClickException(f"got no file {runner}, expected pipeline/{DAG_FILE}")
+        source = source_from_environment()
         try:
-            config = config_from_environment()
+            config = source.load()
         except ConfigError as error:
             raise click.ClickException(str(error)) from error
         folder = self._dags / config.name
         if folder.exists() != there:
             other, is_there = ("create", "no") if there else ("update", "a")
             raise click.ClickException(f"there is {is_there} DAG {config.name} in {self._dags}; `tfx pipeline {other}`")
-        config_path = Path(os.environ.get("EFFNET_CONFIG", DEFAULT_PATH)).expanduser().resolve()
-        overrides = shlex.split(os.environ.get("EFFNET_SET", ""))
-        schedule = config.schedule
+        schedule, options = config.schedule, source.options
         effnet = [sys.executable, "-P", "-m", "pipeline.cli"]
-        options = ["--config", str(config_path), *(part for one in overrides for part in ("--set", one))]
-        # Airflow fills in templates, also in the name of a folder; the options are marked as no template.
+        # Airflow fills in templates, also in the name of a folder; in the options they are turned off.
         templates = [text for text in (str(Path.cwd()), *effnet) if any(mark in text for mark in ("{{", "{%", "{#"))]
         templates += [text for text in options if "endraw" in text]
         if templates:
-            raise click.ClickException(f"got {templates[0]}, in which Airflow finds a template; rename it")
+            raise click.ClickException(f"got {templates[0]}, which Airflow takes for a template; rename it")
         if secret := next((text for text in options if hide_secrets(text) != text), None):
             raise click.ClickException(f"got a secret in {hide_secrets(secret)}; put it into Airflow's environment")
         settings: DagSettings = {
@@ -96,10 +92,10 @@ class AirflowHandler(base_handler.BaseHandler):
         }
         before = _read(folder) if there else None
         if before and (before["cron"], before["timezone"]) == (settings["cron"], settings["timezone"]):
-            settings["since"] = before["since"]  # or Airflow's catchup would leave out what it has not come to yet
+            settings["since"] = before["since"]  # else Airflow's catchup would skip times that it has yet to run
         folder.mkdir(parents=True, exist_ok=True)
         files.write_text(str(folder / SETTINGS_FILE), json.dumps(settings, indent=2) + "\n")
-        shutil.copyfile(runner, folder / DAG_FILE)
+        files.copy(str(runner), str(folder / DAG_FILE))
         click.echo(f'Pipeline "{config.name}" {done} successfully: {folder}')
 
     def list_pipelines(self) -> None:
@@ -116,8 +112,8 @@ class AirflowHandler(base_handler.BaseHandler):
         click.echo(f"Pipeline {self._name} deleted successfully.")
 
     def compile_pipeline(self) -> None:
-        """Says that there is nothing to compile."""
-        raise click.ClickException(f"{DAG_FILE} is a DAG as it is; `tfx pipeline create --engine airflow` installs it")
+        """Refuses: there is nothing to compile."""
+        raise click.ClickException(f"{DAG_FILE} is already a DAG; `tfx pipeline create --engine airflow` installs it")
 
     def create_run(self) -> None:
         """Starts a run now."""
@@ -134,28 +130,30 @@ class AirflowHandler(base_handler.BaseHandler):
         self._airflow("state", self._name, self.flags_dict[labels.RUN_ID])
 
     def terminate_run(self) -> None:
-        """Says how a run is stopped."""
-        raise click.ClickException("Airflow's page stops a run: mark it as failed there; clear its task to go on")
+        """Refuses, and says how to stop a run."""
+        raise click.ClickException("stop a run in Airflow: mark it as failed there; clear its task to resume it")
 
     def delete_run(self) -> None:
-        """Says how a run is deleted."""
-        raise click.ClickException("Airflow's page deletes a run from its list")
+        """Refuses, and says how to delete a run."""
+        raise click.ClickException("delete a run in Airflow, from its list of runs")
 
     def get_schema(self) -> None:
-        """Says where the schema is: it is curated here, and not inferred by a run."""
-        raise click.ClickException("the schema is data/schema.pbtxt, and the classes of a run are in its CuratedSchema")
+        """Refuses, and says where the schema is: it is curated, not inferred by a run."""
+        raise click.ClickException("the schema is data/schema.pbtxt; the classes of a run are in its CuratedSchema")
 
     def _airflow(self, *arguments: str) -> None:
         airflow = shutil.which("airflow")
         if not airflow:
-            raise click.ClickException("got no airflow command on the PATH, expected that of Airflow's environment")
+            raise click.ClickException(
+                "found no airflow command on the PATH; add the bin folder of Airflow's environment"
+            )
         done = subprocess.run([airflow, "dags", *arguments])
         if done.returncode:
             raise click.ClickException(f"airflow dags {' '.join(arguments)} ended with status {done.returncode}")
 
 
 def _read(folder: Path) -> "DagSettings | None":
-    """What a DAG's folder has been told; None if nothing yet."""
+    """The settings in a DAG's folder; None if there are none yet."""
     path = folder / SETTINGS_FILE
     settings: DagSettings | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     return settings

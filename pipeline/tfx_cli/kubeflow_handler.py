@@ -1,4 +1,4 @@
-"""The handler of the stock `tfx` command line for `--engine kubeflow`; cli_hook puts it in the place of TFX's."""
+"""The stock `tfx` command line's handler for `--engine kubeflow`; tfx_efficientnet_hook puts it in place of TFX's."""
 
 import tempfile
 from collections.abc import Callable, MutableMapping

@@ -1,10 +1,10 @@
 """Mends the stock `tfx` command line; installed as `tfx_efficientnet_hook`, which a .pth imports when Python starts.
 
-TFX's own handler for `--engine kubeflow` imports modules that TFX 1.16 removed (tensorflow/tfx#6922), that for Airflow
-asks for Airflow among this environment's packages, and there is no entry point to name others. This finder puts ours in
-their places. Until one of those modules is imported it does nothing and loads nothing, this project's packages least of
-all: programs of the same environment may have a `pipeline` of their own. It can go when TFX ships handlers that work
-with KFP 2 and with an Airflow elsewhere.
+TFX's own handler for `--engine kubeflow` imports modules that TFX 1.16 removed (tensorflow/tfx#6922), the one for
+Airflow wants Airflow in this environment, and there is no entry point to name others. This finder puts ours in their
+place. Until one of those modules is imported it does nothing and loads nothing, least of all this project's packages:
+programs in the same environment may have a `pipeline` of their own. It can go when TFX ships handlers that work with
+KFP 2 and with an Airflow in another environment.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from typing import Any
 
 COMMAND_LINE = "tfx.tools.cli"
-FACTORY = f"{COMMAND_LINE}.handler.handler_factory"
-OURS = {
+HANDLER_FACTORY = f"{COMMAND_LINE}.handler.handler_factory"
+HANDLER_FILES = {
     f"{COMMAND_LINE}.handler.kubeflow_handler": "kubeflow_handler.py",
     f"{COMMAND_LINE}.handler.airflow_handler": "airflow_handler.py",
 }
 
 
 class FactoryLoader:
-    """Loads TFX's factory of handlers, and lets it make the one for Airflow without looking for Airflow here."""
+    """Loads TFX's handler factory, and makes it create the handler for Airflow without Airflow in this environment."""
 
-    def __init__(self, stock: Loader) -> None:
-        self._stock = stock
+    def __init__(self, tfx_loader: Loader) -> None:
+        self._tfx_loader = tfx_loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """The usual module."""
+        """None: Python makes the module."""
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Runs TFX's code, and puts a function before its own."""
-        self._stock.exec_module(module)
-        stock = module.create_handler
+        """Runs TFX's code, and puts a function in front of its own."""
+        self._tfx_loader.exec_module(module)
+        create_by_tfx = module.create_handler
 
         def create_handler(flags: dict[str, Any]) -> Any:
             if flags["engine"] != "airflow":
-                return stock(flags)
+                return create_by_tfx(flags)
             from tfx.tools.cli.handler.airflow_handler import AirflowHandler
 
             return AirflowHandler(flags)
@@ -70,22 +70,24 @@ class HandlerFinder:
         import os
 
         if fullname == COMMAND_LINE:
-            # TFX calls `pip freeze`, and means this environment's pip, which need not be activated.
+            # TFX calls `pip freeze`; this environment's pip must come first even if the environment is not activated.
             os.environ["PATH"] = os.pathsep.join(
                 [os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]  # noqa: PTH120
             )
-        if fullname == FACTORY:
+        if fullname == HANDLER_FACTORY:
             spec = importlib.machinery.PathFinder.find_spec(fullname, path)
             if spec and spec.loader:
                 spec.loader = FactoryLoader(spec.loader)  # type: ignore[assignment]
             return spec
-        if fullname not in OURS:
+        if fullname not in HANDLER_FILES:
             return None
-        from pipeline import tfx_cli  # says it where another package hides one of ours
+        from pipeline import tfx_cli  # raises an error if another package hides one of ours
 
-        return importlib.util.spec_from_file_location(fullname, os.path.join(tfx_cli.__path__[0], OURS[fullname]))  # noqa: PTH118
+        return importlib.util.spec_from_file_location(
+            fullname, os.path.join(tfx_cli.__path__[0], HANDLER_FILES[fullname])
+        )  # noqa: PTH118
 
 
-# By name: this module may be here twice, as itself and, in a checkout, as one of pipeline.tfx_cli.
+# By name: this module may be loaded twice, by itself and, in a checkout, as one of pipeline.tfx_cli.
 if not any(type(finder).__name__ == HandlerFinder.__name__ for finder in sys.meta_path):
     sys.meta_path.insert(0, HandlerFinder())
