@@ -83,9 +83,8 @@ class HandlerFinder:
             return None
         from pipeline import tfx_cli  # raises an error if another package hides one of ours
 
-        return importlib.util.spec_from_file_location(
-            fullname, os.path.join(tfx_cli.__path__[0], HANDLER_FILES[fullname])
-        )  # noqa: PTH118
+        file = os.path.join(tfx_cli.__path__[0], HANDLER_FILES[fullname])  # noqa: PTH118
+        return importlib.util.spec_from_file_location(fullname, file)
 
 
 # By name: this module may be loaded twice, by itself and, in a checkout, as one of pipeline.tfx_cli.
