@@ -1,4 +1,4 @@
-"""`effnet schedule`: runs that start by themselves. Each command imports what it needs when it runs."""
+"""`effnet schedule`: automatic runs. Each command imports what it needs when it runs."""
 
 import sys
 from datetime import date, datetime, timedelta
@@ -20,7 +20,7 @@ from pipeline.terminal import say
 if TYPE_CHECKING:
     from pipeline.schedule.coordinator import Coordinator
 
-app = typer.Typer(no_args_is_help=True, help="Runs that start by themselves.")
+app = typer.Typer(no_args_is_help=True, help="Automatic runs by a schedule.")
 app.add_typer(tables.app)
 app.add_typer(kubeflow.app)
 
@@ -28,7 +28,7 @@ CODES = {
     "pushed": ExitCode.PUSHED,
     "unchanged": ExitCode.PUSHED,
     "nothing new": ExitCode.PUSHED,
-    "missed": ExitCode.PUSHED,  # of a time that comes while the schedule is paused
+    "missed": ExitCode.PUSHED,  # while the schedule is paused
     "refused": ExitCode.GATE_REFUSED,
     "missing data": ExitCode.DATA_REFUSED,
 }
@@ -53,7 +53,7 @@ def _coordinator(source: ConfigSource, debug: bool, shown: Display | None = None
 @app.command()
 @configured
 def start(source: ConfigSource, debug: bool) -> None:
-    """Run the pipeline whenever its schedule says so, until Ctrl-C or SIGTERM; one scheduler a pipeline."""
+    """Run the pipeline whenever its schedule says so, until Ctrl-C or SIGTERM; one scheduler for each pipeline."""
     from pipeline.schedule.daemon import start as run_scheduler
 
     run_scheduler(_coordinator(source, debug))
@@ -67,12 +67,12 @@ def tick(
     at: Annotated[
         datetime | None,
         typer.Option(
-            help="Deal with this time of the schedule alone (UTC): for who knows that it is due, as Airflow.",
+            help="Deal only with this time of the schedule (UTC): for callers that know it is due, such as Airflow.",
             formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
         ),
     ] = None,
 ) -> None:
-    """Deal with what is due now, and end: for a systemd timer or cron, see `install`."""
+    """Deal with what is due now, then exit: for a systemd timer or cron, see `install`."""
     from pipeline.schedule.attempts import Kind
     from pipeline.schedule.daemon import need_cron, stop_when_signalled
 
@@ -82,7 +82,7 @@ def tick(
         if at is None:
             before = coordinator.store.attempts(1)
             coordinator.attend()
-            if sys.stdout.isatty() and coordinator.store.attempts(1) == before:  # cron would mail it each time
+            if sys.stdout.isatty() and coordinator.store.attempts(1) == before:  # cron would mail this every time
                 say(f"nothing is due now; {_outlook(coordinator)}")
             return
         done = coordinator.deal_with(Kind.SCHEDULED, at)
@@ -94,7 +94,7 @@ def _outlook(coordinator: "Coordinator") -> str:
     from pipeline.schedule.notes import local
 
     if since := coordinator.paused_since:
-        return f"paused since {local(coordinator.config, since)}, `effnet schedule resume` ends it"
+        return f"paused since {local(coordinator.config, since)}; `effnet schedule resume` resumes it"
     times = next_times(coordinator.config.schedule, coordinator.clock(), 1)
     return f"next at {local(coordinator.config, next(iter(times), None))}"
 
@@ -105,9 +105,9 @@ def install(
     source: ConfigSource,
     debug: bool,
     entry: Annotated[Entry, typer.Option("--as", help="What starts the runs.")] = Entry.SYSTEMD,
-    only_print: Annotated[bool, typer.Option("--print", help="Show it and write nothing.")] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the entry and write nothing.")] = False,
 ) -> None:
-    """Have systemd or cron start the runs, instead of a scheduler that waits."""
+    """Let systemd or cron start the runs, instead of a scheduler that waits."""
     from pipeline.schedule import systemd_cron
     from pipeline.schedule.daemon import need_cron
 
@@ -128,31 +128,31 @@ def install(
             for written in systemd_cron.write_units(units, settings.name, path):
                 say(f"wrote {written}")
             timer = f"effnet-{settings.name}.timer"
-            print(f"now type: systemctl --user daemon-reload && systemctl --user enable --now {timer}")
-            print("and, for runs while you are logged out: loginctl enable-linger")
-        variables_in = f"~/.config/effnet/{settings.name}.env, which nobody else may read"
+            print(f"next: systemctl --user daemon-reload && systemctl --user enable --now {timer}")
+            print("for runs while you are logged out, also: loginctl enable-linger")
+        variables_in = f"~/.config/effnet/{settings.name}.env, readable only by you"
     if only_print:
         return
     if variables := settings.schedule.alerts.variables:
-        say(f"for the alerts: set {', '.join(variables)} in {variables_in}")
+        say(f"for alerts, set {', '.join(variables)} in {variables_in}")
     coordinator.begin(coordinator.clock())
 
 
 @app.command()
 @configured
 def pause(source: ConfigSource, debug: bool) -> None:
-    """Start no runs until `resume`; one under way goes on."""
+    """Start no runs until `resume`; one under way continues."""
     from pipeline.schedule.coordinator import PAUSED
 
     coordinator = _coordinator(source, debug)
     coordinator.store.keep(PAUSED, coordinator.clock().isoformat())
-    print(f"{coordinator.config.name} is paused; `effnet schedule resume` ends it, and `trigger` runs all the same")
+    print(f"{coordinator.config.name} is paused; `effnet schedule resume` resumes it, `trigger` still runs it")
 
 
 @app.command()
 @configured
 def resume(source: ConfigSource, debug: bool) -> None:
-    """Start runs again; the times in between are not made up for."""
+    """Start runs again; times that passed meanwhile are not made up."""
     from pipeline.schedule.coordinator import PAUSED, SINCE
 
     coordinator = _coordinator(source, debug)
@@ -161,13 +161,13 @@ def resume(source: ConfigSource, debug: bool) -> None:
         return
     coordinator.store.keep(SINCE, coordinator.clock().isoformat())
     coordinator.store.keep(PAUSED, "")
-    print(f"{coordinator.config.name} goes on")
+    print(f"{coordinator.config.name} is resumed")
 
 
 @app.command()
 @configured
 def trigger(source: ConfigSource, debug: bool) -> None:
-    """Run now, whatever the schedule says, with its settings: retries, alerts, history."""
+    """Run now, whatever the schedule says, with its retries, alerts and history."""
     from pipeline.schedule.attempts import Kind
     from pipeline.schedule.daemon import need_receivers, stop_when_signalled
 
@@ -185,10 +185,12 @@ def backfill(
     source: ConfigSource,
     debug: bool,
     first: Annotated[str, typer.Option("--from", help="The first span: a date such as 2024-05-31, or a number.")],
-    last: Annotated[str, typer.Option("--to", help="The last one.")],
-    again: Annotated[bool, typer.Option("--again", help="Also those whose images a run has judged before.")] = False,
+    last: Annotated[str, typer.Option("--to", help="The last span.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Also run spans whose images a run has judged before.")
+    ] = False,
 ) -> None:
-    """Run once for each span of a range, the oldest first, such as for days whose images came late."""
+    """Run once for each span of a range, the oldest first, such as days whose images came late."""
     from pipeline.schedule.attempts import Kind
     from pipeline.schedule.daemon import need_receivers, stop_when_signalled
     from pipeline.schedule.notes import day_start
@@ -202,14 +204,14 @@ def backfill(
                 slot = day_start(coordinator.config, span) if isinstance(span, date) else coordinator.clock()
                 before = coordinator.judged_span(slot, str(span))
                 if before and not again:
-                    seen = f"{before.verdict} by attempt {before.id}, and no image is new"
+                    seen = f"attempt {before.id} {before.verdict} it, and no image is new"
                     shown.say(f"{span}: {seen}; --again runs it again")
                     continue
                 done = coordinator.deal_with(Kind.BACKFILL, slot, str(span))
                 codes.append(CODES.get(done.verdict, ExitCode.FAILED))
                 if coordinator.stop.is_set():
                     break
-    # The worst of them: that something failed is not to be covered by a refusal.
+    # The worst of them: a refusal must not hide a failure.
     raise typer.Exit(ExitCode.FAILED if ExitCode.FAILED in codes else max(codes, default=ExitCode.PUSHED))
 
 

@@ -241,7 +241,7 @@ class Coordinator:
         if again:
             return again, look
         if kind is not Kind.SCHEDULED and not look.missing:
-            return Decision(Action.RUN, "asked for"), look
+            return Decision(Action.RUN, "on request"), look
         return policy.decide(schedule, look, self.clock()), look
 
     def _wait_for_retry(self, decided: Decision, kind: Kind) -> None:

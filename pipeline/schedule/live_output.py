@@ -1,4 +1,4 @@
-"""What a person sees while `effnet schedule trigger` or `backfill` runs the pipeline."""
+"""The screen while `effnet schedule trigger` or `backfill` runs the pipeline."""
 
 import contextlib
 import functools
@@ -19,9 +19,9 @@ class Display:
     """Where lines go.
 
     Attributes:
-      say: for what the schedule itself says.
-      show: for what the run prints.
-      follow: for what the run reports; None: it prints that itself.
+      say: shows lines of the schedule itself.
+      show: shows lines that the run prints.
+      follow: shows events that the run reports; None: the run prints them itself.
     """
 
     say: Callable[[str], None]
@@ -31,7 +31,7 @@ class Display:
 
 @contextlib.contextmanager
 def display() -> Iterator[Display]:
-    """Plain lines; on a terminal with a moving one below that has the time and how far the present step is."""
+    """Plain lines; on a terminal with a live line below them for the time and the current step's progress."""
     console = make_console()
     if not console.is_terminal:
         yield Display(print_lines, print_lines, None)

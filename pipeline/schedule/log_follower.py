@@ -1,15 +1,15 @@
-"""What a run writes into a file, passed on line by line while it does."""
+"""Forwards the lines that a run writes to a file, while it runs."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 
 class Follower:
-    """Passes on the lines that have come to a file since it was last called.
+    """Forwards the lines that were added to a file since the last call.
 
     Args:
       path: the file.
-      show: told each whole line, without its end.
+      show: receives each complete line, without its line break.
     """
 
     def __init__(self, path: Path, show: Callable[[str], None]):
@@ -17,7 +17,7 @@ class Follower:
         self._position, self._part = 0, b""
 
     def __call__(self) -> None:
-        """Passes on what is new."""
+        """Forwards the new lines."""
         if not self._path.exists():
             return
         with self._path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What is noted of an attempt, and what its run is told."""
+"""The note of an attempt, the settings of its run, and its line on the screen."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def note_of(
     look: NewImages | None = None,
     span: str = "",
 ) -> Attempt:
-    """A settled note without a run; the arguments are `Attempt`'s, `look` is what there was to run on."""
+    """A settled note without a run; the arguments are `Attempt`'s, `look` is the images found."""
     version = served(config)
     there = look if look and not look.missing else None
     return Attempt(
@@ -43,7 +43,7 @@ def note_of(
 
 
 def overrides_of(config: PipelineConfig, look: NewImages, weights: str) -> Iterator[str]:
-    """What a scheduled run is told besides pipeline.yaml."""
+    """The settings of a scheduled run beyond pipeline.yaml, as for `--set`."""
     schedule = config.schedule
     if look.span:
         yield f"data.span.last={json.dumps(look.span)}"
@@ -61,12 +61,12 @@ def served(config: PipelineConfig) -> str:
 
 
 def local(config: PipelineConfig, moment: datetime | None) -> str:
-    """A moment in the schedule's time zone, for people."""
+    """A moment in the schedule's time zone, such as 2024-05-31 02:30 CEST."""
     return in_zone(moment, config.schedule.zone) if moment else "none"
 
 
 def heading(config: PipelineConfig, now: datetime, attempt: Attempt) -> str:
-    """How a line about an attempt begins: when it is said, and what for if that does not follow from it."""
+    """The beginning of a line about an attempt: the time, and the slot if that is another one."""
     said, slot = local(config, now), local(config, attempt.slot)
     if attempt.kind is Kind.BACKFILL:
         return f"{said}, backfill of {attempt.span or slot}"

@@ -1,4 +1,4 @@
-"""What is to be done now: pure, from the settings, the clock, the history and what images there are."""
+"""The decision what to do now, from the settings, the clock, the history and the images found; without side effects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from typing import Protocol
 from pipeline.config.schedule import CatchUp, OnlyIf, Retries, ScheduleSettings, duration
 from pipeline.schedule.attempts import BROKEN, Attempt, AttemptVerdict
 
-GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed: a timer may be late, a machine slow to start
-CLOCK_AHEAD = timedelta(days=1)  # as far as a clock may be set back without a time of the schedule coming twice
+GRACE = timedelta(minutes=10)  # a time that passed longer ago was missed; timers may be late, machines start slowly
+CLOCK_AHEAD = timedelta(days=1)  # how far a clock may be set back without a time of the schedule coming twice
 
 
 class Action(StrEnum):
-    """What is to be done."""
+    """What to do."""
 
     RUN = "run"
     WAIT = "wait"
@@ -23,7 +23,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done.
+    """What to do, and why.
 
     Attributes:
       action: run the pipeline, wait until `until`, or note a verdict without a run.
@@ -40,12 +40,12 @@ class Decision:
 
 @dataclass(frozen=True)
 class Queue:
-    """Which times are to be dealt with.
+    """The times to deal with.
 
     Attributes:
-      missed: are passed over, the oldest first.
-      next: is dealt with now; None: nothing is.
-      later: after that.
+      missed: to pass over, the oldest first.
+      next: to deal with now; None: none.
+      later: to deal with after that.
     """
 
     missed: list[datetime]
@@ -58,18 +58,18 @@ class ImagesFound(Protocol):
 
     @property
     def missing(self) -> str:
-        """Which images are not there, in a line; "" if all are."""
+        """Which images are missing, in a line; "" if none are."""
 
     @property
     def new_images(self) -> int:
-        """Of these, not seen by a run that came to a verdict."""
+        """Files that no run that reached a verdict has read."""
 
     @property
     def served_since(self) -> datetime | None:
         """When the served model was pushed; None if there is none."""
 
     def drift(self) -> Mapping[str, float] | None:
-        """Feature -> divergence from the served model's images; opens a sample of the files. None: nobody can tell."""
+        """Feature -> divergence from the served model's images; reads a sample of the files. None: unknown."""
 
 
 def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[datetime], now: datetime) -> Queue:
@@ -77,8 +77,8 @@ def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[dateti
 
     Args:
       catch_up: the policy.
-      unfinished: a time whose run failed and is to be tried again; None: there is none.
-      due: those that nobody has dealt with, the oldest first.
+      unfinished: a time whose run failed and is to be retried; None: there is none.
+      due: those not dealt with yet, the oldest first.
       now: the moment.
     """
     waiting = [*([unfinished] if unfinished else []), *due]
@@ -93,7 +93,7 @@ def line_up(catch_up: CatchUp, unfinished: datetime | None, due: Sequence[dateti
 
 
 def decide(settings: ScheduleSettings, look: ImagesFound, now: datetime) -> Decision:
-    """Decides about a time of the schedule for which there was no attempt yet.
+    """Decides about a time of the schedule without attempts so far.
 
     Args:
       settings: of the schedule.
@@ -106,16 +106,16 @@ def decide(settings: ScheduleSettings, look: ImagesFound, now: datetime) -> Deci
 
 
 def decide_again(retries: Retries, made: Sequence[Attempt], now: datetime) -> Decision:
-    """Decides about a time with attempts that settled nothing, the oldest first."""
+    """Decides about a time whose attempts, the oldest first, left it open."""
     last, failures = made[-1], broken(made)
     if last.verdict is AttemptVerdict.INTERRUPTED:
-        return Decision(Action.RUN, "goes on where it was stopped")
+        return Decision(Action.RUN, "resumed after a stop")
     if failures > retries.times:
         return Decision(Action.SETTLE, f"schedule.retries.times is {retries.times}", last.verdict)
     until = (last.ended or last.started) + retries.wait_before(failures)
     if now < until:
         return Decision(Action.WAIT, f"retry {failures} of {retries.times}", until=until)
-    return Decision(Action.RUN, f"retry {failures} of {retries.times}; the attempt before it: {last.verdict}")
+    return Decision(Action.RUN, f"retry {failures} of {retries.times}; the attempt before: {last.verdict}")
 
 
 def broken(made: Sequence[Attempt]) -> int:
@@ -130,27 +130,27 @@ def _worth_it(only_if: OnlyIf, look: ImagesFound, now: datetime) -> Decision:
     if only_if.new_images is not None:
         if look.new_images >= only_if.new_images:
             return Decision(Action.RUN, f"{look.new_images:,} new images")
-        conditions.append(f"{look.new_images:,} new images, a run starts at {only_if.new_images:,}")
+        conditions.append(f"{look.new_images:,} new images, at least {only_if.new_images:,} needed")
     if only_if.max_age is not None:
         age = now - look.served_since
         if age >= duration(only_if.max_age):
             return Decision(Action.RUN, f"the served model is {_days(age)} old")
         if age < -CLOCK_AHEAD:
             return Decision(
-                Action.RUN, "the served model is from the future, so a clock was wrong and its age is not known"
+                Action.RUN, "the served model is dated in the future: a clock was wrong, so its age is unknown"
             )
-        conditions.append(f"the served model is {_days(age)} old, a run starts at {only_if.max_age}")
+        conditions.append(f"the served model is {_days(age)} old, at least {only_if.max_age} needed")
     if only_if.drift_limit is not None:
         drift = look.drift()
         if drift is None and look.new_images:
-            return Decision(Action.RUN, "how far the images drifted is only known once a run has read them")
+            return Decision(Action.RUN, "the drift of the images is unknown until a run has read them")
         if beyond := {feature: by for feature, by in (drift or {}).items() if by > only_if.drift_limit}:
             told = ", ".join(f"{feature} by {by:.2f}" for feature, by in beyond.items())
             return Decision(Action.RUN, f"the images drifted: {told}")
-        found = "no drift that could be told" if drift is None else f"drift of {max(drift.values(), default=0.0):.2f}"
-        conditions.append(f"{found}, a run starts above {only_if.drift_limit:g}")
+        found = "unknown drift" if drift is None else f"drift of {max(drift.values(), default=0.0):.2f}"
+        conditions.append(f"{found}, more than {only_if.drift_limit:g} needed")
     if not conditions:
-        return Decision(Action.RUN, "it is time")
+        return Decision(Action.RUN, "scheduled")
     return Decision(Action.SETTLE, "; ".join(conditions), AttemptVerdict.NOTHING_NEW)
 
 

@@ -1,4 +1,4 @@
-"""Runs a command in a process group of its own, with a time limit; when it ends, all its children are gone too."""
+"""Runs a command in a process group of its own, with a time limit; all its children end with it."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ class Ended:
 
     Attributes:
       code: its exit status; None if it was killed.
-      by: "itself", "time limit", "stop" (asked for by who waits) or "signal N".
+      by: "itself", "time limit", "stop" (by the caller) or "signal N".
     """
 
     code: int | None
@@ -42,12 +42,12 @@ def run_child(
 
     Args:
       command: with arguments.
-      log: what it prints goes into this file; its folder is there.
-      limit: after this it is ended.
-      stop: when this is set it is ended.
-      started: told the process id, which is its group's as well.
-      watch: called while it runs, and once it has ended; None: nobody looks on.
-      variables: of its environment, besides those of this process.
+      log: file for everything that it prints; its folder exists.
+      limit: after which it is ended.
+      stop: when this is set, it is ended.
+      started: called with the process id, which is also its group's.
+      watch: called while it runs, and once it has ended; None: nothing is.
+      variables: of its environment, in addition to this process's.
     """
     with log.open("wb") as output:
         child = subprocess.Popen(
@@ -72,19 +72,19 @@ def run_child(
         code = child.returncode
         return Ended(code, "itself") if code >= 0 else Ended(None, f"signal {signal.Signals(-code).name}")
     finally:
-        end_group(child.pid, child)  # what it may have left behind, and itself where `started` failed
+        end_group(child.pid, child)  # what it may have left behind, and itself if `started` failed
         if watch:
             watch()
 
 
 def end_group(group: int, child: subprocess.Popen[bytes] | None = None) -> None:
-    """Ends all processes of a group: by request, and if they do not follow by force."""
+    """Ends all processes of a group: by a request, and by force if they ignore it."""
     if not _signal(group, signal.SIGTERM):
         return
     until = time.monotonic() + TO_CLEAN_UP
     while time.monotonic() < until:
         if child is not None:
-            child.poll()  # or it stays in the group, as a zombie
+            child.poll()  # else it stays in the group as a zombie
         if not _signal(group, 0):
             return
         time.sleep(POLL / 4)
@@ -94,7 +94,7 @@ def end_group(group: int, child: subprocess.Popen[bytes] | None = None) -> None:
 
 
 def _signal(group: int, number: int) -> bool:
-    """Whether there was such a group to send it to."""
+    """Sends a signal to a group; returns whether there is such a group."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What a run came to, from its exit status, the events that it reported and ML Metadata."""
+"""The result of a run, from its exit status, the events that it reported, and ML Metadata."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ SHOWN = tuple(name for name in METRICS if name != EXAMPLES)
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
       verdict: in a word.
       why: in a line.
-      metrics: on the eval split; empty if the model was not judged.
-      run: its number; None if it never came to a step.
+      metrics: on the eval split; empty if the model was not evaluated.
+      run: its number; None if no step started.
     """
 
     verdict: AttemptVerdict
@@ -42,7 +42,7 @@ def outcome_of(
     Args:
       config: of the pipeline.
       ended: how the process ended.
-      log: what it printed, for who wants to read on.
+      log: file with everything that it printed, to be named in the reason.
       reported: its events.
       runs_before: how many runs there were before it.
     """
@@ -58,11 +58,11 @@ def outcome_of(
         )
     if ended.code is None:
         return AttemptResult(
-            AttemptVerdict.KILLED, f"by {ended.by}: somebody ended it, or memory ran out; see {log}", run=run
+            AttemptVerdict.KILLED, f"by {ended.by}: somebody killed it, or memory ran out; see {log}", run=run
         )
     error = next((event.error for event in reversed(reported) if isinstance(event, RunEnded)), "")
     if ended.code == ExitCode.DATA_REFUSED:
-        return AttemptResult(AttemptVerdict.REFUSED, error or f"refused for its data; see {log}", run=run)
+        return AttemptResult(AttemptVerdict.REFUSED, error or f"its data was refused; see {log}", run=run)
     if ended.code not in (ExitCode.PUSHED, ExitCode.GATE_REFUSED) or record is None:
         return AttemptResult(AttemptVerdict.FAILED, error or f"ended with status {ended.code}; see {log}", run=run)
     line, verdict = line_of(config, record), verdict_of(record)
@@ -73,7 +73,7 @@ def outcome_of(
             AttemptVerdict.REFUSED, "; ".join(problems[:MOST_REASONS]) or line.why or error, found, run
         )
     if line.result == "unchanged":
-        return AttemptResult(AttemptVerdict.UNCHANGED, f"version {line.version} is served already", found, run)
+        return AttemptResult(AttemptVerdict.UNCHANGED, f"version {line.version} is already served", found, run)
     accuracy = f", accuracy {line.accuracy:.4f}" if line.accuracy is not None else ""
     before = ""
     if verdict and verdict.baseline_accuracy is not None:
@@ -82,5 +82,5 @@ def outcome_of(
 
 
 def is_retried(verdict: AttemptVerdict, ended: Ended) -> bool:
-    """Whether another attempt may end otherwise; a wrong setting stays wrong."""
+    """Whether a retry may end differently; a wrong setting stays wrong."""
     return verdict in BROKEN and ended.code != ExitCode.USAGE

@@ -114,7 +114,9 @@ def calendar_times(config: PipelineConfig) -> list[str]:
     schedule = config.schedule
     parsed = _parse(schedule.cron)
     if not _plain_days(parsed):
-        raise InstallError(f"got cron {schedule.cron!r}, whose days systemd does not know; use --as cron, or start")
+        raise InstallError(
+            f"got cron {schedule.cron!r}, whose days systemd does not support; use --as cron or `effnet schedule start`"
+        )
     clock = f"{_listed(parsed.hours, 24)}:{_listed(parsed.minutes, 60)}:00 {schedule.timezone}"
     months, days = _listed(parsed.months, 12), _listed(parsed.days, 31)
     numbers = sorted({day or 7 for day in parsed.weekdays if isinstance(day, int)})  # cron's Sunday is 0 and 7
@@ -128,9 +130,8 @@ def calendar_times(config: PipelineConfig) -> list[str]:
 def cron_entry(config: PipelineConfig, config_path: Path, overrides: Sequence[str], folder: Path) -> str:
     """Lines for a crontab, between two that mark them as ours; the arguments are those of `systemd_units`.
 
-    Not every cron knows CRON_TZ, Debian's does not, and none of them "the last Friday": where the schedule counts in
-    another time zone than this machine, or in such days, the entry looks often instead, and finds nothing due most of
-    the time.
+    Not every cron knows CRON_TZ, Debian's does not, and none knows "the last Friday": if the schedule is in another
+    time zone than this machine's, or has such days, the entry checks often instead, and mostly finds nothing due.
     """
     start, end = _marks(config.name)
     _need_one_line(str(folder))
@@ -188,19 +189,17 @@ def write_crontab(name: str, entry: str, config_path: Path) -> None:
     """
     crontab = shutil.which("crontab")
     if not crontab:
-        raise InstallError("got no crontab command here, expected cron to be installed; or use --as systemd, or start")
+        raise InstallError("found no crontab command; install cron, or use --as systemd or `effnet schedule start`")
     english = {**os.environ, "LC_ALL": "C"}
     present = subprocess.run([crontab, "-l"], capture_output=True, text=True, env=english)
-    # Of a user who has none yet it says so, with status 1. After any other error what is there would be overwritten.
+    # Without a crontab it says so, with status 1. After any other error an existing one would be overwritten.
     if present.returncode and "no crontab" not in present.stderr:
-        raise InstallError(
-            f"crontab does not show what is there: {' '.join(present.stderr.split())}; nothing was changed"
-        )
+        raise InstallError(f"crontab -l failed: {' '.join(present.stderr.split())}; nothing was changed")
     before = "" if present.returncode else present.stdout
     wanted = with_entry(before, name, entry, config_path)
     done = subprocess.run([crontab, "-"], input=wanted, capture_output=True, text=True)
     if done.returncode:
-        raise InstallError(f"crontab did not take the entry: {' '.join(done.stderr.split())}")
+        raise InstallError(f"crontab refused the entry: {' '.join(done.stderr.split())}")
 
 
 def _need_one_line(text: str) -> None:

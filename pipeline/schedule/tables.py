@@ -1,4 +1,4 @@
-"""The commands of `effnet schedule` that only look: `list` and `history`."""
+"""The read-only commands of `effnet schedule`: `list` and `history`."""
 
 from datetime import timedelta, tzinfo
 from enum import StrEnum
@@ -42,10 +42,10 @@ class Engine(StrEnum):
 
 
 def scheduled_config(source: ConfigSource) -> Path:
-    """The pipeline.yaml of a schedule, which is read anew for each run.
+    """The pipeline.yaml of a schedule, which is read again for each run.
 
     Raises:
-      ConfigError: there is none, or the quick start's is asked for.
+      ConfigError: there is none, or it is the quick start's.
     """
     if source.quick_start:
         raise ConfigError("--quick-start: a schedule needs a pipeline.yaml of its own; `effnet init FOLDER` writes one")
@@ -62,7 +62,7 @@ def show(
     engine: EngineOption = Engine.LOCAL,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the schedule, its next times, and what it last came to."""
+    """Show the schedule, its next times, and its last result."""
     if engine is Engine.KUBEFLOW:
         kubeflow.show(source.load())
         return
@@ -95,12 +95,12 @@ def show(
     table.add_row(
         "schedule", f"'{settings.schedule.cron}' {settings.schedule.timezone}" if settings.schedule.cron else "none"
     )
-    absent = "none waits, see `effnet schedule start`; systemd, cron and Airflow need none"
+    absent = "not running, see `effnet schedule start`; systemd, cron and Airflow need none"
     if settings.schedule.cron is None:
         absent = "none: schedule.cron is null; `effnet schedule trigger` runs now"
-    table.add_row("scheduler", "runs" if state["scheduler"] else absent)
+    table.add_row("scheduler", "running" if state["scheduler"] else absent)
     if paused:
-        table.add_row("paused", f"since {local(settings, paused)}; `effnet schedule resume` ends it")
+        table.add_row("paused", f"since {local(settings, paused)}; `effnet schedule resume` resumes it")
     table.add_row("next", ", ".join(local(settings, time) for time in times) or "-")
     if attempts:
         last = attempts[-1]
@@ -118,10 +118,10 @@ def show(
 @configured
 def history(
     settings: PipelineConfig,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="Show only the newest N.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what each attempt came to, and why."""
+    """Show the result of each attempt, and why."""
     from pipeline.schedule.database import AttemptDatabase
 
     attempts = AttemptDatabase(settings.run_root).attempts(last)
@@ -129,19 +129,19 @@ def history(
         print_json([attempt.as_json() for attempt in attempts])
         return
     if not attempts:
-        say(f"nothing was scheduled yet in {settings.run_root}; `effnet schedule start` starts the schedule")
+        say(f"no scheduled runs yet in {settings.run_root}; start the schedule with `effnet schedule start`")
         return
     console = make_console()
     console.print(_table(attempts, settings.schedule.zone, "\n" if console.width < WIDE else " "))
 
 
 def _table(attempts: "list[Attempt]", zone: tzinfo, gap: str) -> Table:
-    """The newest first, without a column in which no row says anything.
+    """The newest first, without empty columns.
 
     Args:
       attempts: the oldest first.
       zone: that times are shown in.
-      gap: between the parts of a cell: a line's end where the screen is narrow.
+      gap: between the parts of a cell: a line break on a narrow screen.
     """
     columns = {
         "due": [_due(attempt, zone, gap) for attempt in attempts],
@@ -160,12 +160,12 @@ def _table(attempts: "list[Attempt]", zone: tzinfo, gap: str) -> Table:
 
 def _due(attempt: "Attempt", zone: tzinfo, gap: str) -> str:
     if attempt.kind == "backfill" and attempt.span:
-        return f"backfill{gap}{attempt.span}"  # a day, or a number; the time at which a day begins says nothing
+        return f"backfill{gap}{attempt.span}"  # a day, or a number; the time at which a day begins is no news
     return in_zone(attempt.slot, zone).replace(" ", gap, 1)
 
 
 def _spans(attempt: "Attempt", zone: tzinfo, gap: str) -> str:
-    """The spans, unless `_due` says it: the one of that day, or that was back-filled."""
+    """The spans, unless `_due` shows it already: the span of that day, or of a backfill."""
     if len(attempt.spans) > 1:
         return f"{attempt.spans[0]} to{gap}{attempt.spans[-1]}"
     own = attempt.kind == "backfill" or attempt.span == f"{attempt.slot.astimezone(zone):%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""The served model's weights as a start for the next one."""
+"""The served model's weights as the start of the next training."""
 
 from components.common.model_info import read_model_info
 from components.served_model.versions import served_path
@@ -8,7 +8,7 @@ from pipeline.config.model import PipelineConfig
 def served_weights(config: PipelineConfig) -> str:
     """The SavedModel to start from, as `model.weights` takes it; "" to start as pipeline.yaml says.
 
-    That is so where no warm start is asked for, nothing is served, or the served network is another one.
+    It is "" without `schedule.warm_start`, without a served model, and if the served network is another one.
     """
     if not config.schedule.warm_start:
         return ""

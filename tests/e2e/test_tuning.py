@@ -83,7 +83,7 @@ def test_a_run_that_is_killed_goes_on_with_its_search_and_a_later_one_takes_the_
     found = json.loads((results / "search.json").read_text(encoding="utf-8"))
     again = project.effnet("run", overrides=(*own, "tune.when=drift", "tune.epochs=2"))
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "taken over" in again.stdout
+    assert "; from the search of " in again.stdout
     reused, results = tuner_of(project, name)
     assert json.loads((results / "search.json").read_text(encoding="utf-8"))["values"] == found["values"]
     lineage = reused.outputs["best_hyperparameters"].custom_properties["searched_by"].string_value

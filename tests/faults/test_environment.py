@@ -46,7 +46,7 @@ def test_settings_for_those_who_work_on_a_package_change_nothing(tmp_path, name)
     plain = effnet(tmp_path, "runs", "--help")
     done = effnet(tmp_path, "runs", "--help", env={**os.environ, name: value})
     assert (done.returncode, done.stdout, done.stderr) == (0, plain.stdout, "")
-    assert "List what ran" in done.stdout
+    assert "List the runs" in done.stdout
 
 
 def test_python_without_docstrings_is_refused_where_it_was_asked_for(tmp_path):
@@ -85,7 +85,7 @@ def test_a_full_disk_is_named_with_what_is_left_and_without_sql(tmp_path):
         with pytest.raises(Exception, match="disk") as failed:
             open_store(disk / "metadata.sqlite")
         told = describe(failed.value, disk)
-    assert told.startswith(f"the disk is full ({disk} has 0 MB left); make room")
+    assert told.startswith(f"the disk is full ({disk} has 0 B left); free some space")
     assert "INSERT" not in told and "CREATE" not in told
 
 
@@ -112,4 +112,4 @@ def test_signals_of_memory_are_not_taken_for_the_user_s(tmp_path):
     work += "sys.exit(supervise(lambda: os.kill(os.getpid(), signal.SIGKILL)))"
     done = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
-    assert "was ended by SIGKILL, most likely because somebody killed it or memory ran out" in done.stderr
+    assert "was killed by SIGKILL, most likely because somebody killed it or memory ran out" in done.stderr

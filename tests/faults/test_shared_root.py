@@ -62,7 +62,7 @@ def test_whoever_may_only_read_can_see_everything(tmp_path, left):
             assert done.returncode == 0, (words, done.stderr)
         refused = effnet(disk, "clean")
         assert refused.returncode == 1
-        assert "can only be read; set runners.local.root" in refused.stderr
+        assert "is on a read-only file system; set runners.local.root" in refused.stderr
 
 
 def test_a_user_who_may_not_write_is_told_whose_folder_it_is():

@@ -92,7 +92,7 @@ def test_without_a_note_nobody_knows(uri):
 @pytest.mark.parametrize("note", ["", "{", "[1]", '{"a": 1}', '{"a": {"size": 1}}'])
 def test_a_damaged_note_is_damage(uri, note):
     note_of(uri).write_text(note)
-    assert find_damage(uri) == "the note of what it holds is damaged"
+    assert find_damage(uri) == "the note of its content is damaged"
 
 
 def test_further_files_are_no_damage(uri):

@@ -124,7 +124,7 @@ def test_a_class_without_eval_images_is_named(home, tiles):
 def test_a_folder_without_one_good_image_gets_no_pipeline(home):
     write(home / "photos", {f"{name}/{number}.jpg": b"no image" for name in "ab" for number in range(6)})
     done = init("photos")
-    assert done.exit_code and "12 files and none is a good image (a/0.jpg: " in str(done.exception)
+    assert done.exit_code and "12 files, none of them readable as an image (a/0.jpg: " in str(done.exception)
     assert not (home / "pipeline.yaml").exists()
 
 

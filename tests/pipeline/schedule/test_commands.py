@@ -140,7 +140,7 @@ def test_pause_resume_and_list(folder):
     assert first.hour == 2 and datetime.now(UTC) < first < datetime.now(UTC) + timedelta(days=1, hours=1)
     assert "is paused" in schedule(folder, "pause").stdout
     assert listed(folder, "list")["next"] == []
-    assert "goes on" in schedule(folder, "resume").stdout
+    assert "is resumed" in schedule(folder, "resume").stdout
     assert listed(folder, "list")["paused"] is None
     assert "was not paused" in schedule(folder, "resume").stdout
 

@@ -66,7 +66,7 @@ def test_images_that_a_run_has_judged_are_not_new_the_next_night_under_whatever_
     stand_in.clock.at(2026, 3, 3, 2, 0)
     coordinator.attend()
     assert verdicts(coordinator) == [AttemptVerdict.REFUSED, AttemptVerdict.NOTHING_NEW]
-    assert coordinator.store.attempts()[-1].why == "0 new images, a run starts at 1"
+    assert coordinator.store.attempts()[-1].why == "0 new images, at least 1 needed"
     stand_in.add_day("2026-03-04")
     # The same image in another class is a corrected label.
     (stand_in.folder / "photos" / "2026-03-04" / "rose" / "0.jpg").write_text("2026-03-02 daisy 0")
