@@ -9,6 +9,7 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 ROOMS = ("pipeline", "components", "trainer", "data")
 FILES, DURABLE, TERMINAL = "components/common/files.py", "components/common/durable.py", "pipeline/terminal.py"
+CSV = "components/common/csv_table.py"
 # Method or class -> the modules that call it; those beyond the first one say there why.
 OWNERS = {
     "write_text": (FILES, "components/serving_check/probe.py"),
@@ -23,6 +24,9 @@ OWNERS = {
     "match_files": (FILES,),
     "storages": (FILES,),
     "Console": (TERMINAL,),
+    "DictWriter": (CSV,),
+    "writer": (CSV, "pipeline/serving/answer_table.py"),  # rows as they come, appended to a file
+    "YAML": ("pipeline/config/edit.py",),
 }
 
 

@@ -1,7 +1,5 @@
 """TFX's Evaluator for a baseline that may not exist, and with rules that TFMA cannot express."""
 
-import csv
-import io
 import json
 
 from tfx.components.evaluator import constants
@@ -10,6 +8,7 @@ from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
 from components.common import files
+from components.common.csv_table import csv_text
 from components.common.errors import GateError
 from components.common.example_counts import noted_counts
 from components.common.executor_types import Artifacts, ExecProperties
@@ -127,11 +126,11 @@ def read_classes(model_uri: str) -> list[str] | None:
 
 def confusion_table(pairs: list[tuple[int, int, int]], names: list[str] | None) -> str:
     """Returns the confusion matrix as CSV, a line for each pair of classes that occurs."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["actual", "predicted", "images"])
-    writer.writerows((name_of(actual, names), name_of(predicted, names), count) for actual, predicted, count in pairs)
-    return table.getvalue()
+    rows = (
+        {"actual": name_of(actual, names), "predicted": name_of(predicted, names), "images": count}
+        for actual, predicted, count in pairs
+    )
+    return csv_text(["actual", "predicted", "images"], rows)
 
 
 def name_of(label: int, names: list[str] | None) -> str:

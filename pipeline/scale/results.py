@@ -1,13 +1,12 @@
 """What came of trainings: a row for each network, with the mean and the spread over its seeds."""
 
-import csv
-import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.common.csv_table import csv_text
 from pipeline.scale.experiment import Network
 from trainer.compound.latency import HOW_MEASURED
 
@@ -150,27 +149,27 @@ def total_seconds(rows: Sequence[Row]) -> float:
 
 def csv_table(rows: Sequence[Row]) -> str:
     """One line for each network."""
-    return _csv([_line(row) for row in rows])
+    lines = [_line(row) for row in rows]
+    return csv_text(list(lines[0]), lines)
 
 
 def csv_of_trainings(rows: Sequence[Row]) -> str:
     """One line for each training."""
-    return _csv(
-        [
-            {
-                "network": row.candidate.name,
-                "group": row.candidate.group,
-                "epochs": row.epochs,
-                "seed": seed,
-                "accuracy": _rounded(outcome.val_accuracy),
-                "loss": _rounded(outcome.val_loss),
-                "latency_ms": _rounded(outcome.latency_ms, 2),
-                "seconds": outcome.seconds,
-            }
-            for row in rows
-            for seed, outcome in row.by_seed.items()
-        ]
-    )
+    lines = [
+        {
+            "network": row.candidate.name,
+            "group": row.candidate.group,
+            "epochs": row.epochs,
+            "seed": seed,
+            "accuracy": _rounded(outcome.val_accuracy),
+            "loss": _rounded(outcome.val_loss),
+            "latency_ms": _rounded(outcome.latency_ms, 2),
+            "seconds": outcome.seconds,
+        }
+        for row in rows
+        for seed, outcome in row.by_seed.items()
+    ]
+    return csv_text(list(lines[0]), lines)
 
 
 def _line(row: Row) -> dict[str, object]:
@@ -192,15 +191,6 @@ def _line(row: Row) -> dict[str, object]:
         "images": first.images,
         "val_images": first.val_images,
     }
-
-
-def _csv(lines: Sequence[Mapping[str, object]]) -> str:
-    """Lines of the same columns; what is None is left empty."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(lines[0]))
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
 
 
 def _rounded(number: float | None, digits: int = 5) -> float | None:

@@ -1,12 +1,11 @@
 """One training from its first or its last saved step to its end."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 
 import keras
 import tensorflow as tf
 
+from components.common.csv_table import csv_text
 from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, ProgressLogger
 from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Saved, State, TrainingProgress
@@ -161,10 +160,8 @@ class Training:
 
 def _write_table(path: str, epochs: Mapping[int, Mapping[str, float]]) -> None:
     """Writes values of epochs, counted from 0, as CSV."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["epoch", *sorted(next(iter(epochs.values())))])
-    writer.writeheader()
-    writer.writerows({"epoch": number, **values} for number, values in epochs.items())
+    rows = ({"epoch": number, **values} for number, values in epochs.items())
+    text = csv_text(["epoch", *sorted(next(iter(epochs.values())))], rows)
     tf.io.gfile.makedirs(path.rpartition("/")[0])
     with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text.getvalue())
+        file.write(text)

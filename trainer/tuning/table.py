@@ -1,9 +1,8 @@
 """All trials in a table: as CSV for later, and as rows to look at while a search runs."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
+from components.common.csv_table import csv_text
 from trainer.tuning.records import TrialRecord
 
 COLUMNS = ("trial", "status", "score", "val_loss", "val_accuracy", "epochs", "seconds", "default", "winner")
@@ -13,12 +12,10 @@ ROWS_SHOWN = 12  # while it runs: the best trial and the newest ones
 def trials_csv(records: Sequence[TrialRecord], winner: TrialRecord) -> str:
     """All trials as CSV, one a row."""
     names = list(dict.fromkeys(name for record in records for name in record.values))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*COLUMNS, *names, "reason"])
-    writer.writeheader()
+    rows = []
     for record in records:
         last: Mapping[str, float] = record.history[-1] if record.history else {}
-        writer.writerow(
+        rows.append(
             {
                 "trial": record.trial,
                 "status": record.status,
@@ -33,7 +30,7 @@ def trials_csv(records: Sequence[TrialRecord], winner: TrialRecord) -> str:
                 **record.values,
             }
         )
-    return text.getvalue()
+    return csv_text([*COLUMNS, *names, "reason"], rows)
 
 
 def shown_rows(records: Sequence[TrialRecord], ranking: Sequence[TrialRecord]) -> list[list[str]]:
