@@ -1,4 +1,4 @@
-"""What most commands share: their options, how they print JSON, and how they show that they are working."""
+"""Shared by most commands: their options, printing JSON, and showing that they are working."""
 
 import functools
 import inspect
@@ -50,8 +50,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 def configured(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command the options --config, --set, --quick-start and --debug.
 
-    What they choose is handed to its parameter `settings`, a PipelineConfig, or `source`, a ConfigSource, which has not
-    been read yet. --debug reaches it only if it has that parameter; `cli.main` sees to it otherwise.
+    The command gets the result as its parameter `settings`, a PipelineConfig, or `source`, a ConfigSource that is not
+    read yet. It gets --debug only if it has that parameter; `cli.main` handles it otherwise.
     """
     own = inspect.signature(command).parameters
     added = {**CONFIG_OPTIONS, "debug": DEBUG}
@@ -82,10 +82,10 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_json(value: object) -> None:
-    """Prints what `--json` promises; dataclasses become objects."""
+    """Prints JSON for `--json`; dataclasses become objects."""
     print(printable_json(value, default=asdict, indent=2))
 
 
 def at_work(doing: str) -> AbstractContextManager[object]:
-    """Shows on a terminal what takes so long."""
+    """Shows on a terminal what takes time."""
     return make_console(stderr=True).status(doing)

@@ -1,4 +1,4 @@
-"""What is wrong with a pipeline.yaml or a `--set`, in one line: where it stands, what was got, what was expected."""
+"""Errors in a pipeline.yaml or a `--set`, in one line: the place, what was got, what was expected."""
 
 import difflib
 import types
@@ -20,14 +20,14 @@ def key_lines(node: yaml.Node | None, prefix: Path = ()) -> dict[Path, int]:
     """Maps the path of every key in a YAML document to its line, counted from 1.
 
     Raises:
-      yaml.MarkedYAMLError: a key stands there twice.
+      yaml.MarkedYAMLError: a key appears twice.
     """
     lines: dict[Path, int] = {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             path = (*prefix, str(key.value))
             if path in lines:
-                raise yaml.MarkedYAMLError(problem=f"{'.'.join(path)} stands there twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{'.'.join(path)} appears twice", problem_mark=key.start_mark)
             lines[path] = key.start_mark.line + 1
             lines |= key_lines(value, path)
     return lines
@@ -41,7 +41,7 @@ def explain(
     lines: Mapping[Path, int],
     overrides: Sequence[str],
 ) -> str:
-    """One line for all that pydantic found wrong.
+    """One line for everything that pydantic found wrong.
 
     Args:
       error: what it found.
@@ -51,7 +51,7 @@ def explain(
       lines: of `key_lines`.
       overrides: `section.key=value`, which came on top of it.
     """
-    problems: dict[str, None] = {}  # in order; of the alternatives of one value each would have its own
+    problems: dict[str, None] = {}  # in order, each once: pydantic has one for each alternative of a value
     overridden = [override.partition("=")[0] for override in overrides]
     for problem in error.errors():
         loc = tuple(str(part) for part in problem["loc"])
@@ -66,7 +66,7 @@ def explain(
             text = "is required"
         elif problem["type"] == "value_error":  # raised by our own validators, which say what they got
             text = problem["msg"].removeprefix("Value error, ")
-        elif "alerts" in path:  # an address that stands in the wrong place is a secret all the same
+        elif "alerts" in path:  # an address in the wrong place is still a secret
             text = problem["msg"]
         else:
             text = f"{problem['msg']}; got {problem['input']!r}"
@@ -86,7 +86,7 @@ def _where(path: Path, missing: bool, file_name: str, lines: Mapping[Path, int],
 
 
 def _resolve(loc: Path, root: object) -> tuple[Path, object]:
-    """The part of a location that stands in the file, and the type there where pydantic went on into alternatives."""
+    """The part of a location that is in the file, and the type there if pydantic went on into alternatives."""
     kind: object = root
     for position, name in enumerate(loc):
         while get_origin(kind) is Annotated:
@@ -101,7 +101,7 @@ def _resolve(loc: Path, root: object) -> tuple[Path, object]:
 
 
 def _inside(kind: object, name: str) -> object:
-    """The type of an entry of that name, of a section, a mapping or a sequence; None where there is none."""
+    """The type of an entry of that name in a section, a mapping or a sequence; None if there is none."""
     fields = getattr(kind, "model_fields", None)
     if fields is not None:
         return fields[name].annotation if name in fields else None
@@ -109,7 +109,7 @@ def _inside(kind: object, name: str) -> object:
 
 
 def _alternatives(kind: object) -> Iterator[str]:
-    """What a value of that type may be, for people."""
+    """What a value of that type may be, in words."""
     if get_origin(kind) in (Union, types.UnionType):
         for one in get_args(kind):
             yield from _alternatives(one)
@@ -147,7 +147,7 @@ def _value(values: Parsed, path: Path) -> Parsed:
 
 
 def _nearest(loc: Path, root: type[BaseModel]) -> str:
-    """Suggests the valid key that looks most like the last of `loc`."""
+    """Suggests the valid key that is most similar to the last of `loc`."""
     kind: object = root
     for name in loc[:-1]:
         kind = _inside(kind, name)

@@ -20,7 +20,7 @@ from pipeline.config.yaml_text import compose, construct, parse, read_config_tex
 from trainer.settings import NO_FILE
 
 DEFAULT_PATH = Path(__file__).resolve().parents[2] / "pipeline.yaml"
-OWN_FILE = "pipeline.yaml"  # in the folder where a command is typed, as `effnet init` writes it
+OWN_FILE = "pipeline.yaml"  # in the current folder, as `effnet init` writes it
 # Values that are paths: those from the file start at the file's folder, those from the command line at the shell's.
 PATH_KEYS = ("data.path", "model.weights", "push.path", "runners.local.root")
 PLAIN_PATH_KEYS = PATH_KEYS[1:]  # those of TensorFlow's and Beam's; of the images only this project's code reads
@@ -31,7 +31,7 @@ class ConfigSource:
     """Where a command takes its configuration from.
 
     Args:
-      config: the pipeline.yaml that the user names; None: that of the current folder.
+      config: the pipeline.yaml that the user names; None: the one in the current folder.
       overrides: of single values, as `load_config` takes them.
       quick_start: the shipped settings, as if their file were in the current folder.
     """
@@ -42,17 +42,17 @@ class ConfigSource:
 
     @property
     def path(self) -> Path:
-        """The file, absolute; it need not exist if the user names it.
+        """The absolute path of the file; it need not exist if the user names it.
 
         Raises:
-          ConfigError: no file is named and none is in the current folder, or the quick start has to share that folder.
+          ConfigError: no file is named and none is in the current folder, or the quick start would share that folder.
         """
         own = Path.cwd() / OWN_FILE
         if self.quick_start:
             if self.config is not None:
-                raise ConfigError(f"--quick-start and --config {self.config}: they exclude each other; drop one")
+                raise ConfigError(f"--quick-start and --config {self.config} exclude each other; drop one of them")
             if own.exists():
-                raise ConfigError(f"--quick-start: {own} is here; drop the option, or use an empty folder")
+                raise ConfigError(f"--quick-start: {own} exists; drop the option, or use an empty folder")
             return DEFAULT_PATH
         if self.config is not None:
             return self.config.expanduser().resolve()
@@ -69,7 +69,7 @@ class ConfigSource:
         return ["--config", str(self.path), *(part for override in self.overrides for part in ("--set", override))]
 
     def load_or_shipped(self) -> PipelineConfig:
-        """Reads it, or the shipped settings where no file is named or found: for what needs no images of the user's."""
+        """Reads it, or the shipped settings if no file is named or found; for commands that need no images."""
         named = self.config is not None or (Path.cwd() / OWN_FILE).is_file()
         return self.load() if named else replace(self, quick_start=True).load()
 
@@ -89,7 +89,7 @@ def load_config(
 
     Args:
       path: the file; by default that of the current folder.
-      overrides: they win over the file.
+      overrides: take precedence over the file.
       folder: where relative paths in the file start; by default the file's own.
 
     Raises:
@@ -122,7 +122,7 @@ def _absolute(path: str, base: Path, where: str) -> str:
     """`path` made absolute from `base`; a URI such as gs://bucket, or a word instead of a path, stays as it is.
 
     Raises:
-      ConfigError: it is no path, or one of a user whom this machine does not know; `where` is its place.
+      ConfigError: it is not a path, or its user is unknown on this machine; `where` is its place.
     """
     if "://" in path or path in NO_FILE:
         return path
@@ -133,7 +133,7 @@ def _absolute(path: str, base: Path, where: str) -> str:
 
 
 def _place(key: str, path: str, base: Path, where: str) -> str:
-    """A value of `PATH_KEYS` as those need it who read and write there; `where` it is, for an error."""
+    """A value of `PATH_KEYS` in the form in which it can be read and written; `where` is its place, for an error."""
     path = _absolute(path, base, where)
     try:
         return plain_path(path) if key in PLAIN_PATH_KEYS else path
@@ -153,12 +153,12 @@ def _resolve_paths(document: dict[str, Parsed], base: Path, file_name: str) -> N
 
 
 def _fill_root_in(document: dict[str, Parsed], base: Path) -> None:
-    """Has also a root that the file leaves out start at its folder, and not where the command was typed."""
+    """Makes a root that the file leaves out start at the file's folder too, not at the current one."""
     section: Parsed = document
     for name in ("runners", "local"):
         section = section.setdefault(name, {})
         if not isinstance(section, dict):
-            return  # which is refused later
+            return  # the model refuses it
     section.setdefault("root", str((base / LocalRunner().root).resolve()))
 
 
@@ -167,7 +167,7 @@ def _apply_override(document: dict[str, Parsed], override: str) -> None:
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: expected section.key=value, for example --set train.epochs=3")
-    quoted = f"""a text with * or @ needs quotes within the shell's: --set '{dotted}="{text}"'"""
+    quoted = f"""a text that begins with * or @ needs quotes inside the shell's: --set '{dotted}="{text}"'"""
     value = parse(text, f"--set {override}", quoted)
     if dotted in PATH_KEYS and isinstance(value, str):
         value = _place(dotted, value, Path.cwd(), f"--set {dotted}")

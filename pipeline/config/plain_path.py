@@ -48,7 +48,7 @@ def plain_path(path: str) -> str:
 
 
 def real_path(path: str) -> str:
-    """Returns the path that `plain_path` stands for, for people; other paths as they are."""
+    """Returns the path behind a link of `plain_path`, to be shown; other paths as they are."""
     links = _links()
     if is_remote(path) or not Path(path).is_relative_to(links):
         return path

@@ -1,8 +1,8 @@
-"""Secrets that stand in a configuration, such as `--s3_secret_access_key=...` among `runners.beam`: kept out of what is
+"""Secrets in a configuration, such as `--s3_secret_access_key=...` in `runners.beam`: kept out of everything that is
 shown, logged and stored.
 
-A secret is known by the name that it stands under. Better than a masked one is one that is not there: the libraries
-behind s3:// and gs:// read AWS_SECRET_ACCESS_KEY and GOOGLE_APPLICATION_CREDENTIALS from the environment.
+A secret is recognised by its name. Better than a masked secret is none: the libraries behind s3:// and gs:// read
+AWS_SECRET_ACCESS_KEY and GOOGLE_APPLICATION_CREDENTIALS from the environment.
 """
 
 import logging
@@ -15,18 +15,18 @@ _NAME = r"secret|token|passw|credential|(?:^|[^a-z])(?:api|access|account|privat
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _OPTION = re.compile(r"(?P<name>-{1,2}[\w.-]+(?==|\s)|\b[A-Za-z][\w.-]*(?==))(?P<is>=|\s+)(?P<value>[^\s'\",\]]+)")
 _IN_URL = re.compile(r"(?<=://)(?P<user>[^/\s:@]*):(?P<value>[^/\s@]+)(?=@)")
-SHORTEST = 4  # characters; a shorter value is hidden beside its name, but not wherever these letters stand
+SHORTEST = 4  # characters; a shorter value is hidden next to its name, but not wherever its letters occur
 NAMES_ONLY = "secrets"  # in runners.kubeflow: which of the cluster's secrets become which variables
 _known: set[str] = set()
 
 
 def is_secret(name: str) -> bool:
-    """Whether what stands under a name is nobody else's business."""
+    """Whether the value of that name is a secret."""
     return bool(_SECRET_NAME.search(name))
 
 
 def without_secrets(value: Any) -> Any:
-    """The same values, but for those whose name, or whose option, is a secret's."""
+    """The same values, except those whose name, or whose option's name, is a secret's."""
     if isinstance(value, Mapping):
         return {
             key: item if key == NAMES_ONLY else HIDDEN if is_secret(str(key)) and item else without_secrets(item)
@@ -38,19 +38,19 @@ def without_secrets(value: Any) -> Any:
 
 
 def remember_secrets(value: Any) -> None:
-    """Has `hide_secrets` know the secrets among the values of a configuration, valid or not."""
+    """Makes the secrets among a configuration's values, valid or not, known to `hide_secrets`."""
     _known.update(secret for secret in _secrets(value) if len(secret) >= SHORTEST)
 
 
 def hide_secrets(text: str) -> str:
-    """The text without secrets: those that are remembered, and whatever stands in it under such a name."""
+    """The text without secrets: those that are remembered, and any value next to a secret's name."""
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return _hide_named(text)
 
 
 def hide_secrets_in_logs() -> None:
-    """From now on no log message of this process has them, whoever writes it and wherever it goes."""
+    """Keeps secrets out of all log messages of this process from now on."""
     make = logging.getLogRecordFactory()
     if getattr(make, "hides", False):
         return
@@ -59,7 +59,7 @@ def hide_secrets_in_logs() -> None:
         record = make(*arguments, **options)
         try:
             message = record.getMessage()
-        except Exception:  # of a library whose arguments do not fit; logging itself says so
+        except Exception:  # of a library whose arguments do not fit; logging reports it
             return record
         if (hidden := hide_secrets(message)) != message:
             record.msg, record.args = hidden, None

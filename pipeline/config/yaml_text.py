@@ -1,4 +1,4 @@
-"""YAML that somebody else may have written: read within bounds, and refused in one line that names the place."""
+"""YAML from elsewhere: read within limits, and refused in one line that names the place."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ from pipeline.config.model import ConfigError
 
 MOST_BYTES = 128 * 1024  # the shipped pipeline.yaml has 13 KB, and 5,000 class names take 100 KB
 MOST_DEPTH = 50
-MOST_VALUES = 100_000  # with every alias counted as what it stands for: ten lines of aliases make a billion
-# What the parser makes of an unquoted text such as */5, which it takes for an alias, or @daily.
+MOST_VALUES = 100_000  # aliases expanded, because ten lines of aliases can make a billion
+# The parser's errors for an unquoted text such as */5, which it takes for an alias, or @daily.
 ALIAS_ERRORS = (yaml.scanner.ScannerError, yaml.composer.ComposerError)
 _NESTED = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _ENDED = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
-# The parser in C, where it is installed, only to count: its words for an error are other ones.
+# The parser in C, if installed, only to count: its error messages differ.
 _FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -22,7 +22,7 @@ def read_config_text(path: Path) -> str:
     """The text of a pipeline.yaml.
 
     Raises:
-      ConfigError: it cannot be read, is too large for one, or is not UTF-8.
+      ConfigError: it cannot be read, is too large, or is not UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -30,7 +30,9 @@ def read_config_text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; name the file with --config") from error
     if len(content) > MOST_BYTES:
-        raise ConfigError(f"{path}: has more than {MOST_BYTES // 1024} KB, which no pipeline.yaml has; name another")
+        raise ConfigError(
+            f"{path} is larger than {MOST_BYTES // 1024} KB, the limit for a pipeline.yaml; name another file"
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -46,7 +48,7 @@ def parse(text: str, name: str, advice: str = "a text that begins with * or @ ne
     Args:
       text: of one document.
       name: what it is called in a message.
-      advice: what helps where a text was taken for an alias.
+      advice: what to do if a text was taken for an alias.
 
     Raises:
       ConfigError: it is not YAML, is nested too deeply, or its aliases stand for too much.
@@ -77,7 +79,7 @@ def compose(text: str, name: str, advice: str = "a text that begins with * or @ 
     except (yaml.YAMLError, ValueError) as error:
         raise _not_valid(error, name, advice) from error
     if root is not None and (values := _count(root, {}, name)) > MOST_VALUES:
-        raise ConfigError(f"{name}: its aliases stand for {values:,} values, at most {MOST_VALUES:,} are read")
+        raise ConfigError(f"{name}: its aliases expand to {values:,} values, at most {MOST_VALUES:,} are allowed")
     return root
 
 
@@ -90,17 +92,17 @@ def _check_depth(text: str, name: str) -> None:
                 deep = event
                 break
     except (yaml.YAMLError, ValueError):
-        return  # whoever composes the text next says what is wrong with it
+        return  # `compose` reports what is wrong
     if deep is not None:
         where = f"{name} line {deep.start_mark.line + 1}" if deep.start_mark else name
-        raise ConfigError(f"{where}: nested more than {MOST_DEPTH} deep, which no setting is")
+        raise ConfigError(f"{where}: nested more than {MOST_DEPTH} deep; no setting needs that")
 
 
 def _count(node: yaml.Node, known: dict[int, int], name: str) -> int:
-    """How many values a node stands for, aliases included; `known` has those of nodes, 0 while they are counted."""
+    """The number of values of a node, aliases expanded; `known` has it for nodes, 0 while they are counted."""
     found = known.get(id(node))
     if found == 0:
-        raise ConfigError(f"{name} line {node.start_mark.line + 1}: an alias within what it stands for")
+        raise ConfigError(f"{name} line {node.start_mark.line + 1}: an alias that contains itself")
     if found is None:
         known[id(node)] = 0
         parts = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value

@@ -1,1 +1,1 @@
-"""`effnet doctor`: is this machine fit? Standard library only here and in stack.py, which the Makefile runs first."""
+"""`effnet doctor`: checks of this machine. Standard library only here and in stack.py, which the Makefile runs."""

@@ -1,4 +1,4 @@
-"""`effnet doctor`: is this machine fit to run the pipeline? One verdict a line, with what to do."""
+"""The checks of `effnet doctor`: can this machine run the pipeline? A verdict for each, with what to do."""
 
 import importlib.metadata
 import platform
@@ -32,7 +32,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's answer; `ok` is None where there is only something to know."""
+    """One line of the result; `ok` is None for information only."""
 
     subject: str
     ok: bool | None
@@ -76,8 +76,8 @@ def _images_verdict(config: PipelineConfig) -> Finding:
     if Path(images).exists():
         return Finding("images", True, images)
     if is_quickstart(images):
-        return Finding("images", None, "the quick start's, which the first run makes")
-    return Finding("images", None, f"{images}, where only a run looks")
+        return Finding("images", None, "the quick start's; the first run makes them")
+    return Finding("images", None, f"{images} (remote; checked by a run)")
 
 
 def _package_verdict(package: str) -> Finding:
@@ -90,7 +90,7 @@ def _package_verdict(package: str) -> Finding:
 def _gpu_verdict() -> Finding:
     try:
         import tensorflow as tf
-    except ImportError as error:  # not installed, or of libraries that do not load here
+    except ImportError as error:  # not installed, or its libraries do not load here
         reason = str(error).splitlines()[0]
         return Finding("GPU", False, f"TensorFlow cannot be imported ({reason}): run `rm -rf .venv && make setup`")
     gpus = tf.config.list_physical_devices("GPU")

@@ -16,12 +16,12 @@ def doctor(
     source: ConfigSource,
     as_json: JsonOption = False,
 ) -> None:
-    """Check interpreter, C library, packages, GPU, disk and write access; exit 1 if anything is amiss."""
+    """Check interpreter, C library, packages, GPU, disk and write access; exit status 1 if a check fails."""
     from pipeline.doctor.checks import examine
 
     table = Table("", "subject", "finding")
     marks = {True: styled(("ok", "green")), False: styled(("no", "red")), None: styled("-")}
-    with at_work("examining packages, TensorFlow, GPU and disk"):
+    with at_work("checking packages, TensorFlow, GPU and disk"):
         verdicts = list(examine(source.load_or_shipped()))
     for verdict in verdicts:
         table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)

@@ -1,4 +1,4 @@
-"""`effnet scale`: what networks cost, and which way of scaling suits the images. Imports what it needs when it runs."""
+"""`effnet scale`: the cost of networks, and the way of scaling that suits the images. Imports when it runs."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,17 +17,19 @@ from trainer.scaling import VARIANTS, Variant
 if TYPE_CHECKING:
     from pipeline.scale.experiment import Effort, Experiment
 
-EpochsOption = Annotated[int | None, typer.Option(help="Of each training; train.epochs by default.", min=1)]
-SeedsOption = Annotated[int, typer.Option(help="Trainings of each network.", min=1)]
-DataOption = Annotated[float, typer.Option(help="Share of the training images that is used.", min=0.01, max=1)]
-MinutesOption = Annotated[float | None, typer.Option(help="No training begins that would end later.", min=0.1)]
-ForecastOption = Annotated[bool, typer.Option("--forecast", help="Only say how long it would take.")]
+EpochsOption = Annotated[int | None, typer.Option(help="Epochs of each training; train.epochs by default.", min=1)]
+SeedsOption = Annotated[int, typer.Option(help="Number of trainings of each network.", min=1)]
+DataOption = Annotated[float, typer.Option(help="Share of the training images to use.", min=0.01, max=1)]
+MinutesOption = Annotated[
+    float | None, typer.Option(help="Time limit: no training starts that would end later.", min=0.1)
+]
+ForecastOption = Annotated[bool, typer.Option("--forecast", help="Only estimate how long it takes.")]
 EngineOption = Annotated[
     Literal["local", "kubeflow"] | None,
-    typer.Option("--engine", help="Run it as a TFX pipeline: here, or on Kubeflow, where trainings run side by side."),
+    typer.Option("--engine", help="Run as a TFX pipeline: here, or on Kubeflow, where trainings run in parallel."),
 ]
 CompileOption = Annotated[
-    Path | None, typer.Option("--compile", help="Only write that pipeline: .yaml for Kubeflow, .json for Vertex AI.")
+    Path | None, typer.Option("--compile", help="Only write the pipeline: .yaml for Kubeflow, .json for Vertex AI.")
 ]
 
 app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own images: cost, search, study, comparison.")
@@ -37,14 +39,18 @@ app = typer.Typer(no_args_is_help=True, help="Compound scaling on your own image
 @configured
 def cost(
     source: ConfigSource,
-    classes: Annotated[int, typer.Option(help="Width of the classifier; your images are not looked at.", min=1)] = 1000,
-    by: Annotated[Literal["network", "block", "layer"], typer.Option(help="How finely.")] = "network",
-    latency: Annotated[bool, typer.Option("--latency", help="Build the chosen network and time it, here.")] = False,
+    classes: Annotated[
+        int, typer.Option(help="Number of classes of the classifier; your images are not read.", min=1)
+    ] = 1000,
+    by: Annotated[Literal["network", "block", "layer"], typer.Option(help="Level of detail.")] = "network",
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Build the chosen network and measure its latency on this machine.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Parameters, multiply-adds and activation memory of the network that `model` chooses, beside B0 to B7.
+    """Show parameters, multiply-adds and activation memory of the network that `model` chooses, next to B0 to B7.
 
-    Try --set model.phi=-1. Nothing is built, unless the latency is asked for.
+    Try --set model.phi=-1. Nothing is built without --latency.
     """
     model = source.load_or_shipped().model
     chosen = model.chosen_variant
@@ -53,7 +59,9 @@ def cost(
         rows = [(chosen, measured), *((variant, None) for variant in VARIANTS.values())]
         _print_networks([(variant, network_cost(variant, classes), ms) for variant, ms in rows], as_json)
         if not as_json:
-            print(f"with a classifier of {classes} classes (--classes); multiply-adds and activations are of one image")
+            print(
+                f"with a classifier for {classes} classes (--classes); multiply-adds and activations are for one image"
+            )
         return
     whole = network_cost(chosen, classes)
     parts = whole.stages() if by == "block" else list(whole.layers)
@@ -73,26 +81,28 @@ def cost(
 @supervised
 def search(
     source: ConfigSource,
-    step: Annotated[float, typer.Option(help="Between two points of the grid.", min=0.01, max=0.5)] = 0.1,
-    tolerance: Annotated[float, typer.Option(help="Of alpha * beta^2 * gamma^2, around 2.", min=0, max=0.5)] = 0.1,
-    rungs: Annotated[int, typer.Option(help="Each halves the networks and doubles the epochs.", min=1, max=6)] = 3,
-    epochs: Annotated[
-        int | None, typer.Option(help="Of the last rung's trainings; train.epochs by default.", min=1)
-    ] = None,
+    step: Annotated[float, typer.Option(help="Distance between two points of the grid.", min=0.01, max=0.5)] = 0.1,
+    tolerance: Annotated[
+        float, typer.Option(help="How far alpha * beta^2 * gamma^2 may be from 2.", min=0, max=0.5)
+    ] = 0.1,
+    rungs: Annotated[
+        int, typer.Option(help="Rounds; each halves the networks and doubles the epochs.", min=1, max=6)
+    ] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of the last rung; train.epochs by default.", min=1)] = None,
     seeds: SeedsOption = 1,
     data_fraction: DataOption = 1.0,
     minutes: MinutesOption = 60.0,
-    write: Annotated[bool, typer.Option("--write", help="Put what was found into the pipeline.yaml in use.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the result into the pipeline.yaml in use.")] = False,
     forecast: ForecastOption = False,
 ) -> None:
     """Find alpha, beta and gamma for your images: step 1 of compound scaling, by successive halving.
 
-    The base network, at phi 0, is a proxy: --set model.base_width=0.5 --set model.image_size=64 make it cheap. As many
-    networks of the grid are tried as the minutes allow. A search that was killed goes on when it is called again.
+    The base network, at phi 0, is a proxy: --set model.base_width=0.5 --set model.image_size=64 make it cheap. It tries
+    as many networks of the grid as the minutes allow. Run the same command again to resume a search that was killed.
     """
     settings, own = source.load(), source.path
     if write and source.quick_start:
-        raise ConfigError("--write: the shipped settings stay as they are; drop --write or --quick-start")
+        raise ConfigError("--write does not change the shipped settings; drop --write or --quick-start")
     from pipeline.config.edit import check_can_set, set_values
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
@@ -113,17 +123,17 @@ def search(
         if write:
             check_learned(winner)
             set_values(own, {f"model.{name}": value for name, value in asdict(best).items()})
-            console.print(f"{own}: model.alpha, beta and gamma are these now", soft_wrap=True)
+            console.print(f"wrote model.alpha, beta and gamma to {own}", soft_wrap=True)
             written = load_config(own).model
             if written.phi is None:
                 console.print(
-                    f"model.phi is null there, so that a run still trains {written.variant} and does not read them; "
-                    "for the network they make: effnet run --set model.phi=1, or phi: 1 in the file",
+                    f"model.phi is null there, so a run still trains {written.variant} and ignores them; for the "
+                    "scaled network: effnet run --set model.phi=1, or phi: 1 in the file",
                     soft_wrap=True,
                 )
         else:
             chosen = " ".join(f"--set model.{name}={value:g}" for name, value in asdict(best).items())
-            console.print(f"use it: effnet run --set model.phi=1 {chosen}", soft_wrap=True)
+            console.print(f"to use it: effnet run --set model.phi=1 {chosen}", soft_wrap=True)
 
 
 @app.command()
@@ -132,7 +142,8 @@ def search(
 def study(
     settings: PipelineConfig,
     levels: Annotated[
-        list[float] | None, typer.Option("--level", help="Times the base's FLOPs; may be repeated: 2, 4 and 8.")
+        list[float] | None,
+        typer.Option("--level", help="Multiple of the base's FLOPs; may be repeated; default 2, 4 and 8."),
     ] = None,
     epochs: EpochsOption = None,
     seeds: SeedsOption = 2,
@@ -142,9 +153,9 @@ def study(
     engine: EngineOption = None,
     package: CompileOption = None,
 ) -> None:
-    """Deeper, wider, on larger images, or all at once: what helps most at the same FLOPs, on your images.
+    """Compare deeper, wider, higher-resolution and compound scaling at the same FLOPs, on your images.
 
-    Gives one HTML page, CSV and figures. A study that was killed goes on when it is called again.
+    Writes an HTML page, CSV and figures. Run the same command again to resume a study that was killed.
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
@@ -183,9 +194,9 @@ def compare(
     engine: EngineOption = None,
     package: CompileOption = None,
 ) -> None:
-    """Our variants beside ResNets and MobileNets, under the same recipe, on your images.
+    """Compare our variants with ResNets and MobileNets, by the same recipe, on your images.
 
-    With --set model.phi=... that network takes part as well. Gives one HTML page, CSV and figures.
+    With --set model.phi=... that network takes part too. Writes an HTML page, CSV and figures.
     """
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
@@ -212,9 +223,11 @@ def _as_pipeline(
     forecast: bool,
 ) -> None:
     if forecast or effort.minutes is not None:
-        raise ConfigError("--forecast, --minutes: a pipeline runs all of its trainings; leave them out")
+        raise ConfigError(
+            "--forecast and --minutes do not apply to a pipeline, which runs all its trainings; drop them"
+        )
     if engine and package:
-        raise ConfigError("--compile only writes the pipeline, which --engine runs; leave out one of them")
+        raise ConfigError("--compile only writes the pipeline, --engine runs it; drop one of them")
     from pipeline.execution.progress import quiet_output
     from pipeline.execution.signals import stoppable
     from pipeline.scale.tfx_pipeline import compile_pipeline, run_here, run_on_kubeflow

@@ -99,7 +99,7 @@ class ScaleRun:
 
         if "timings" in plan:
             return [Timing(**timing) for timing in plan["timings"]]
-        self.console.print("timing the cheapest, the costliest and the deepest network")
+        self.console.print("timing the cheapest, the most expensive and the deepest network")
         return self.in_training_process(time_candidates, candidates)
 
     def in_training_process(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:

@@ -70,7 +70,7 @@ def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console,
         console.print(
             styled(
                 ("warning", "yellow"),
-                "       that is uneven, and an advantage of the dearer ones; compare what was found with them, or try "
+                "       that is uneven and favours the more expensive ones; compare the result with them, or try "
                 "another model.image_size",
             ),
             soft_wrap=True,
@@ -109,8 +109,8 @@ def check_learned(winner: Row) -> None:
     if not winner.learned:
         first = winner.outcomes[0]
         raise ConfigError(
-            f"--write: nothing was written, for even the best network learned nothing: one answer to all "
-            f"images has accuracy {first.largest_share:.4f} and loss {first.constant_loss:.4f}, it has "
+            "--write: nothing was written, because even the best network learned nothing: the best constant prediction "
+            f"has accuracy {first.largest_share:.4f} and loss {first.constant_loss:.4f}, the network "
             f"{winner.accuracy:.4f} and {winner.loss:.4f}; search with more --epochs or images"
         )
 
@@ -198,15 +198,15 @@ def _report(
     mine = winner.candidate.details["true_growth"]
     say(
         "",
-        f"it has {mine:g} times the base's FLOPs; of those that were tried the median is {median(growths):g}",
+        f"it has {mine:g} times the base's FLOPs; the median of those tried is {median(growths):g}",
     )
     if close := [row.candidate.name for row in finalists[1:] if not_told_apart(winner, row)]:
         images, seeds = winner.outcomes[0].val_images, len(winner.outcomes)
-        say("", f"not told apart from it by {images} images and {counted(seeds, 'seed')}: " + "; ".join(close))
+        say("", f"not distinguishable from it with {images} images and {counted(seeds, 'seed')}: " + "; ".join(close))
     if len(finalists) < rungs[-1].size or winner.epochs < rungs[-1].epochs:
         say(
             "unfinished",
-            "the time was up, and the same command goes on; or trainings failed, and no others took their place",
+            "the time ran out (run the same command again to continue), or trainings failed and were not replaced",
         )
     done, planned = sum(len(row.outcomes) for row in rows), len(winner.outcomes) * sum(rung.size for rung in rungs)
     say("trainings", f"{done} of {planned}, {clock(total_seconds(rows))} in all; table and figure: {folder}")

@@ -66,7 +66,7 @@ def _answer(run: ScaleRun, experiment: Experiment, forecast_only: bool) -> Path 
     left, pace = trainings_left(candidates, run.seeds, timings, str(run.trainings))
     total = len(candidates) * len(run.seeds)
     if len(left) < total:
-        console.print(f"{total - len(left)} of {total} trainings were done by an earlier run")
+        console.print(f"{total - len(left)} of {total} trainings are done by an earlier run")
     what = f"{counted(effort.seeds, 'seed')}, {counted(effort.epochs, 'epoch')}"
     announce(console, f"{counted(len(candidates), 'network')}, {what}", pace, effort.minutes)
     if forecast_only:

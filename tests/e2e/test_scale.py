@@ -42,7 +42,7 @@ def test_a_study_is_told_in_advance_made_once_and_drawn(project, first_run):
     assert [row["network"] for row in rows] == ["base", "depth x2", "width x2", "resolution x2", "compound x2"]
     assert page.read_text(encoding="utf-8").count("<svg") == 3
     again = scale(project, "study", *arguments)
-    assert "5 of 5 trainings were done by an earlier run" in again
+    assert "5 of 5 trainings are done by an earlier run" in again
     # The data part ran in the pipeline's own store, and is not taken for a run that failed half-way.
     config = load_config(overrides=[f"runners.local.root={project.folder / 'build'}"])
     assert "Pusher" in find_run(config.metadata_path, None).steps
@@ -86,7 +86,7 @@ def test_a_search_that_was_killed_goes_on_and_writes_nothing_where_nothing_was_l
     before = mine.read_text(encoding="utf-8")
     refused = attempt(project, "search", *grid, *SHORT, "--write")
     assert refused.returncode == 2
-    assert "--write: nothing was written, for even the best network learned nothing" in refused.stderr
+    assert "--write: nothing was written, because even the best network learned nothing" in refused.stderr
     assert mine.read_text(encoding="utf-8") == before
     (figure,) = (project.folder / "build" / "quickstart" / "scale").glob("search-*/search.png")
     assert figure.stat().st_size > 10_000

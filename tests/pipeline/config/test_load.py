@@ -70,7 +70,7 @@ def test_an_override_of_the_quick_start_starts_at_the_shell_too(empty):
 
 def test_the_quick_start_is_refused_beside_a_file(empty):
     (empty / "pipeline.yaml").write_text("name: mine\n")
-    with pytest.raises(ConfigError, match="is here; drop the option"):
+    with pytest.raises(ConfigError, match="exists; drop the option"):
         ConfigSource(quick_start=True).load()
 
 
