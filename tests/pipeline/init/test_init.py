@@ -56,7 +56,7 @@ def test_it_names_what_it_found_and_writes_what_the_next_command_takes(photos):
     assert "always answering the largest class is right" in written
     head = written.partition("\n\n")[0].splitlines()
     assert all(line.startswith("#") for line in head)
-    assert "#     china/0.jpg: china" in head, "an example has no empty name before it"
+    assert "#     china/21.jpg: china" in head, "an example has no empty name before it"
 
 
 def test_its_json_has_all_of_it(photos):
