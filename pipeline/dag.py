@@ -66,9 +66,9 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     for_serving: dict[str, object] = {"transform": config.transform.model_dump()}  # exported with the model
     if config.serving.known_precision is not None:
         for_serving["known_precision"] = config.serving.known_precision
-    # Beside the metadata store, whose cached results are as bound to the place as this value, which is in their key.
+    # Next to the metadata store: cached results depend on this path, because it is in their key.
     resumable = {**choices, **for_serving, "checkpoint_root": str(config.run_root / "checkpoints")}
-    # With other code than `source` a training does not resume from a checkpoint, nor a search from its trials.
+    # If `source` differs, a training does not resume from a checkpoint, nor a search from its trials.
     resumable["source"] = code_key("trainer.train")
     tuning = []
     if config.tune.enabled:

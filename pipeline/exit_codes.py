@@ -16,11 +16,11 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """In words, for the last line of a run."""
+        """Its name in words, for the last line of a run."""
         return self.name.lower().replace("_", " ")
 
 
 def exit_code_of(error: Exception) -> ExitCode:
-    """How a run ends that this error ends."""
+    """The exit code of a run that ends with this error."""
     refusals = {DataError: ExitCode.DATA_REFUSED, GateError: ExitCode.GATE_REFUSED}
     return next((code for kind, code in refusals.items() if isinstance(error, kind)), ExitCode.FAILED)

@@ -1,7 +1,7 @@
 """Finds packages that hide ours. Standard library only: every process imports this first.
 
-The names `pipeline`, `components`, `trainer` and `data` are common. Where another package of such a name comes first on
-Python's path, by PYTHONPATH say, it would be imported in the place of ours.
+The names `pipeline`, `components`, `trainer` and `data` are common. If another package of such a name comes first on
+Python's path, for example through PYTHONPATH, it would be imported instead of ours.
 """
 
 import importlib.util
@@ -13,10 +13,10 @@ PACKAGES = {"components": "common/errors.py", "trainer": "scaling.py", "data": "
 
 
 def check_packages() -> None:
-    """Does nothing if our other packages are those that Python finds.
+    """Does nothing if Python finds our other packages.
 
     Raises:
-      ImportError: another one is; which file that is, and what to do.
+      ImportError: it finds another one; the message has its file, and what to do.
     """
     for name, file in PACKAGES.items():
         module = sys.modules.get(name)

@@ -8,7 +8,7 @@ import warnings
 def forget_warning_options() -> None:
     """Keeps PYTHONWARNINGS and -W out of this process and its children.
 
-    They are for those who work on a package. With `error` a library's notice of a change to come ends a training.
+    They are for developers of a package. With `error`, a library's deprecation warning would end a training.
     """
     os.environ.pop("PYTHONWARNINGS", None)
     sys.warnoptions.clear()
@@ -16,12 +16,12 @@ def forget_warning_options() -> None:
 
 
 def keep_docstrings() -> None:
-    """Starts this process again where PYTHONOPTIMIZE=2 has taken docstrings away, of which TFX builds its classes."""
+    """Restarts this process if PYTHONOPTIMIZE=2 removed docstrings, which TFX needs to build its classes."""
     if sys.flags.optimize < 2:
         return
     if os.environ.pop("PYTHONOPTIMIZE", None):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    sys.exit("error: python -OO takes the docstrings away, which TFX needs; start effnet without it")
+    sys.exit("error: python -OO removes docstrings, which TFX needs; start effnet without it")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""What commands print: consoles that take no text for markup, lines with a label, tables that fit 80 columns.
+"""Output of commands: consoles that take no text for markup, lines with a label, tables that fit 80 columns.
 
 Names of files, folders and classes are the user's: `proj [v1]`, `[/red]` and `:cat:` are printed as they are. What has
-a colour is a `Text`, made by `styled`; rich's markup in strings is used nowhere.
+a colour is a `Text`, made by `styled`; rich's markup in strings is not used.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ UNLIMITED = 10_000  # columns
 
 
 class SafeConsole(Console):
-    """A console on which nothing but rich itself steers the terminal: codes in names and messages are shown as text."""
+    """A console on which only rich itself controls the terminal: codes in names and messages are shown as text."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Rich's way from anything to print to pieces of text with their style."""
@@ -34,17 +34,17 @@ def make_console(**options: Any) -> SafeConsole:
 
 
 def styled(*parts: str | tuple[str, str]) -> Text:
-    """A text of which each part is as it is, or a pair of text and style, such as ("refused", "red")."""
+    """A text of parts, each a string or a pair of text and style, such as ("refused", "red")."""
     return Text.assemble(*parts)
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Prints lines that may hold names of files and classes, or a library's words, as they are."""
+    """Prints lines that may hold names of files and classes, or messages of libraries, as they are."""
     print(printable(text, keep="\n"), end=end, flush=True)
 
 
 def compact_table(*headers: str) -> Table:
-    """Without lines between columns; the first one, of names, is never cut, and the numbers stand to the right."""
+    """A table without lines between columns; the first, of names, is never cut, and numbers are right-aligned."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for number, header in enumerate(headers):
         table.add_column(header, no_wrap=True, overflow="fold", justify="right" if number else "left")
@@ -52,7 +52,7 @@ def compact_table(*headers: str) -> Table:
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
-    """Prints it as wide as it is, unless on a terminal that is narrower."""
+    """Prints a table in its full width, unless the terminal is narrower."""
     console = console or make_console()
     if not console.is_terminal:
         width = Measurement.get(console, console.options.update(width=UNLIMITED, max_width=UNLIMITED), table).maximum
@@ -61,5 +61,5 @@ def print_table(table: Table, console: Console | None = None) -> None:
 
 
 def print_line(console: Console, label: str, *text: str | tuple[str, str]) -> None:
-    """Prints what stands under a label, on one line however long; parts as for `styled`."""
+    """Prints a label and a text on one line, however long; parts as for `styled`."""
     console.print(styled((f"{label:<14}", "bold"), *text), soft_wrap=True)

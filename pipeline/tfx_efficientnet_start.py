@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Starts the command, or says which file is in its place."""
+    """Starts the command, or reports which file hides it."""
     try:
         from pipeline.start import main as start
     except ImportError as error:

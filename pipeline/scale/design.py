@@ -1,4 +1,4 @@
-"""The design of a study or a comparison: what it asks, from the configuration and what the user wants to compare."""
+"""The design of a study or a comparison, from the configuration and what the user wants to compare."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,12 +18,12 @@ from trainer.settings import ModelSettings, TrainingConfig
 def study_experiment(
     config: PipelineConfig, effort: Effort, levels: Sequence[float], classes: int | None
 ) -> Experiment:
-    """The base, and what each way of scaling makes of it at each level.
+    """The base, and the networks that each way of scaling makes of it at each level.
 
     Args:
       config: of the pipeline; `model` is the base.
       effort: how much is spent.
-      levels: times the base's multiply-adds.
+      levels: multiples of the base's multiply-adds.
       classes: width of the classifier; None: the FLOPs are matched without it.
 
     Raises:
@@ -80,7 +80,7 @@ def compare_experiment(
 
 
 def distinct(networks: Sequence[Network]) -> tuple[Network, ...]:
-    """Each network once, so that it is trained once; the others' names and groups are joined to the first one's."""
+    """Each network once, so that it is trained once; names and groups of its duplicates are joined to its own."""
     found: dict[object, Network] = {}
     for network in networks:
         key = network.backbone or same_network(network.model.chosen_variant)
@@ -92,27 +92,27 @@ def distinct(networks: Sequence[Network]) -> tuple[Network, ...]:
 
 
 def check_fair(config: PipelineConfig, pretrained: bool = False) -> None:
-    """Refuses a recipe that would treat networks unlike.
+    """Refuses a recipe that would treat networks differently.
 
     Args:
       config: with the recipe.
       pretrained: whether all start from published weights, so that they may begin with the head alone.
 
     Raises:
-      ConfigError: it is one.
+      ConfigError: the recipe would.
     """
     if config.train.batch_size == "auto":
-        raise ConfigError("train.batch_size auto gives each network another one; use --set train.batch_size=32")
+        raise ConfigError("train.batch_size auto would give each network its own; use --set train.batch_size=32")
     if recipe_of(config.train).head_share and not pretrained:
         raise ConfigError(
-            "these networks are trained from scratch, without a phase for the head; use --set train.recipe=quick"
+            "these networks train from scratch, without a phase for the head; use --set train.recipe=quick"
         )
 
 
 def training_config(config: PipelineConfig, effort: Effort, network: Network, latency: bool = True) -> TrainingConfig:
     """A TrainingJob's `config` for a network, by the recipe of the configuration.
 
-    The dropout is the same for all unless `train` sets it: they are to differ in nothing but their shape.
+    All have the same dropout unless `train` sets it, so that they differ only in their shape.
     """
     asked = config.train
     rates = {
@@ -134,7 +134,7 @@ def training_config(config: PipelineConfig, effort: Effort, network: Network, la
 
 
 def images_of(config: PipelineConfig, side: int) -> PipelineConfig:
-    """The configuration whose Transform stores the images at a side."""
+    """The configuration whose Transform stores the images with that side, in pixels."""
     model = config.model.model_copy(update={"phi": None, "image_size": side})
     transform = config.transform.model_copy(update={"materialize": True})
     return config.model_copy(update={"model": model, "transform": transform})

@@ -1,6 +1,6 @@
-"""What a study or a comparison asks, in plain values: which networks, trained how, for how long.
+"""A study or a comparison in plain values: which networks, trained how, for how long.
 
-The local commands and the pipelines of tfx_pipeline.py answer the same questions; design.py makes them.
+design.py makes them; the local commands and the pipelines of tfx_pipeline.py run them.
 """
 
 import time
@@ -14,12 +14,12 @@ SAME = " = "  # between the names, and the groups, of one network
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent on an answer.
+    """How much time a study, a comparison or a search may use.
 
     Args:
-      epochs: of a training; the longest ones of a search.
+      epochs: of a training; in a search, of the longest ones.
       seeds: trainings of each network.
-      data_fraction: of the images that are there to train on.
+      data_fraction: of the training images.
       minutes: for all trainings of this call; None: no limit.
     """
 
@@ -34,7 +34,7 @@ class Effort:
 
     @property
     def deadline(self) -> float | None:
-        """From now on."""
+        """The end of the minutes from now, as time.monotonic has it; None: no limit."""
         return None if self.minutes is None else time.monotonic() + self.minutes * 60
 
 
@@ -42,13 +42,13 @@ class Network(Settings):
     """A network that takes part.
 
     Args:
-      name: what it is called in tables; no two are called the same. One network by several names has them all.
-      group: what it belongs to: a way of scaling, a family of networks; likewise.
-      model: the `model` section that builds it, or that a backbone takes side and weights from.
-      layers: how many it has; with the next one, for forecasts.
+      name: in tables, unique; a network with several names has them all.
+      group: a way of scaling or a family of networks; a network in several groups has them all.
+      model: the `model` section that builds it, or from which a backbone takes side and weights.
+      layers: their number; used, with `macs`, for forecasts.
       macs: multiply-adds of one image.
       details: more columns for the table.
-      backbone: of keras.applications, to be trained instead; "" for none.
+      backbone: name of a network of keras.applications to train instead; "" for none.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Network(Settings):
 
 
 class Experiment(Settings):
-    """What a study or a comparison trains, as it reaches whoever writes its results.
+    """What a study or a comparison trains, as the writer of its results needs it.
 
     Args:
       command: study or compare.

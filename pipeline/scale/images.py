@@ -27,7 +27,7 @@ class Images:
 
 
 class SizeDisplay(StepDisplay):
-    """Shows the steps that make the images of one size in one line; a terminal shows them while they run, too.
+    """Shows the steps that make the images of one size in one line; a terminal also shows them while they run.
 
     Args:
       console: where to show.
@@ -39,7 +39,7 @@ class SizeDisplay(StepDisplay):
         super().__init__(console, steps)
         self.side = side
         self.all_cached = True
-        self.began = self.last_plain_line = time.monotonic()  # of what takes but a moment no more than its end is told
+        self.began = self.last_plain_line = time.monotonic()  # short work shows only its end
 
     def take(self, event: RunEvent) -> None:
         """Shows one event."""
@@ -54,10 +54,10 @@ class SizeDisplay(StepDisplay):
 
 
 def materialise(config: PipelineConfig, sides: Sequence[int], console: Console) -> dict[int, Images]:
-    """Runs the pipeline up to Transform for each side; what an earlier run has made comes from the cache.
+    """Runs the pipeline up to Transform for each side; results of earlier runs come from the cache.
 
     Args:
-        config: of the pipeline, whose model is not looked at.
+        config: of the pipeline; its model is ignored.
         sides: pixels.
         console: shows the steps.
 

@@ -1,4 +1,4 @@
-"""The page of a study or a comparison: one HTML file that stands for itself, by Jinja2, with matplotlib's figures."""
+"""The page of a study or a comparison: one self-contained HTML file, by Jinja2, with matplotlib's figures."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -60,11 +60,11 @@ def write_report(folder: str, experiment_json: str, model_runs: Sequence[str]) -
 
     Args:
       folder: local.
-      experiment_json: a `Experiment`.
-      model_runs: what the trainings left: the first network's, seed by seed, then the next one's.
+      experiment_json: an `Experiment`.
+      model_runs: outputs of the trainings: the first network's, seed by seed, then the next one's.
 
     Raises:
-      NothingTrained: no training ended well.
+      NothingTrained: no training succeeded.
     """
     experiment = Experiment.model_validate_json(experiment_json)
     outcomes = iter([outcome_at(place) for place in model_runs])
@@ -98,13 +98,13 @@ def write_results(folder: Path, experiment: Experiment, rows: Sequence[Row]) -> 
 
 
 def trainings_done(experiment: Experiment, rows: Sequence[Row]) -> str:
-    """How many of the trainings ended well, and what they took."""
+    """How many trainings succeeded, and how long they took."""
     done = sum(len(row.outcomes) for row in rows)
     return f"{done} of {len(experiment.networks) * len(experiment.seeds)}, {clock(total_seconds(rows))} in all"
 
 
 def missing_trainings(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
-    """The trainings without a result, network by network: they failed, or the time did not suffice."""
+    """The trainings without a result, by network: they failed, or the time ran out."""
     done = {row.candidate.name: row.by_seed for row in rows}
     lacking = [
         (network.name, [str(seed) for seed in experiment.seeds if seed not in done.get(network.name, {})])
@@ -135,7 +135,7 @@ def write_page(folder: Path, page: Page) -> Path:
 
 
 def _svg(figure: Figure) -> Markup:
-    """The figure to stand in the page; it is ours, and matplotlib escapes the names in it."""
+    """The figure as part of the page; it is ours, and matplotlib escapes the names in it."""
     text = io.StringIO()
     figure.savefig(text, format="svg")
     return Markup(text.getvalue()[text.getvalue().index("<svg") :])

@@ -1,4 +1,4 @@
-"""What came of trainings: a row for each network, with the mean and the spread over its seeds."""
+"""Results of trainings: a row for each network, with mean and spread over its seeds."""
 
 import math
 import statistics
@@ -18,10 +18,10 @@ TABLE_FILE, TRAININGS_FILE = "results.csv", "trainings.csv"
 
 
 class NothingTrained(RuntimeError):
-    """No training ended well, so there is nothing to compare."""
+    """No training succeeded, so there is nothing to compare."""
 
     def __init__(self) -> None:
-        super().__init__("no training ended well in time; allow more --minutes, or lower --set train.learning_rate")
+        super().__init__("no training succeeded in time; allow more --minutes, or lower --set train.learning_rate")
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Row:
     """One network, trained for a number of epochs.
 
     Args:
-      candidate: the network; of what was trained elsewhere its description alone.
+      candidate: the network; only its description if it was trained elsewhere.
       epochs: of each training.
-      by_seed: what came of the trainings that ended well, one at least.
+      by_seed: results of the trainings that succeeded, at least one.
     """
 
     candidate: "Candidate | Network"
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def accuracy_spread(self) -> float | None:
-        """Standard deviation over the seeds; None for one, which tells nothing of it."""
+        """Standard deviation over the seeds; None for a single one."""
         return _spread([outcome.val_accuracy for outcome in self.outcomes])
 
     @property
@@ -65,18 +65,18 @@ class Row:
 
     @property
     def latency_ms(self) -> float | None:
-        """The lowest of the seeds', for load makes it higher only; None where it was not measured."""
+        """The lowest of the seeds', because load only makes it higher; None if it was not measured."""
         measured = [outcome.latency_ms for outcome in self.outcomes if outcome.latency_ms is not None]
         return min(measured) if measured else None
 
     @property
     def guesses(self) -> bool:
-        """Whether always answering the largest class would be right as often."""
+        """Whether always answering the largest class is right as often."""
         return self.accuracy <= self.outcomes[0].largest_share
 
     @property
     def learned(self) -> bool:
-        """Whether it is better than answers that do not look at the images: in accuracy, and in loss."""
+        """Whether it is better than the best constant prediction, in accuracy and in loss."""
         return not self.guesses and self.loss < self.outcomes[0].constant_loss
 
     @property
@@ -102,7 +102,7 @@ def not_told_apart(row: Row, other: Row) -> bool:
 
 
 def guessing(rows: Sequence[Row]) -> str:
-    """Names the networks that do no better than guessing; empty where none does."""
+    """Names the networks that do no better than guessing; "" if there are none."""
     names = [row.candidate.name for row in rows if row.guesses]
     if not names:
         return ""
@@ -110,7 +110,7 @@ def guessing(rows: Sequence[Row]) -> str:
     who = f"all {len(names)} networks" if len(names) == len(rows) > 1 else "; ".join(names)
     return (
         f"no better than always answering the largest class, which is right for {share:.4f} of the images: {who}. "
-        "More --epochs or images are needed before such networks tell anything"
+        "Such networks need more --epochs or images before they can be compared"
     )
 
 
@@ -143,7 +143,7 @@ def make_rows(
 
 
 def total_seconds(rows: Sequence[Row]) -> float:
-    """What all trainings took, one after the other, whichever calls they ran in; not what kills have cost."""
+    """Total time of all trainings, in whatever calls they ran; without time lost to kills."""
     return sum(outcome.seconds for row in rows for outcome in row.outcomes)
 
 

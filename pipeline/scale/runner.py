@@ -34,7 +34,7 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class Plan(TypedDict, total=False):
-    """What was decided before trainings began."""
+    """Decisions made before trainings began."""
 
     timings: list[Parsed]  # the fields of a `Timing` each
     networks: int  # that a search tries
@@ -60,14 +60,14 @@ class ScaleRun:
         self._images: dict[int, Images] = {}
 
     def class_count(self, side: int) -> int:
-        """Classes of the images, which are made at this side if they are not there yet."""
+        """Number of classes of the images, which are made with this side if they do not exist yet."""
         from trainer.schema import class_names_of
 
         self.make_images([side])
         return len(class_names_of(self._images[side].schema_path))
 
     def make_images(self, sides: Sequence[int]) -> None:
-        """Materialises what is not there yet."""
+        """Materialises the images that do not exist yet."""
         missing = sorted(set(sides) - self._images.keys())
         if missing:
             self._images |= materialise(self.config, missing, self.console)
@@ -88,13 +88,13 @@ class ScaleRun:
         return Candidate(network.name, network.group, job, network.layers, network.macs, network.details)
 
     def folder(self, command: str, key: str) -> Path:
-        """Of one experiment; the same experiment comes back to it."""
+        """The folder of one experiment; the same experiment uses it again."""
         folder = self.root / f"{command}-{key[:12]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def timings(self, plan: Plan, candidates: Sequence["Candidate"]) -> list[Timing]:
-        """What a few steps tell of the speed; those of the plan where trainings have begun with it."""
+        """Measures the speed over a few steps; taken from the plan once trainings have begun with it."""
         from trainer.compound.candidates import time_candidates
 
         if "timings" in plan:
@@ -103,7 +103,7 @@ class ScaleRun:
         return self.in_training_process(time_candidates, candidates)
 
     def in_training_process(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-        """Calls a function of the trainer in a fresh process and shows what it says."""
+        """Calls a function of the trainer in a fresh process and shows its progress."""
         from trainer.fit.process import call_in_fresh_process
 
         display = TrainingDisplay(self.console, "training")
@@ -111,10 +111,10 @@ class ScaleRun:
             return call_in_fresh_process(function, *arguments)
 
     def train(self, function: Callable[[*Arguments], bool], *arguments: *Arguments) -> None:
-        """Runs the trainings, in one process after the other until the function says that it is over.
+        """Runs the trainings, in one process after the other until the function returns true.
 
         Raises:
-            RunInProgress: another process trains here; two would write over each other's checkpoints.
+            RunInProgress: another process trains here; two would overwrite each other's checkpoints.
         """
         with only_run(self.root):
             while not self.in_training_process(function, *arguments):
@@ -132,14 +132,14 @@ def rows_of(candidates: Sequence["Candidate"], seeds: Sequence[int], epochs: int
 
 
 def announce(console: Console, what: str, pace: Pace, minutes: float | None) -> None:
-    """Says before anything starts how long what is left of it will take."""
+    """Prints, before anything starts, how long the rest will take."""
     limit = f", at most {minutes:g} minutes" if minutes is not None else ""
     left = f"about {clock(pace.seconds_left)}{' for the rest' if pace.done else ''}"
     print_line(console, "forecast", f"{what}: {left}{limit}")
 
 
 def read_plan(folder: Path) -> Plan:
-    """What was decided for an experiment before its trainings began; empty at first."""
+    """Decisions made before an experiment's trainings began; empty at first."""
     path = folder / PLAN_FILE
     plan: Plan = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return plan

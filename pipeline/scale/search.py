@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 TABLE_FILE, FIGURE_FILE = "search.csv", "search.png"
 SHOWN_ROWS = 8
-UNEVEN = 1.5  # between the dearest and the cheapest network
-SHARE_TO_PLAN = 0.9  # of the minutes, for a forecast is a forecast
+UNEVEN = 1.5  # between the most expensive and the cheapest network
+SHARE_TO_PLAN = 0.9  # of the minutes, because a forecast may be wrong
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Grid:
 
 
 def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console, forecast_only: bool) -> Row | None:
-    """Searches, writes table and figure, and returns the best network; None where only the forecast was asked for.
+    """Searches, writes table and figure, and returns the best network; None with `forecast_only`.
 
     Raises:
-      ConfigError: nothing is feasible, or the minutes do not suffice for two networks.
+      ConfigError: the grid has fewer than two networks, or the minutes are too few for two.
     """
     check_fair(config)
     points = feasible_points(grid.step, grid.tolerance)
@@ -101,10 +101,10 @@ def search(config: PipelineConfig, effort: Effort, grid: Grid, console: Console,
 
 
 def check_learned(winner: Row) -> None:
-    """Refuses to write coefficients down that nothing speaks for.
+    """Refuses to write coefficients without evidence for them.
 
     Raises:
-      ConfigError: the network is no better than an answer that does not look at the images.
+      ConfigError: the network is no better than the best constant prediction.
     """
     if not winner.learned:
         first = winner.outcomes[0]
@@ -179,7 +179,7 @@ def _report(
     folder: Path,
     console: Console,
 ) -> Row:
-    """Writes and prints what was found; returns the winner."""
+    """Writes and prints the result; returns the winner."""
     from pipeline.scale.figures import search_figure
 
     ranking = sorted(rows, key=lambda row: (-row.epochs, row.loss))
@@ -216,7 +216,7 @@ def _report(
 
 
 def _print(console: Console, ranking: Sequence[Row]) -> None:
-    """The best, and what became of the paper's coefficients."""
+    """Prints the best, and the paper's coefficients."""
     table = compact_table("alpha", "beta", "gamma", "side", "growth", "in fact", "epochs", "loss", "+-", "accuracy")
     shown = list(ranking[:SHOWN_ROWS])
     if not any(point_of(row) == PAPER for row in shown):

@@ -22,12 +22,12 @@ from trainer.scaling import BASE_RESOLUTION
 def study(
     config: PipelineConfig, effort: Effort, levels: Sequence[float], console: Console, forecast_only: bool
 ) -> Path | None:
-    """Trains the base and what each way of scaling makes of it at each level; returns the page.
+    """Trains the base and its scaled networks at each level; returns the page.
 
     Raises:
       ConfigError: a level cannot be reached.
     """
-    # A level out of reach is refused before the images are read; only they tell how wide the classifier is.
+    # Refuses a level out of reach before the images are read, which determine the number of classes.
     study_experiment(config, effort, levels, len(config.data.classes) or None)
     run = ScaleRun(config, effort, console)
     classes = run.class_count(config.model.image_size or BASE_RESOLUTION)
@@ -88,7 +88,7 @@ def _answer(run: ScaleRun, experiment: Experiment, forecast_only: bool) -> Path 
 
 
 def print_rows(console: Console, rows: Sequence[Row]) -> None:
-    """The table, and how what is in it was measured."""
+    """Prints the table, and how the latencies were measured."""
     table = compact_table("network", "accuracy", "+-", "loss", "side", "M MACs", "M params", "ms", "seeds")
     for row in rows:
         first = row.outcomes[0]

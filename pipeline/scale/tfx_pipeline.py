@@ -3,8 +3,8 @@
     images -> ImageExampleGen ... DataGate -> Transform, for each side -> Trainer, for each network and seed
            -> StudyReport
 
-The trainings depend on nothing but their images, so that a cluster runs them side by side. The pipeline has a name, and
-so a folder and a metadata store, of its own: <name>-study or <name>-compare.
+The trainings depend only on their images, so that a cluster runs them in parallel. The pipeline has a name, and so a
+folder and a metadata store, of its own: <name>-study or <name>-compare.
 """
 
 import re
@@ -28,9 +28,9 @@ LAST_STEP = "StudyReport"
 
 
 def own_config(config: PipelineConfig, command: str) -> PipelineConfig:
-    """The configuration under the name of the study; its gate still looks at what the pipeline has pushed."""
+    """The configuration under the name of the study; its gate still compares with what the pipeline has pushed."""
     push = config.push.model_copy(update={"path": config.push_path})
-    # A study pushes nothing, so that its classes need not be the served model's.
+    # A study pushes nothing, so its classes need not be the served model's.
     evaluate = config.evaluate.model_copy(update={"other_classes": "floors"})
     return config.model_copy(update={"name": f"{config.name}-{command}", "push": push, "evaluate": evaluate})
 
@@ -41,7 +41,7 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, experiment: Ex
     Args:
       config: as `own_config` gives it.
       effort: how much is spent.
-      experiment: what is asked.
+      experiment: what to train.
     """
     from tfx import v1 as tfx
 
@@ -54,7 +54,7 @@ def create_scale_pipeline(config: PipelineConfig, effort: Effort, experiment: Ex
         stored = images_of(config, side)
         transforms.append(transform_step(stored, data, side).with_id(f"Transform-{side}"))
         inputs[side] = training_inputs(stored, data, transforms[-1])
-    # Outcomes and checkpoints lie together, as those of the local commands do.
+    # Outcomes and checkpoints are in one folder, like those of the local commands.
     state = {"checkpoint_root": str(config.run_root / "scale" / "trainings")}
     trainers = [
         tfx.components.Trainer(
@@ -119,7 +119,7 @@ def compile_pipeline(config: PipelineConfig, effort: Effort, experiment: Experim
 
 
 def with_resources(config: PipelineConfig, pipeline: "tfx.dsl.Pipeline") -> PipelineConfig:
-    """The configuration in which each Transform and Trainer asks for what the pipeline's one asks for."""
+    """The configuration in which each Transform and Trainer requests the resources of the pipeline's own."""
     kubeflow = config.runners.kubeflow
     kinds = {node.id: node.id.partition("-")[0] for node in pipeline.components}
     resources = {name: kubeflow.resources[kind] for name, kind in kinds.items() if kind in kubeflow.resources}
@@ -153,5 +153,5 @@ def run_on_kubeflow(config: PipelineConfig, effort: Effort, experiment: Experime
 
 
 def _identifier(name: str) -> str:
-    """The name in letters, digits and hyphens, which are all that Argo takes."""
+    """The name in letters, digits and hyphens, the only characters that Argo allows."""
     return re.sub(r"[^a-zA-Z0-9]+", "-", name)

@@ -15,13 +15,13 @@ DOTTED_NAME = re.compile(rf"(?:{'|'.join(ROOMS)})(?:\.\w+)+")
 
 
 def add_code_keys(steps: "Iterable[BaseNode]") -> None:
-    """Gives each step its key, as a parameter more, which is how TFX comes to know it."""
+    """Gives each step its key as one more parameter, so that TFX includes it in the cache key."""
     for step in steps:
         step.exec_properties[CODE_KEY] = code_key(*roots_of(step))
 
 
 def roots_of(step: "BaseNode") -> list[str]:
-    """What a step's code begins with: modules, and functions that its parameters name, such as a `run_fn`."""
+    """The roots of a step's code: modules, and functions that its parameters name, such as a `run_fn`."""
     from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 
     classes: list[type] = [step.driver_class]

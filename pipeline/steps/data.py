@@ -1,6 +1,6 @@
-"""The wiring of what every pipeline here begins with: images read, checked, and resized for training.
+"""The wiring of the first steps of every pipeline here: images are read, checked, and resized for training.
 
-As dag.py, this loads TFX when it is called and not when it is imported.
+Like dag.py, this loads TFX when it is called, not when it is imported.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ class DataSteps(NamedTuple):
 
 
 class TrainingInputs(TypedDict):
-    """What Tuner and Trainer are given of the data, by the names of their arguments."""
+    """The data for Tuner and Trainer, by the names of their arguments."""
 
     examples: "BaseChannel[Examples]"
     transform_graph: "BaseChannel[TransformGraph]"
@@ -89,7 +89,7 @@ def data_steps(config: PipelineConfig) -> DataSteps:
 
 
 def transform_step(config: PipelineConfig, data: DataSteps, side: int) -> "ImageTransform":
-    """Wires Transform, which resizes to `side` pixels what the gate lets pass."""
+    """Wires Transform, which resizes the images that pass the gate to `side` pixels."""
     from tfx import v1 as tfx
 
     from components.image_transform.component import ImageTransform

@@ -1,4 +1,4 @@
-"""What the report is told of a run's configuration."""
+"""A run's configuration, as its report shows it."""
 
 from collections.abc import Mapping
 

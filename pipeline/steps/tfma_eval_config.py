@@ -1,4 +1,4 @@
-"""What a model has to fulfil before it is pushed, from the `evaluate` and `serving` sections."""
+"""The conditions for a push, from the `evaluate` and `serving` sections."""
 
 import json
 
@@ -23,9 +23,9 @@ MODEL = {
 
 
 def make_eval_config(settings: EvaluateSettings) -> config_pb2.EvalConfig:
-    """Metrics over all eval images, by class, size and brightness; thresholds hold for all images together."""
+    """Metrics over all eval images, by class, size and brightness; thresholds apply to all images together."""
     confident = settings.compare == "confident"
-    # With confidence the rules judge the change: TFMA itself looks at the measured value alone.
+    # With `confident` the rules judge the change, because TFMA only compares the measured value.
     allowed_drop = None if confident else settings.max_accuracy_drop
     metrics = [
         _metric(GATED_METRIC, _threshold(floor=settings.min_accuracy, allowed_drop=allowed_drop)),
@@ -70,7 +70,7 @@ def make_eval_config(settings: EvaluateSettings) -> config_pb2.EvalConfig:
 
 
 def make_rules(settings: EvaluateSettings) -> Rules:
-    """What TFMA's thresholds cannot express."""
+    """Conditions that TFMA's thresholds cannot express."""
     return Rules(
         min_recall=settings.min_class_recall,
         class_recall=dict(settings.class_recall),
@@ -83,7 +83,7 @@ def make_rules(settings: EvaluateSettings) -> Rules:
 
 
 def make_budgets(settings: ServingSettings) -> Budgets:
-    """What serving may cost."""
+    """Limits for serving."""
     return Budgets(
         tolerance=settings.tolerance,
         latency_ms=settings.max_latency_ms.model_dump(exclude_none=True),
