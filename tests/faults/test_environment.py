@@ -53,7 +53,7 @@ def test_settings_for_those_who_work_on_a_package_change_nothing(tmp_path, name)
 def test_python_without_docstrings_is_refused_where_it_was_asked_for(tmp_path):
     done = subprocess.run([sys.executable, "-OO", EFFNET, "runs"], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "error: python -OO takes the docstrings away, which TFX needs; start effnet without it\n"
+    assert done.stderr == "error: python -OO removes docstrings, which TFX needs; start effnet without it\n"
 
 
 @pytest.mark.network
