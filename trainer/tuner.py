@@ -16,8 +16,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import keras_tuner
-import tensorflow as tf
 
+from components.common import files
 from components.common.events import report_progress
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
 from trainer.job import FnArgs, TrainingJob
@@ -134,10 +134,11 @@ class SearchElsewhere(TrialLoop):
             summary |= {"epochs": len(winner.history), "trials": len(records), "finished": len(ranking)}
             # Hyperband may have given the default values fewer epochs.
             summary |= {"default": default and default.score, "default_epochs": len(default.history) if default else 0}
-            _write(f"{folder}/{TABLE_FILE}", trials_csv(records, winner))
-            _write(f"{folder}/{FIGURE_FILE}", trials_figure(records, ranking, score_name))
+            files.write_text(f"{folder}/{TABLE_FILE}", trials_csv(records, winner))
+            files.write_text(f"{folder}/{FIGURE_FILE}", trials_figure(records, ranking, score_name))
         lineage = {"searched_by": run.source or "published values", "searched_at": run.time}
-        _write(f"{folder}/{SUMMARY_FILE}", json.dumps({**summary, "searched": run.searched, **lineage}, indent=1))
+        content = json.dumps({**summary, "searched": run.searched, **lineage}, indent=1)
+        files.write_text(f"{folder}/{SUMMARY_FILE}", content)
         add_to_history(self.root, run)
         return lineage
 
@@ -192,8 +193,3 @@ def search_key(job: TrainingJob) -> str:
     config.pop(IMAGES, None)
     tune = {name: value for name, value in job.config["tune"].items() if name not in NOT_AN_INPUT}
     return dataclasses.replace(job, config={**config, "tune": tune}).key()
-
-
-def _write(path: str, text: str) -> None:
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text)

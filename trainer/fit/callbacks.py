@@ -158,3 +158,10 @@ class StepTimer(keras.callbacks.Callback):
         """Of the others; of the only one where there are no others."""
         first = min(1, len(self.ends) - 2)
         return (self.ends[-1] - self.ends[first]) / (len(self.ends) - 1 - first)
+
+    def epoch_seconds(self, steps: int, val_steps: int) -> float:
+        """Forecast of an epoch of that many training steps, evaluation included.
+
+        A step of evaluation has no backward pass, which is two thirds of a training step.
+        """
+        return self.seconds_per_step * (steps + val_steps / 3)
