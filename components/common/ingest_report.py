@@ -59,7 +59,11 @@ class IngestSummary:
     @property
     def examples(self) -> int:
         """How many examples there are in all splits together."""
-        return sum(sum(classes.values()) for classes in self.written.values())
+        return sum(map(self.images_of, self.written))
+
+    def images_of(self, split: str) -> int:
+        """How many examples a split has; 0 for one that is not there."""
+        return sum(self.written.get(split, {}).values())
 
     @property
     def faulty(self) -> int:

@@ -67,7 +67,7 @@ class Executor(BaseExecutor):
         check(problems)
         verdict = {
             "passed": True,
-            "images": {split: sum(classes.values()) for split, classes in summary.written.items()},
+            "images": {split: summary.images_of(split) for split in summary.written},
             "faulty_files": summary.faulty,
             "limits": limits,
             "compared_with": served,

@@ -54,7 +54,7 @@ def find_statistics_problems(
     """
     problems = []
     for split, counted in statistics.items():
-        written = sum(summary.written.get(split, {}).values())
+        written = summary.images_of(split)
         if counted.num_examples != written:
             problems.append(f"the statistics of {split} cover {counted.num_examples} of {written} examples")
         elif written >= LEAST_FOR_IMAGE_FORMATS and not _counts_image_formats(counted):
@@ -160,7 +160,7 @@ def _empty_splits(summary: IngestSummary) -> list[str]:
     return [
         f"the split {split} is empty: add images or enlarge its fraction"
         for split in SPLITS
-        if not sum(summary.written.get(split, {}).values())
+        if not summary.images_of(split)
     ]
 
 

@@ -64,7 +64,7 @@ def gather_data(
 
 
 def _facts(summary: IngestSummary) -> Facts:
-    splits = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in summary.written.items())
+    splits = ", ".join(f"{split} {summary.images_of(split):,}" for split in summary.written)
     cut = "as the folders say" if summary.given_splits else "cut by image content"
     facts = [
         ("images", f"{summary.examples:,} of {summary.found:,} files"),
