@@ -1,6 +1,5 @@
 """From transformed images to a served model, without TFX around it."""
 
-import io
 import shutil
 import subprocess
 import sys
@@ -30,9 +29,7 @@ feature { name: "class_name" type: BYTES presence { min_fraction: 1 } shape { di
 
 
 def png(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray((pixels * 255 / 16).astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
+    return encode(Image.fromarray((pixels * 255 / 16).astype(np.uint8)), "PNG")
 
 
 @pytest.fixture(scope="module")
