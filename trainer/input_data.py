@@ -173,7 +173,7 @@ def train_batches(
 ) -> tf.data.Dataset:
     """The batches of all epochs in a row, shuffled anew each epoch, augmented and all of one size.
 
-    The same seed gives the same batches, also to who starts at a later epoch or step.
+    The same seed gives the same batches, also from a later epoch or step on.
 
     Args:
       split: the images.

@@ -1,7 +1,7 @@
 """The Tuner component's module: `tuner_fn` searches hyperparameters with Keras Tuner, or takes over an earlier result.
 
 A search runs in processes of its own. Its trials lie beside the pipeline's artifacts, in a folder that is named after
-all that decides their outcome: a search that was killed is gone on with, and another one never taken for it.
+all that decides their outcome: a search that was killed is resumed, and another one never taken for it.
 
     <root>/history.json                   see tuning/reuse.py
     <root>/<key>/search/trial_0/...       see tuning/records.py
@@ -70,7 +70,8 @@ class SearchElsewhere(TrialLoop):
           TrainingProcessDied: a process was killed outside of a trial.
         """
         if self.result is not None:
-            report_progress(f"tune: taking over {self.result.source or 'the published values: nothing was searched'}")
+            origin = f"the result of {self.result.source}" if self.result.source else "the published values"
+            report_progress(f"tune: not searching, using {origin}")
         else:
             self._search()
         # Hyperband's oracle leaves this at None, on which TFX's executor fails (tensorflow/tfx#7778). The line can go
@@ -174,7 +175,7 @@ class SearchElsewhere(TrialLoop):
                 before, begun = begun, self._trials_begun()
                 if begun == before:
                     raise
-                report_progress("tune: the process was killed; going on with the trials that are left")
+                report_progress("tune: the process was killed; continuing with the remaining trials")
 
     def _trials_begun(self) -> int:
         return sum(record.attempts for record in self.records())

@@ -250,7 +250,7 @@ def escape(path: str) -> str:
 
 
 def all_in(folder: str) -> str:
-    """Returns the pattern of all that lies in `folder`, for libraries that take no list of files."""
+    """Returns the pattern of everything in `folder`, for libraries that take no list of files."""
     return join(escape(folder), "*")
 
 

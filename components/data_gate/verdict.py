@@ -77,17 +77,17 @@ def find_anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[str
 
 
 def describe_other_classes(classes: list[str], served: list[str] | None) -> str:
-    """Says how the classes differ from the served model's; "" if they do not, or nobody knows that model's."""
+    """Says how the classes differ from the served model's; "" if they do not, or that model's are unknown."""
     if served is None or set(classes) == set(served):
         return ""
     new = [name for name in classes if name not in served]
     gone = [name for name in served if name not in classes]
-    told = [f"does not know {', '.join(new)}"] * bool(new) + [f"knows also {', '.join(gone)}"] * bool(gone)
+    told = [f"does not know {', '.join(new)}"] * bool(new) + [f"also knows {', '.join(gone)}"] * bool(gone)
     return f"the served model {' and '.join(told)}"
 
 
 def _is_a_guess_about_names(feature: str, info: anomalies_pb2.AnomalyInfo) -> bool:
-    """Tells whether it says no more than that file names read like sentences: of names nothing is asked.
+    """Tells whether it says no more than that file names read like sentences, which they may.
 
     The statistics have such guesses because only with them TFDV checks the image domain.
     """

@@ -47,7 +47,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Bin:
-    """The images whose confidence lies in a range: how sure the model was, how often it was right, and the 95 %
+    """The images whose confidence is in a range: how sure the model was, how often it was right, and the 95 %
     interval of that."""
 
     images: int

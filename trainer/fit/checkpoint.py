@@ -1,4 +1,4 @@
-"""A training that is killed goes on where it was: its state in one file beside the pipeline's artifacts.
+"""A killed training resumes where it was: its state in one file beside the pipeline's artifacts.
 
 Keras' BackupAndRestore resumes at whole epochs, and leaves out dropout's random numbers, averaged weights and what
 early stopping has seen.
@@ -24,7 +24,7 @@ from trainer.fit.ema import WeightAverage
 
 STATE_FILE = "state.npz"
 MOST_TIME_SAVING = 0.02  # of the training's time
-KEPT_SECONDS = 7 * 24 * 3600  # that a training which nobody goes on with lies about
+KEPT_SECONDS = 7 * 24 * 3600  # that the state of an abandoned training is kept
 
 
 @dataclass
@@ -110,7 +110,7 @@ class CheckpointStore:
             files.delete(self.folder)
 
     def remove_old(self) -> None:
-        """Forgets other trainings that nobody went on with for a week; younger ones may be just interrupted."""
+        """Forgets other trainings that were not resumed for a week; younger ones may only be interrupted."""
         for path in files.find(self.root, f"*/{STATE_FILE}"):
             if path != self.path and time.time() - files.status(path).modified > KEPT_SECONDS:
                 files.delete(path.rpartition("/")[0])

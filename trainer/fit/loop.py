@@ -21,7 +21,7 @@ class Training:
     """What is trained, and where it is.
 
     Args:
-      job: what to train; with a `checkpoint_root` the state is saved there, and a saved one is gone on with.
+      job: what to train; with a `checkpoint_root` the state is saved there, and a saved one is resumed.
       rates: `dropout_rate` and `drop_connect_rate`.
       setup: data, devices and network; those of the job by default.
 

@@ -21,12 +21,12 @@ class TunerRun:
     """One run of the Tuner step.
 
     Args:
-      subject: what was asked, see `subject_of`.
+      subject: the question, see `subject_of`.
       searched: whether it searched or took over an earlier result.
       values: the hyperparameters that it gave.
       source: the artifact of the search that found them; "" for published values.
       time: of that search, ISO 8601 in UTC; "" for published values.
-      profile: what the images of that search were like, as whoever runs the tuner described them.
+      profile: of the images of that search, as the Tuner component measured it.
     """
 
     subject: str
@@ -60,7 +60,7 @@ def last_good(
 
     Args:
       settings: `when` decides.
-      subject: what is asked now.
+      subject: of this run.
       history: all earlier runs.
       drift: how far the images have moved, 0 to 1, by the `source` of a search; one that is missing counts as far.
     """

@@ -28,11 +28,11 @@ SECONDS_BETWEEN_QUESTIONS = 0.2  # of a worker that waits for others; Keras Tune
 
 
 class TrialLoop(BaseTuner):
-    """Keras Tuner's loop, whose state lies in its directory as soon as it changes.
+    """Keras Tuner's loop, whose state is in its directory as soon as it changes.
 
     Args:
       oracle: proposes the trials; its file is the state.
-      directory: of this search alone; what lies there already is gone on with.
+      directory: of this search alone; a search that is already there is resumed.
     """
 
     def __init__(self, oracle: SearchOracle, directory: str) -> None:
@@ -50,7 +50,7 @@ class TrialLoop(BaseTuner):
 
 
 class RecordedTrials(TrialLoop):
-    """Runs trials and records each, however it ends; who inherits says how one is trained."""
+    """Runs trials and records each, however it ends; a subclass says how one is trained."""
 
     def values_of(self, trial: Trial) -> dict[str, float]:
         """What tells the trial from others, for its record."""

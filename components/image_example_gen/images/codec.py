@@ -220,7 +220,7 @@ def _open(data: bytes) -> Image.Image:
     """Reads the header only."""
     if data[8:11] == _CR2:  # a TIFF whose first picture is a preview and does not say so
         raise ImageError("unsupported_format", "a raw photo (CR2) cannot be read here: export it as JPEG or PNG")
-    # Of a PNG, Pillow gets the pixels alone, for it refuses files over a profile or a text that is malformed or large.
+    # Of a PNG, Pillow gets the pixels alone, because it refuses files over a malformed or large profile or text.
     readable = png_pixels(data) if data.startswith(PNG_SIGNATURE) else data
     try:
         return _open_with_pillow(readable)

@@ -22,8 +22,8 @@ class FolderLayout:
 
     Attributes:
         name: "classes" or "splits".
-        parents: folder that holds class folders, "" for the root -> the split of what lies in it, "" if it has none.
-        unlabelled: folders of a split without class folders: nobody knows the classes of what lies in them.
+        parents: folder that holds class folders, "" for the root -> the split of its files, "" if it has none.
+        unlabelled: folders of a split without class folders: the classes of their files are unknown.
     """
 
     name: str
@@ -32,7 +32,7 @@ class FolderLayout:
 
 
 class _Tree:
-    """The folders of a listing, and how many files lie in them."""
+    """The folders of a listing, and how many files are in them."""
 
     def __init__(self, listing: Listing):
         self._children: dict[str, list[str]] = defaultdict(list)

@@ -90,7 +90,7 @@ def read_rows(
 
 
 def none_exists(label_file: LabelFile) -> str:
-    """What is to be said of a label file that names no file that there is."""
+    """The message for a label file that names no existing file."""
     rows = [row for _, row in label_file.table.rows if not isinstance(row, NotARow)]
     first = next((str(row.get(label_file.columns.image)) for row in rows), "")
     return (

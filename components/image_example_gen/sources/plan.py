@@ -21,7 +21,7 @@ class ImageFile:
         label: index of its class.
         split: the split that its folder names, or "" if the split rule decides.
         group: images of one group, such as one patient's, fall into one split; "" if it has none.
-        shard: the file that it lies in, "" if it is a file of its own.
+        shard: the file that contains it, "" if it is a file of its own.
         offset: of its first byte in the shard.
         inflated: bytes once it is decompressed, for a member of a zip archive that is compressed by itself; else 0.
     """
