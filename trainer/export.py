@@ -91,7 +91,7 @@ class ServingModule(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def classify_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """As `classify`, from serialised tf.Examples that hold an `image` feature."""
+        """As `classify`, from serialised tf.Examples of shape (batch,) that hold an `image` feature."""
         images = tf.io.parse_example(examples, self.raw_image_spec)["image"]
         return self.classify(tf.reshape(images, [-1]))
 

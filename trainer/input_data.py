@@ -49,7 +49,7 @@ class ContentShare:
     seed: int
 
     def holds(self, serialized: tf.Tensor) -> tf.Tensor:
-        """Whether the image of a serialised example is in it."""
+        """Whether the image of a serialised example, scalar string, is in it; scalar bool."""
         features = {"image": STORED_FEATURES["image"], "key": tf.io.FixedLenFeature([], tf.int64, NO_KEY)}
         example = tf.io.parse_single_example(serialized, features)
         key = tf.where(example["key"] == NO_KEY, image_key(example["image"]), example["key"])

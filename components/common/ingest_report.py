@@ -57,6 +57,11 @@ class IngestSummary:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def classes(self) -> list[str]:
+        """The class names in the order of their labels."""
+        return list(next(iter(self.written.values()), ()))
+
+    @property
     def examples(self) -> int:
         """How many examples there are in all splits together."""
         return sum(map(self.images_of, self.written))

@@ -45,8 +45,7 @@ def gather_data(
     summary = read_summary(sources.ingest_report)
     quarantine = read_quarantine(sources.ingest_report)
     splits = list(summary.written)
-    names = list(next(iter(summary.written.values())))
-    counts = {name: [summary.written[split][name] for split in splits] for name in names}
+    counts = {name: [summary.written[split][name] for split in splits] for name in summary.classes}
     before = read_profile(served) if served and files.exists(files.join(served, *PROFILE_PATH)) else None
     return DataSection(
         facts=_facts(summary),
@@ -68,7 +67,7 @@ def _facts(summary: IngestSummary) -> Facts:
     cut = "as the folders say" if summary.given_splits else "cut by image content"
     facts = [
         ("images", f"{summary.examples:,} of {summary.found:,} files"),
-        ("classes", str(len(next(iter(summary.written.values()))))),
+        ("classes", str(len(summary.classes))),
         ("splits", f"{splits} ({cut})"),
         ("identical files", f"{summary.identical_files:,}"),
         ("near copies", f"{summary.near_duplicates:,} more; copies never lie in two splits"),
