@@ -72,6 +72,11 @@ def choose_columns(table: Table, settings: ReadingSettings, is_file: Callable[[s
         label = next((name for known in LABEL_COLUMNS for name in others if _key(name) == known), "")
     one_hot = () if label or settings.label_column else _one_hot(others, sample)
     if not image or not (label or one_hot):
+        if headless := next((name for name in table.columns if is_file(name)), ""):
+            raise DataError(
+                f"got {table.name} whose first line names the file {headless}, expected column names there, "
+                "such as path,label: add a line"
+            )
         raise DataError(_unknown(table, settings, image, label))
     return Columns(image, label, one_hot, split, group, found)
 

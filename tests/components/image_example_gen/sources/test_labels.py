@@ -126,6 +126,7 @@ def test_a_spreadsheets_mark_and_numbers_as_labels_are_read():
         (b"path,label\ncaf\xe9.png,cat", "another encoding"),
         ("path,label\n1.png,cat".encode("utf-16-le"), "another encoding than UTF-8 .it has zero bytes"),
         (b"path,label,label\n1.png,cat,dog", "the column label more than once"),
+        (b"1.png,cat\n3.png,dog", "first line names the file 1.png"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(content, message):

@@ -77,6 +77,19 @@ def test_what_a_webdataset_does_not_say_is_not_given(make_tree):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["label", "category", "diagnosis"])
+def test_shards_call_the_class_as_label_files_do(name, make_tree, tmp_path):
+    root = make_tree({"s.tar": tar({"0.jpg": b"x", "0.json": json.dumps({name: "cat"}).encode()})})
+    assert look(root, "s.tar")[0] == [("cat", "", "", b"x")]
+    tfrecord(tmp_path / "a.tfrecord", [example(image=b"x", **{name: b"cat"})])
+    assert look(tmp_path, "a.tfrecord")[0] == [("cat", "", "", b"x")]
+
+
+def test_a_tar_of_class_folders_is_to_be_unpacked(make_tree):
+    _, rejected = look(make_tree({"s.tar": tar({"flowers/rose/0.jpg": b"x"})}), "s.tar")
+    assert "unpack a tar of class folders" in rejected["s.tar/flowers/rose/0.jpg"][1]
+
+
 def frame(length: int) -> bytes:
     header = struct.pack("<Q", length)
     return header + masked_checksum(header) + bytes(64)
