@@ -179,3 +179,7 @@ def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     ordered = sorted(values)
     return ordered[int(0.05 * (len(ordered) - 1))], ordered[int(0.95 * (len(ordered) - 1))]
+
+
+def _row(plan: IngestPlan, image: ImageFile) -> tuple[str, str, str, str]:
+    return image.path, plan.classes[image.label], image.split, image.group
