@@ -8,7 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from pydantic import TypeAdapter
+
 from components.common import files
+from components.common.errors import one_line
 from components.common.events import report_progress
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
@@ -35,6 +38,9 @@ class TunerRun:
     source: str
     time: str
     profile: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+_HISTORY = TypeAdapter(list[TunerRun])
 
 
 def subject_of(job: TrainingJob, settings: TuneSettings) -> str:
@@ -86,9 +92,9 @@ def read_history(root: str) -> list[TunerRun]:
     if not files.exists(path):
         return []
     try:
-        return [TunerRun(**entry) for entry in json.loads(files.read_bytes(path))]
-    except (ValueError, TypeError) as error:
-        report_progress(f"tuner: the history of searches in {path} is damaged ({error}); starting anew")
+        return _HISTORY.validate_json(files.read_bytes(path))
+    except ValueError as error:
+        report_progress(f"tuner: the history of searches in {path} is damaged ({one_line(error)}); starting anew")
         return []
 
 
