@@ -2,6 +2,9 @@
 
 import multiprocessing
 import shutil
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from components.common.claims import LOCK_FILE, Claim
@@ -9,38 +12,46 @@ from components.common.claims import LOCK_FILE, Claim
 CONTEXT = multiprocessing.get_context("fork")
 
 
-def take(folder: str, got: "multiprocessing.Queue[str]", leave: "multiprocessing.Event") -> None:
+def take(folder: str, told: Connection) -> None:
     claim = Claim(folder)
-    got.put(claim.folder)
-    leave.wait(60)
+    told.send(claim.folder)
+    time.sleep(60)
+
+
+def start(folder: Path) -> tuple[BaseProcess, Connection]:
+    """A process that claims the folder; from the connection comes what it got."""
+    heard, told = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=take, args=(str(folder), told))
+    process.start()
+    return process, heard
+
+
+def end(process: BaseProcess) -> None:
+    process.kill()
+    process.join()
 
 
 def test_a_folder_in_use_is_left_alone_and_is_free_when_its_process_has_ended(tmp_path):
-    folder, got, leave = str(tmp_path / "key"), CONTEXT.Queue(), CONTEXT.Event()
-    others = [CONTEXT.Process(target=take, args=(folder, got, leave)) for _ in range(3)]
-    for other in others:
-        other.start()
-    assert sorted(got.get(timeout=60) for _ in others) == [folder, f"{folder}-2", f"{folder}-3"]
-    assert Claim(folder).folder == f"{folder}-4"
-    for other in others:
-        other.kill()
-        other.join()
-    assert Claim(folder).folder == folder
+    folder = tmp_path / "key"
+    others = [start(folder) for _ in range(3)]
+    assert sorted(heard.recv() for _, heard in others) == [str(folder), f"{folder}-2", f"{folder}-3"]
+    assert Claim(str(folder)).folder == f"{folder}-4"
+    for process, _ in others:
+        end(process)
+    assert Claim(str(folder)).folder == str(folder)
 
 
 def test_a_folder_is_deleted_while_another_process_asks_for_it(tmp_path):
-    folder, got, leave = tmp_path / "key", CONTEXT.Queue(), CONTEXT.Event()
-    for _ in range(20):
+    folder = tmp_path / "key"
+    for _ in range(10):
         claim = Claim(str(folder))
-        other = CONTEXT.Process(target=take, args=(str(folder), got, leave))
-        other.start()
+        process, heard = start(folder)
         shutil.rmtree(folder, ignore_errors=True)  # the other may put its lock there meanwhile
         claim.release()
-        taken = Path(got.get(timeout=60))
+        taken = Path(heard.recv())
         assert (taken / LOCK_FILE).exists(), "its lock is one that others see"
         assert Claim(str(taken)).folder != str(taken)
-        other.kill()
-        other.join()
+        end(process)
         for left in tmp_path.iterdir():
             shutil.rmtree(left)
 
