@@ -36,6 +36,7 @@ class ObjectStore:
         self._pointer = files.join(push_path, POINTER_FILE)
         self._seen = Snapshot()
         self._versions: list[str] = []
+        self._others: set[str] = set()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -44,6 +45,7 @@ class ObjectStore:
         if self._seen.content is not None:
             self._publish(*self._read_pointer(self._seen.content))
         self._versions = version_folders(self._path)
+        self._others = {folder for folder in self._folders() if folder.startswith(INCOMING)}
         yield
 
     def add(self, version: str, fill: Callable[[str], PushRecord]) -> tuple[str, PushRecord]:
@@ -72,6 +74,8 @@ class ObjectStore:
                 ) from error
             raise
         self._publish(version, push)
+        if not files.exists(files.join(self._path, version, SAVED_MODEL_FILE)):
+            raise PushError(f"version {version} is gone from {self._path} already: somebody deleted what was pushed")
         self._clear_leftovers(int(version))
         return version, record
 
@@ -100,18 +104,22 @@ class ObjectStore:
         self._clear(staged)
 
     def _clear_leftovers(self, newest: int) -> None:
-        """Deletes what killed pushes brought, and what is left of versions that were being deleted.
+        """Deletes what pushes brought that began before this one, and what is left of versions that were being deleted.
 
-        A push that is still under way loses its files, and has lost already: the pointer is no longer the one it saw.
+        Such a push was killed, or has lost: the pointer is no longer the one it saw. One that begins now sees it.
         """
+        for folder, names in self._folders().items():
+            left = is_version(folder) and int(folder) < newest and SAVED_MODEL_FILE not in names
+            if folder in self._others or (left and RECORD_FILE in names):
+                self._clear(files.join(self._path, folder))
+
+    def _folders(self) -> dict[str, set[str]]:
+        """What is there: folder -> the files below it."""
         places: dict[str, set[str]] = {}
         for name in files.walk(self._path):
             folder, _, rest = name.partition("/")
             places.setdefault(folder, set()).add(rest)
-        for folder, names in places.items():
-            left = is_version(folder) and int(folder) < newest and SAVED_MODEL_FILE not in names
-            if folder.startswith(INCOMING) or (left and RECORD_FILE in names):
-                self._clear(files.join(self._path, folder))
+        return places
 
     def _clear(self, folder: str) -> None:
         """Deletes what is in a folder, also where another process does the same."""

@@ -82,7 +82,7 @@ def line_of(config: PipelineConfig, run: RunRecord) -> RunLine:
 
 
 def verdict_of(run: RunRecord) -> GateVerdict | None:
-    """The gate's verdict, or None if the run never came to it or it was deleted."""
+    """The gate's verdict, or None if the run did not get that far or it was deleted."""
     found = _read(run, *VERDICT)
     return found if isinstance(found, GateVerdict) else None
 

@@ -3,11 +3,13 @@
 <root>/history.json     one entry for each time that the Tuner step ran; components/tuner/drift.py reads it too
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from fasteners import InterProcessLock
 from pydantic import TypeAdapter
 
 from components.common import files
@@ -99,6 +101,7 @@ def read_history(root: str) -> list[TunerRun]:
 
 
 def add_to_history(root: str, run: TunerRun) -> None:
-    """Appends a run; a kill leaves either the old or the new file."""
-    entries = [asdict(entry) for entry in (*read_history(root), run)]
-    files.write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))
+    """Appends a run; a kill leaves either the old or the new file, and another run's entry is not lost on a disk."""
+    with contextlib.nullcontext() if files.is_remote(root) else InterProcessLock(f"{root}/{HISTORY_FILE}.lock"):
+        entries = [asdict(entry) for entry in (*read_history(root), run)]
+        files.write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))

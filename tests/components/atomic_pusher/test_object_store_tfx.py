@@ -11,6 +11,7 @@ import botocore.client
 import pytest
 
 from components.atomic_pusher import store
+from components.atomic_pusher.object_store import ObjectStore
 from components.common import compare_and_swap, files
 from components.common.compare_and_swap import Conflict, Snapshot
 from components.common.errors import Overtaken, PushError, Withdrawn
@@ -135,6 +136,30 @@ def test_a_push_that_another_one_passes_while_it_uploads_loses(save, push_path, 
         push(save("b"), push_path, judged_against=first.fingerprint)
     assert served_content(push_path) == "c"
     assert len(folders(push_path)) == 3, "two versions and the pointer: what the loser brought is gone"
+
+
+def test_a_push_that_begins_while_another_one_clears_up_keeps_its_files(save, push_path, monkeypatch):
+    clear_leftovers, began = ObjectStore._clear_leftovers, []
+
+    def another_begins(self, newest: int) -> None:
+        if not began:
+            began.append(True)
+            copy = files.copy
+
+            def upload_then_clear(source: str, destination: str) -> None:
+                copy(source, destination)
+                if source.endswith("saved_model.pb"):
+                    clear_leftovers(self, newest)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(files, "copy", upload_then_clear)
+                push(save("b"), push_path)
+        else:
+            clear_leftovers(self, newest)
+
+    monkeypatch.setattr(ObjectStore, "_clear_leftovers", another_begins)
+    push(save("a"), push_path)
+    assert served_content(push_path) == "b"
 
 
 class KilledError(BaseException):

@@ -15,6 +15,7 @@ from components.common.metrics import ACCURACY, METRICS
 from components.gated_evaluator.slices import Slice
 from components.run_report import plots
 from components.run_report.analysis import Answers, calibration_bins, worst_mistakes
+from components.run_report.collect_data import _quarantined as quarantined
 from components.run_report.content import (
     ClassRow,
     Comparison,
@@ -202,6 +203,11 @@ def test_a_picture_of_any_format_that_cannot_be_read_has_none(picture, encode, i
         for at in random.integers(0, len(whole), 6):
             damaged[at] = random.integers(256)
         assert thumbnail(bytes(damaged)).startswith("data:image/jpeg;base64,") or not thumbnail(bytes(damaged))
+
+
+def test_a_film_on_a_storage_is_not_fetched_to_be_shown():
+    film = {"path": "film.mp4", "reason": "too_many_bytes", "message": "9,000,000,000 bytes are too many for an image"}
+    assert quarantined("nowhere://images", film).source == "", "to read there would be an error"
 
 
 def test_of_a_damaged_picture_the_rest_is_shown(picture, encode):

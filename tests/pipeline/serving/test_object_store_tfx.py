@@ -15,6 +15,7 @@ from tests.s3 import s3_server
 
 pytestmark = pytest.mark.tfx
 
+EVALUATE = "evaluate: {min_accuracy: 0.5}\n"
 PUSH_PATH = "s3://models/served [prod]"
 
 
@@ -28,7 +29,9 @@ def server():
 def effnet(tmp_path, monkeypatch):
     """effnet("models") prints JSON of a project whose models are in the bucket."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "pipeline.yaml").write_text(f"name: colours\ndata: {{path: .}}\npush: {{path: '{PUSH_PATH}'}}\n")
+    (tmp_path / "pipeline.yaml").write_text(
+        f"name: colours\ndata: {{path: .}}\npush: {{path: '{PUSH_PATH}'}}\n" + EVALUATE
+    )
 
     def run(*words: str) -> str:
         done = CliRunner().invoke(app, [*words, "--config", str(tmp_path / "pipeline.yaml")])
@@ -42,7 +45,9 @@ def test_what_is_pushed_answers_and_can_be_gone_back_from(effnet, tmp_path):
     photo = tmp_path / "photo.png"
     Image.new("RGB", (20, 20), (250, 5, 5)).save(photo)
     for number, classes in enumerate([COLOURS, ("rot", "gruen", "blau")], 1):
-        store.push(str(write_version(tmp_path, number, classes)), PUSH_PATH, PushRecord(accuracy=0.9), keep=5)
+        model = write_version(tmp_path, number, classes)
+        (model / "fingerprint.pb").write_text(classes[0])
+        store.push(str(model), PUSH_PATH, PushRecord(accuracy=0.9), keep=5)
     newest, oldest = json.loads(effnet("models", "--json"))
     for _ in range(2):  # the second time from the copy
         (answer,) = json.loads(effnet("predict", "--json", str(photo)))
