@@ -22,6 +22,7 @@ from components.served_model.versions import SAVED_MODEL_FILE, version_folders
 
 POINTER_FILE = ".pushed.json"
 INCOMING = ".incoming-"
+PROBE = ".probe"  # among what a push brings, for a moment
 
 
 class ObjectStore:
@@ -63,7 +64,7 @@ class ObjectStore:
             if version_folders(self._path) != self._versions:  # by a program that knows no pointer
                 raise compare_and_swap.Conflict
             content = json.dumps({"version": version, "push": push}) + "\n"
-            compare_and_swap.replace(self._pointer, content.encode(), self._seen)
+            compare_and_swap.replace(self._pointer, content.encode(), self._seen, files.join(staged, PROBE))
         except BaseException as error:
             with contextlib.suppress(OSError):  # what stays is cleared away by the next push
                 self._clear(staged)

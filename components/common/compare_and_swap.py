@@ -4,7 +4,6 @@ Amazon's S3 and those that follow it compare ETags, Google's compares generation
 over the condition, a writer looks again after a while whether its own content is still there: the last one wins.
 """
 
-import secrets
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,7 +38,7 @@ class Snapshot:
 class _Storage(Protocol):
     def read(self, path: str) -> Snapshot: ...
 
-    def replace(self, path: str, content: bytes, seen: Snapshot) -> None: ...
+    def replace(self, path: str, content: bytes, seen: Snapshot, scratch: str) -> None: ...
 
 
 def read(path: str) -> Snapshot:
@@ -51,13 +50,14 @@ def read(path: str) -> Snapshot:
     return _storage_of(path).read(path)
 
 
-def replace(path: str, content: bytes, seen: Snapshot) -> None:
+def replace(path: str, content: bytes, seen: Snapshot, scratch: str) -> None:
     """Writes a remote object whose content is still the one that was `seen`.
 
     Args:
         path: of the object.
         content: no two writers may write the same one.
         seen: what `read` returned.
+        scratch: an object that nobody else writes, to try what the store can do; a kill may leave it.
 
     Raises:
         Conflict: if somebody else wrote meanwhile.
@@ -65,7 +65,7 @@ def replace(path: str, content: bytes, seen: Snapshot) -> None:
     """
     storage = _storage_of(path)
     try:
-        storage.replace(path, content, seen)
+        storage.replace(path, content, seen, scratch)
     except Conflict:
         # A request that was sent again after its answer was lost meets its own first try.
         if storage.read(path).content != content:
@@ -84,7 +84,7 @@ class _LastWins:
     def read(self, path: str) -> Snapshot:
         return Snapshot(files.read_bytes(path)) if files.exists(path) else Snapshot()
 
-    def replace(self, path: str, content: bytes, seen: Snapshot) -> None:
+    def replace(self, path: str, content: bytes, seen: Snapshot, scratch: str) -> None:
         if self.read(path).content != seen.content:
             raise Conflict(f"{path} was written meanwhile")
         files.write_bytes(path, content)
@@ -102,15 +102,14 @@ class _S3:
                 return Snapshot()
             raise
 
-    def replace(self, path: str, content: bytes, seen: Snapshot) -> None:
-        if not self._compares(path):
-            _LastWins().replace(path, content, seen)
+    def replace(self, path: str, content: bytes, seen: Snapshot, scratch: str) -> None:
+        if not self._compares(scratch):
+            _LastWins().replace(path, content, seen, scratch)
         elif not self._put(path, content, {"IfMatch": seen.tag} if seen.tag else {"IfNoneMatch": "*"}):
             raise Conflict(f"{path} was written meanwhile")
 
-    def _compares(self, path: str) -> bool:
+    def _compares(self, probe: str) -> bool:
         """Tells whether the store heeds a condition: some know the header and do as if it were not there."""
-        probe = f"{path}.probe-{secrets.token_hex(8)}"
         s3_objects.put(probe, b"")
         try:
             return not self._put(probe, b"", {"IfNoneMatch": "*"})
@@ -152,7 +151,7 @@ class _Google:
         except GoogleAPIError as error:
             raise OSError(f"{path} cannot be read: {one_line(error)}") from error
 
-    def replace(self, path: str, content: bytes, seen: Snapshot) -> None:
+    def replace(self, path: str, content: bytes, seen: Snapshot, scratch: str) -> None:
         from google.api_core.exceptions import GoogleAPIError, PreconditionFailed
 
         bucket, key = place(path).values()

@@ -262,7 +262,7 @@ def test_a_bucket_that_is_not_there_is_one_clear_line(save):
 
 def put(path: str, content: bytes, seen: Snapshot) -> bool:
     try:
-        compare_and_swap.replace(path, content, seen)
+        compare_and_swap.replace(path, content, seen, f"{path}.{uuid.uuid4().hex}")
     except Conflict:
         return False
     return True
@@ -299,16 +299,16 @@ def test_of_several_who_replace_one_object_one_wins(push_path, heeds, monkeypatc
 def test_a_request_whose_answer_was_lost_meets_its_own_content(push_path):
     path = files.join(push_path, "pointer")
     seen = compare_and_swap.read(path)
-    compare_and_swap.replace(path, b"mine", seen)
-    compare_and_swap.replace(path, b"mine", seen)
+    compare_and_swap.replace(path, b"mine", seen, f"{path}.probe")
+    compare_and_swap.replace(path, b"mine", seen, f"{path}.probe")
     with pytest.raises(Conflict):
-        compare_and_swap.replace(path, b"another", seen)
+        compare_and_swap.replace(path, b"another", seen, f"{path}.probe")
 
 
 def test_an_object_that_was_deleted_meanwhile_is_a_conflict(push_path):
     path = files.join(push_path, "pointer")
-    compare_and_swap.replace(path, b"one", Snapshot())
+    compare_and_swap.replace(path, b"one", Snapshot(), f"{path}.probe")
     seen = compare_and_swap.read(path)
     boto3.client("s3").delete_object(Bucket="models", Key=path.removeprefix("s3://models/"))
     with pytest.raises(Conflict):
-        compare_and_swap.replace(path, b"two", seen)
+        compare_and_swap.replace(path, b"two", seen, f"{path}.probe")

@@ -15,7 +15,7 @@ from tests.s3 import s3_server
 
 pytestmark = pytest.mark.tfx
 
-EVALUATE = "evaluate: {min_accuracy: 0.5}\n"
+EVALUATE = "evaluate: {min_accuracy: 0.5, max_accuracy_drop: 0}\n"
 PUSH_PATH = "s3://models/served [prod]"
 
 
