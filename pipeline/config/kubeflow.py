@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from pipeline.config.schedule import known_zone
 from trainer.settings import Settings
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/.+")]
@@ -82,6 +83,8 @@ class KubeflowSettings(Settings):
     """Folder for checkpoints and trials; on a volume, a retried step resumes from them."""
     service_account: str | None = None
     """Kubernetes service account of the pods; null takes the cluster's own."""
+    cron_timezone: str = "UTC"
+    """Time zone in which the cluster reads cron expressions: CRON_SCHEDULE_TIMEZONE of its ml-pipeline-scheduledworkflow."""
     env: dict[str, str] = Field(default_factory=dict)
     """Environment variables, such as {AWS_ENDPOINT_URL_S3: "http://minio-service.kubeflow:9000"}."""
     secrets: tuple[Secret, ...] = ()
@@ -103,6 +106,11 @@ class KubeflowSettings(Settings):
                 f"got {root}, expected minio://, s3:// or gs://, the stores that Kubeflow's launcher knows"
             )
         return root
+
+    @field_validator("cron_timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        return known_zone(name)
 
     def step(self, component_id: str) -> Step:
         """What the step asks for, with `resources.default` where it says nothing."""

@@ -34,6 +34,17 @@ def duration(text: str) -> timedelta:
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
+def known_zone(name: str) -> str:
+    """The name of a time zone, as it came.
+
+    Raises:
+      ValueError: there is no such zone.
+    """
+    if name not in zoneinfo.available_timezones():
+        raise ValueError(f"got {name!r}, expected a name such as Europe/Berlin or UTC")
+    return name
+
+
 def _is_duration(text: object) -> str:
     duration(str(text))
     return str(text)
@@ -137,9 +148,7 @@ class ScheduleSettings(Settings):
     @field_validator("timezone")
     @classmethod
     def _zone_is_known(cls, name: str) -> str:
-        if name not in zoneinfo.available_timezones():
-            raise ValueError(f"got {name!r}, expected a name such as Europe/Berlin or UTC")
-        return name
+        return known_zone(name)
 
     @field_validator("time_limit")
     @classmethod

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from tfx import v1 as tfx
     from tfx.dsl.components.base.base_node import BaseNode
 
-# Argo's rule for the names of tasks; a pipeline's name also becomes part of pods' names.
-TASK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,120}")
+# KFP makes two Argo tasks of each task X: X, and X-driver before it; the whole pipeline's are root and root-driver.
+KFP_DRIVER_SUFFIX = "-driver"
+KFP_TASKS = ("root", f"root{KFP_DRIVER_SUFFIX}")
+# Argo 3.7's rules for a name that others depend on: 128 characters at most, the suffix included, and no digit first.
+TASK_NAME = re.compile(rf"[a-zA-Z][a-zA-Z0-9-]{{0,{127 - len(KFP_DRIVER_SUFFIX)}}}")
+# A pipeline's name also becomes part of pods' names.
 PIPELINE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -77,6 +81,27 @@ def check_pipeline(pipeline: "tfx.dsl.Pipeline", config: PipelineConfig) -> None
             raise KubeflowError(f"runners.kubeflow.resources.{name}: no such step; {hint}")
 
 
+def check_names(tasks: Sequence[str]) -> None:
+    """Refuses names of tasks that KFP or Argo would refuse when a run is created.
+
+    Raises:
+      KubeflowError: at the first of them.
+    """
+    for name in tasks:
+        if not TASK_NAME.fullmatch(name):
+            raise KubeflowError(
+                f"{name}: expected a letter, then letters, digits and hyphens, {128 - len(KFP_DRIVER_SUFFIX)} "
+                "characters at most; rename the step with .with_id()"
+            )
+        if name in KFP_TASKS or tasks.count(name) > 1:
+            raise KubeflowError(f"{name}: Kubeflow has a task of that name already; rename the step with .with_id()")
+        if name.removesuffix(KFP_DRIVER_SUFFIX) in tasks and name.endswith(KFP_DRIVER_SUFFIX):
+            raise KubeflowError(
+                f"{name}: Kubeflow makes a task of that name for {name.removesuffix(KFP_DRIVER_SUFFIX)}; rename the "
+                "step with .with_id()"
+            )
+
+
 def _problem(node: "BaseNode") -> str | None:
     from tfx.components import FileBasedExampleGen, InfraValidator
     from tfx.dsl.components.common.resolver import Resolver
@@ -85,8 +110,6 @@ def _problem(node: "BaseNode") -> str | None:
     from tfx.orchestration.pipeline import Pipeline
     from tfx.types import Channel
 
-    if not TASK_NAME.fullmatch(node.id):
-        return "Argo takes letters, digits and hyphens in the name of a step; rename it with .with_id()"
     if isinstance(node, Resolver):
         return "the backend runs no Resolver; ServedModel brings the model to compare with"
     if isinstance(node, InfraValidator):

@@ -15,7 +15,7 @@ from components.common.json_types import JsonObject, Parsed
 from pipeline.config.beam import workers_are_elsewhere
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir
-from pipeline.kubeflow.checks import check_config, check_pipeline
+from pipeline.kubeflow.checks import check_config, check_names, check_pipeline
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform_spec import platform_spec
 
@@ -66,6 +66,7 @@ class KubeflowRunner(KubeflowV2DagRunner):
         )
         super().__init__(runner_config, output_dir, output_filename or f"{config.name}.yaml")
         self._pipeline_config = config
+        self._vertex = self._output_filename.endswith(".json")
 
     def run(
         self,
@@ -79,6 +80,8 @@ class KubeflowRunner(KubeflowV2DagRunner):
           KubeflowError: the backend would refuse a node; it is named.
         """
         check_pipeline(pipeline, self._pipeline_config)
+        nodes = list(pipeline.components)
+        check_names([*(node.id for node in nodes), *(ir.driver_task(node.id) for node in ir.nodes_with_driver(nodes))])
         job = super().run(pipeline, parameter_values, write_out=False)
         spec = json_format.ParseDict(job["pipelineSpec"], pb.PipelineSpec())
         platform = self._complete(spec, pipeline)
@@ -109,7 +112,7 @@ class KubeflowRunner(KubeflowV2DagRunner):
             if executor.HasField("container"):  # an Importer has none
                 ir.set_container(executor.container, settings, step)
                 executor.container.args.extend([ir.REMOTE_FLAG] if remote else [])
-            ir.set_task(spec.root.dag.tasks[name], step, may_cache=name not in drivers)
+            ir.set_task(spec.root.dag.tasks[name], step, may_cache=name not in drivers, vertex=self._vertex)
         ir.set_defaults(spec, nodes)
         spec.default_pipeline_root = settings.pipeline_root or ""
         spec.deployment_spec.Clear()
@@ -118,7 +121,7 @@ class KubeflowRunner(KubeflowV2DagRunner):
 
     def _write(self, job: dict[str, Parsed], platform: JsonObject | None) -> None:
         path = Path(self._output_dir) / self._output_filename
-        if path.suffix == ".json":
+        if self._vertex:
             if platform:
                 raise KubeflowError(
                     "Vertex AI has no Kubernetes: empty secrets and volumes of runners.kubeflow, and node_selector and "

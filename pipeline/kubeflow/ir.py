@@ -18,7 +18,12 @@ from pipeline.config.kubeflow import KubeflowSettings, Step
 from pipeline.kubeflow.entrypoint import DRIVER_OUTPUT
 
 DRIVER_FLAG, REMOTE_FLAG = "--driver_class_path", "--remote_artifacts"
+# Not "-driver": KFP runs a task X-driver of its own before each task X, in the same workflow.
+DRIVER_SUFFIX = "-resolver"
 BACKOFF_SECONDS, BACKOFF_FACTOR = 30, 2.0
+# Counts from the first attempt's start, so the training itself must fit in. KFP passes 0 to Argo where it is missing,
+# and Argo then tries nothing again.
+RETRY_WITHIN_SECONDS = 30 * 24 * 3600
 GIGABYTE = 10**9
 
 
@@ -29,7 +34,7 @@ def executor_label(task_name: str) -> str:
 
 def driver_task(node_id: str) -> str:
     """The name of the task that runs a node's driver."""
-    return f"{node_id}-driver"
+    return f"{node_id}{DRIVER_SUFFIX}"
 
 
 def nodes_with_driver(nodes: Iterable[BaseNode]) -> list[BaseNode]:
@@ -86,13 +91,18 @@ def set_container(
         resources.accelerator.count, resources.accelerator.resource_count = step.gpu, str(step.gpu)
 
 
-def set_task(task: pb.PipelineTaskSpec, step: Step, may_cache: bool) -> None:
-    """Sets whether a task may be taken from the cache, and how often it is tried again."""
+def set_task(task: pb.PipelineTaskSpec, step: Step, may_cache: bool, vertex: bool) -> None:
+    """Sets whether a task may be taken from the cache, and how often it is tried again.
+
+    Vertex AI takes `backoff_max_duration` for the longest pause, of an hour at most; there its own default stays.
+    """
     task.caching_options.enable_cache = may_cache and step.cache is not False
     if step.retries:
         task.retry_policy.max_retry_count = step.retries
         task.retry_policy.backoff_duration.seconds = BACKOFF_SECONDS
         task.retry_policy.backoff_factor = BACKOFF_FACTOR
+        if not vertex:
+            task.retry_policy.backoff_max_duration.seconds = RETRY_WITHIN_SECONDS
 
 
 def set_defaults(spec: pb.PipelineSpec, nodes: Iterable[BaseNode]) -> None:

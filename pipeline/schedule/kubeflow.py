@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from components.common.human_format import counted
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.shared_options import configured
 from pipeline.terminal import print_table
@@ -51,9 +52,13 @@ def create(
     when = cron or settings.schedule.cron
     if when is None:
         raise ConfigError("schedule.cron: is null; set it, or give --cron, such as '0 2 * * *'")
-    expression = backend_cron(when, timezone or settings.schedule.timezone)
+    zone, backend_zone = timezone or settings.schedule.timezone, settings.runners.kubeflow.cron_timezone
+    expression = backend_cron(when, zone, backend_zone)
     schedule = _kubeflow(settings).schedule(settings.name, expression)
-    print(f"{settings.name} runs at '{expression}' from now on: schedule {schedule.recurring_run_id}")
+    print(
+        f"{settings.name} runs at '{when}' ({zone}) from now on, which Kubeflow notes as '{expression}' "
+        f"({backend_zone}): schedule {schedule.recurring_run_id}"
+    )
 
 
 @app.command()
@@ -63,11 +68,15 @@ def delete(
     engine: ClusterOption,
 ) -> None:
     """On Kubeflow: end the schedules of this pipeline; runs under way go on."""
-    kubeflow = _kubeflow(settings)
-    found = kubeflow.schedules(settings.name)
-    for one in found:
-        kubeflow.delete_schedule(one.recurring_run_id)
-    print(f"{len(found)} schedule(s) of {settings.name} ended")
+    deleted, under_way = _kubeflow(settings).end_schedules(settings.name)
+    if deleted or not under_way:
+        print(f"{counted(deleted, 'schedule')} of {settings.name} deleted")
+    for schedule, runs in under_way.items():
+        # Kubernetes would delete the run with it.
+        print(
+            f"schedule {schedule} starts no further run, and stays in the list, paused, while {', '.join(runs)} is "
+            "under way; delete it again afterwards"
+        )
 
 
 def show(settings: PipelineConfig) -> None:
@@ -80,6 +89,6 @@ def show(settings: PipelineConfig) -> None:
             if trigger.cron_schedule
             else f"every {trigger.periodic_schedule.interval_second} s"
         )
-        version = one.pipeline_version_reference.pipeline_version_id
+        version = one.pipeline_version_reference.pipeline_version_id or "the newest"
         table.add_row(one.recurring_run_id, when, str(one.status), version)
     print_table(table)

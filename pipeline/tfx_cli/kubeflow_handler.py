@@ -17,9 +17,10 @@ from tfx.tools.cli.handler.kubeflow_v2_dag_runner_patcher import KubeflowV2DagRu
 from components.common.json_types import Parsed
 from pipeline.config.model import ConfigError
 from pipeline.execution.prepare import config_from_environment
-from pipeline.kubeflow.client import KubeflowClient, Listed
+from pipeline.kubeflow.client import KubeflowClient
 from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.errors import KubeflowError
+from pipeline.kubeflow.lists import Listed
 
 Handler = TypeVar("Handler", bound=type)
 COMMANDS = (

@@ -63,7 +63,7 @@ def test_a_pipeline_from_upload_to_deletion(kubeflow, server, package):
 
 
 def test_lists_are_read_to_their_last_page(kubeflow, package, monkeypatch):
-    monkeypatch.setattr("pipeline.kubeflow.client.PAGE", 2)
+    monkeypatch.setattr("pipeline.kubeflow.lists.PAGE", 2)
     for number in range(5):
         kubeflow.create(f"flowers{number}", package)
     assert len(kubeflow.pipelines()) == 5
@@ -71,22 +71,77 @@ def test_lists_are_read_to_their_last_page(kubeflow, package, monkeypatch):
 
 def test_a_schedule_follows_the_pipeline_to_its_next_version(kubeflow, server, package):
     kubeflow.create("flowers", package)
-    first = kubeflow.schedule("flowers", backend_cron("30 2 * * 1", "Europe/Berlin"))
-    version = kubeflow.update("flowers", package)
+    first = kubeflow.schedule("flowers", backend_cron("30 2 * * 1", "UTC"))
+    run = server.store.fire(first.recurring_run_id)
+    kubeflow.update("flowers", package)
     (after,) = kubeflow.schedules("flowers")
-    assert after.recurring_run_id != first.recurring_run_id
-    assert after.pipeline_version_reference.pipeline_version_id == version
-    assert after.trigger.cron_schedule.cron == "TZ=Europe/Berlin 0 30 2 * * 1"
+    assert after == first
+    assert after.pipeline_version_reference.pipeline_version_id is None  # KFP 2.15 runs the newest
+    assert after.trigger.cron_schedule.cron == "0 30 2 * * 1"
     assert (int(after.max_concurrency), after.no_catchup, after.status) == (1, True, "ENABLED")
     assert after.runtime_config.pipeline_root == "minio://mlpipeline/v2"
+    assert run not in server.store.without_workflow
+
+
+def pin(server, schedule) -> None:
+    """As earlier releases made a schedule."""
+    reference = server.store.schedules[schedule.recurring_run_id].pipeline_version_reference
+    reference.pipeline_version_id = next(iter(server.store.versions))
+
+
+def test_a_schedule_of_an_earlier_release_is_freed_from_its_version_and_its_run_goes_on(kubeflow, server, package):
+    kubeflow.create("flowers", package)
+    old = kubeflow.schedule("flowers", backend_cron("0 2 * * *", "UTC"))
+    pin(server, old)
+    run = server.store.fire(old.recurring_run_id)
+    for version in ("v1", "v2"):  # the second time nothing is left to do
+        kubeflow.update("flowers", package, version)
+        new, left = kubeflow.schedules("flowers")
+        assert (new.status, new.pipeline_version_reference.pipeline_version_id) == ("ENABLED", None)
+        assert (left.status, left.recurring_run_id) == ("DISABLED", old.recurring_run_id)
+    server.store.runs[run].state = "SUCCEEDED"
+    kubeflow.update("flowers", package, "v3")
+    assert [one.recurring_run_id for one in kubeflow.schedules("flowers")] == [new.recurring_run_id]
 
 
 def test_a_paused_schedule_stays_paused(kubeflow, server, package):
     kubeflow.create("flowers", package)
-    kubeflow.schedule("flowers", backend_cron("0 2 * * *", "UTC"))
+    pin(server, kubeflow.schedule("flowers", backend_cron("0 2 * * *", "UTC")))
     next(iter(server.store.schedules.values())).status = "DISABLED"
     kubeflow.update("flowers", package)
     assert [schedule.status for schedule in kubeflow.schedules("flowers")] == ["DISABLED"]
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "PAUSED", "CANCELING"])
+def test_a_schedule_that_ends_leaves_its_run_under_way_alone(kubeflow, server, package, state):
+    kubeflow.create("flowers", package)
+    schedule = kubeflow.schedule("flowers", backend_cron("0 2 * * *", "UTC")).recurring_run_id
+    run = server.store.fire(schedule)
+    server.store.runs[run].state = state
+    assert kubeflow.end_schedules("flowers") == (0, {schedule: [run]})
+    assert server.store.schedules[schedule].status == "DISABLED"
+    assert run not in server.store.without_workflow
+
+    with pytest.raises(KubeflowError) as error:
+        kubeflow.delete("flowers")
+    assert run in one_line(error)
+    assert server.store.pipelines
+
+    kubeflow.schedule("flowers", backend_cron("0 3 * * *", "UTC"))  # one that is paused is in nobody's way
+    server.store.runs[run].state = "SUCCEEDED"
+    assert kubeflow.end_schedules("flowers") == (2, {})
+
+
+def test_a_run_whose_workflow_is_gone_cannot_be_stopped_but_deleted(kubeflow, server, package):
+    """KFP 2.15.0 answered 500 `workflows.argoproj.io "quickstart-..." not found`, and then said CANCELING."""
+    kubeflow.create("flowers", package)
+    schedule = kubeflow.schedule("flowers", backend_cron("0 2 * * *", "UTC")).recurring_run_id
+    run = server.store.fire(schedule)
+    kubeflow._client.delete_recurring_run(schedule)  # as somebody does on KFP's page
+    with pytest.raises(KubeflowError, match=r"has no workflow any more.*`tfx run delete` clears its record"):
+        kubeflow.terminate(run)
+    kubeflow.delete_run(run)
+    assert kubeflow.runs("flowers") == []
 
 
 def test_a_second_schedule_of_a_pipeline_is_refused(kubeflow, package):
@@ -97,12 +152,27 @@ def test_a_second_schedule_of_a_pipeline_is_refused(kubeflow, package):
 
 
 @pytest.mark.parametrize(
-    ("cron", "zone", "said"),
-    [("0 2 * *", "UTC", "expected five fields"), ("0 2 * * *", "Berlin", "expected a name such as")],
+    ("cron", "said"),
+    [
+        ("TZ=UTC 0 0 2 * * *", "Expected 5 to 6 fields, found 7: TZ=UTC 0 0 2 * * *"),
+        ("0 0 2 * * 7", "above maximum (6)"),
+    ],
 )
-def test_a_cron_expression_that_the_backend_would_not_take(cron, zone, said):
-    with pytest.raises(KubeflowError, match=said):
-        backend_cron(cron, zone)
+def test_what_the_backend_said_of_a_cron_expression_is_passed_on(kubeflow, package, cron, said):
+    kubeflow.create("flowers", package)
+    with pytest.raises(KubeflowError) as error:
+        kubeflow.schedule("flowers", cron)
+    assert "answered 400: Schedule cron is not a supported format" in one_line(error)
+    assert said in one_line(error)
+
+
+def test_what_argo_said_of_two_tasks_of_one_name_is_passed_on(kubeflow, server, package):
+    """KFP 2.15.0 took the upload, and refused the run."""
+    kubeflow.create("flowers", package)
+    (version,) = server.store.versions.values()
+    version.pipeline_spec["pipeline_spec"]["root"]["dag"] = {"tasks": {"DataGate": {}, "DataGate-driver": {}}}
+    with pytest.raises(KubeflowError, match=r"answered 500: .*sorting failed: duplicated nodeName DataGate-driver"):
+        kubeflow.start("flowers", {})
 
 
 def one_line(error) -> str:

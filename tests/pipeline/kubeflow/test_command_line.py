@@ -101,11 +101,11 @@ def test_schedules_from_the_command_line(server, tmp_path, tfx):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "runs at 'TZ=Europe/Berlin 0 0 2 * * *'" in effnet(
-        "create", "--cron", "0 2 * * *", "--timezone", "Europe/Berlin"
+    assert "runs at '0 2 * * *' (Asia/Tokyo) from now on, which Kubeflow notes as '0 0 17 * * *' (UTC)" in effnet(
+        "create", "--cron", "0 2 * * *", "--timezone", "Asia/Tokyo"
     )
-    assert "TZ=Europe/Berlin" in effnet("list")
-    assert "1 schedule(s) of quickstart ended" in effnet("delete")
+    assert "0 0 17 * * *" in effnet("list")
+    assert "1 schedule of quickstart deleted" in effnet("delete")
     assert not server.store.schedules
 
 
@@ -116,4 +116,4 @@ def test_vertex_ai_takes_the_same_file(tfx, tmp_path, monkeypatch):
     tfx("pipeline", "create", "--pipeline_path", RUNNER, engine="vertex", endpoint="")
     job = json.loads((tmp_path / "vertex" / "quickstart" / "pipeline.json").read_text())
     assert job["pipelineSpec"]["schemaVersion"] == "2.1.0"
-    assert "ImageExampleGen-driver" in job["pipelineSpec"]["root"]["dag"]["tasks"]
+    assert "ImageExampleGen-resolver" in job["pipelineSpec"]["root"]["dag"]["tasks"]

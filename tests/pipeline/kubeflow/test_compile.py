@@ -83,9 +83,9 @@ def test_every_container_runs_our_entrypoint(spec):
 
 
 def test_each_driver_is_a_task_whose_finding_is_in_its_node_s_cache_key(spec, tasks):
-    assert {name for name in tasks if name.endswith("-driver")} == {f"{name}-driver" for name in DRIVEN}
+    assert {name for name in tasks if name.endswith("-resolver")} == {f"{name}-resolver" for name in DRIVEN}
     for name in DRIVEN:
-        driver = f"{name}-driver"
+        driver = f"{name}-resolver"
         assert tasks[name]["inputs"]["parameters"]["driver_output"] == {
             "taskOutputParameter": {"producerTask": driver, "outputParameterKey": "driver_output"}
         }
@@ -104,7 +104,9 @@ def test_what_a_step_asks_for(spec, tasks, documents):
     }  # fmt: skip
     assert (transform["cpuLimit"], transform["memoryLimit"]) == (2.0, pytest.approx(4.294967296))
     assert "accelerator" not in transform
-    assert tasks["Trainer"]["retryPolicy"] == {"maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0}
+    assert tasks["Trainer"]["retryPolicy"] == {
+        "maxRetryCount": 2, "backoffDuration": "30s", "backoffFactor": 2.0, "backoffMaxDuration": "2592000s",
+    }  # fmt: skip
     assert "retryPolicy" not in tasks["DataGate"]
 
     executors = documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
@@ -170,10 +172,40 @@ def test_a_node_that_the_backend_would_refuse_is_named():
     assert refused(tfx.components.CsvExampleGen(input_base="/x")).startswith(
         "CsvExampleGen: the backend does not resolve"
     )
-    named = tfx.components.StatisticsGen(examples=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Examples)).with_id(
-        "my_statistics"
-    )
-    assert refused(named).startswith("my_statistics: Argo takes letters")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["my_statistics"], "my_statistics: expected a letter, then letters, digits and hyphens"),
+        (["2Trainer"], "2Trainer: expected a letter"),
+        (["T" * 122], "121 characters at most"),
+        (["Trainer", "Trainer-driver"], "Trainer-driver: Kubeflow makes a task of that name for Trainer"),
+        (["Trainer-driver", "Trainer"], "Trainer-driver: Kubeflow makes a task of that name for Trainer"),
+        (["Pusher", "Pusher-resolver", "Pusher-resolver"], "Pusher-resolver: Kubeflow has a task of that name already"),
+        (["root"], "root: Kubeflow has a task of that name already"),
+    ],
+)
+def test_a_name_that_argo_would_refuse_is_named(names, said):
+    from pipeline.kubeflow.checks import check_names
+
+    check_names(["T" * 121, "Trainer-driver", "driver"])
+    with pytest.raises(KubeflowError, match=said) as error:
+        check_names(names)
+    assert "\n" not in str(error.value)
+
+
+def test_the_names_of_resolvers_are_checked_as_well(tmp_path):
+    from tfx import v1 as tfx
+
+    from components.served_model.component import ServedModel
+    from pipeline.kubeflow.compiler import KubeflowRunner
+
+    model = tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model)
+    served = ServedModel(push_path="/mnt/data/served", candidate=model).with_id("S" * 115)
+    pipeline = tfx.dsl.Pipeline(pipeline_name="p", pipeline_root="minio://x/y", components=[served])
+    with pytest.raises(KubeflowError, match=r"S-resolver: expected .* 121 characters at most"):
+        KubeflowRunner(cluster_config(), str(tmp_path)).run(pipeline)
 
 
 def test_a_runtime_parameter_keeps_its_default():

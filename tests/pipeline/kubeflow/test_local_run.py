@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.tfx, pytest.mark.slow]
 
 ROOT = "minio://mlpipeline/v2"
 SMALL = ("model.image_size=32", "train.epochs=1", "tune.trials=1", "tune.data_fraction=0.3", "serving.requests=3")
-DRIVERS = {"ImageExampleGen-driver", "DataGate-driver", "ServedModel-driver", "Pusher-driver"}
+DRIVERS = {"ImageExampleGen-resolver", "DataGate-resolver", "ServedModel-resolver", "Pusher-resolver"}
 
 
 class Cluster:
