@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 import os
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ from pipeline.scale.commands import app as scale_app
 from pipeline.schedule.commands import app as schedule_app
 from pipeline.serving import predict_command, rollback_commands
 from pipeline.serving.serve import app as serve_app
-from pipeline.shared_options import configured
+from pipeline.shared_options import JsonOption, configured
 from pipeline.start import forget_warning_options
 
 app = typer.Typer(
@@ -62,6 +63,30 @@ def run(
     from pipeline.execution.command import run_with_progress
 
     raise typer.Exit(run_with_progress(settings, debug, verbose))
+
+
+class Engine(StrEnum):
+    """Where runs are looked for."""
+
+    LOCAL = "local"
+    KUBEFLOW = "kubeflow"
+
+
+@app.command()
+@configured
+def runs(
+    settings: PipelineConfig,
+    as_json: JsonOption = False,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many, the newest ones.")] = 20,
+    engine: Annotated[Engine, typer.Option(help="Here, or on Kubeflow Pipelines.")] = Engine.LOCAL,
+) -> None:
+    """List runs: when, and what came of each."""
+    if engine is Engine.LOCAL:
+        history_commands.print_runs(settings, as_json, last)
+        return
+    from pipeline.kubeflow.run_list import print_runs
+
+    print_runs(settings, as_json, last)
 
 
 for commands in (init_command, history_commands, predict_command, rollback_commands, doctor_command):

@@ -48,6 +48,20 @@ def code_key(*roots: str, place: Path = ROOT) -> str:
     return closure(*roots, place=place).key
 
 
+def sources_key(*roots: str, place: Path = ROOT) -> str:
+    """Returns a sha256 as that of `closure`, but of the files alone: the same for every set of installed libraries.
+
+    Args:
+        roots: dotted names of modules, or of what they define.
+        place: the folder with the rooms.
+
+    Raises:
+        ValueError: if there is no such module.
+        SyntaxError: if a file is no Python.
+    """
+    return _key_of(_facts(roots, place).files)
+
+
 def is_code(name: str, place: Path = ROOT) -> bool:
     """Tells whether a dotted name is that of a module in `ROOMS`, or of what such a module defines."""
     return bool(_defining(name, place))
@@ -64,6 +78,22 @@ def closure(*roots: str, place: Path = ROOT) -> Closure:
         ValueError: if there is no such module.
         SyntaxError: if a file is no Python.
     """
+    facts = _facts(roots, place)
+    libraries = sorted(set(_libraries(facts.outside)))
+    key = _key_of([*facts.files, *libraries])
+    return Closure(facts.modules, facts.data, tuple(libraries), key)
+
+
+class _Facts(NamedTuple):
+    """What some roots lead to: names of modules and other files, each file with its hash, and imports elsewhere."""
+
+    modules: tuple[str, ...]
+    data: tuple[str, ...]
+    files: list[str]
+    outside: set[str]
+
+
+def _facts(roots: Iterable[str], place: Path) -> _Facts:
     found: dict[str, str] = {}
     outside: set[str] = set()
     todo = [_module_of(root, place) for root in roots]
@@ -78,10 +108,12 @@ def closure(*roots: str, place: Path = ROOT) -> Closure:
             above = name.rpartition(".")[0]  # Python runs the packages above a module as well
             todo += [*module.imports, *([above] if above else [])]
     files = {file: _sha256((place / file).read_bytes()) for name in found for file in _data_beside(name, place)}
-    libraries = sorted(set(_libraries(outside)))
-    facts = sorted([*found.items(), *files.items()])
-    key = _sha256("\n".join([*(f"{name} {digest}" for name, digest in facts), *libraries]).encode())
-    return Closure(tuple(sorted(found)), tuple(sorted(files)), tuple(libraries), key)
+    lines = [f"{name} {digest}" for name, digest in sorted([*found.items(), *files.items()])]
+    return _Facts(tuple(sorted(found)), tuple(sorted(files)), lines, outside)
+
+
+def _key_of(lines: Iterable[str]) -> str:
+    return _sha256("\n".join(lines).encode())
 
 
 class Module(NamedTuple):

@@ -84,7 +84,7 @@ class KubeflowSettings(Settings):
     service_account: str | None = None
     """Kubernetes service account of the pods; null takes the cluster's own."""
     cron_timezone: str = "UTC"
-    """Time zone in which the cluster reads cron expressions: CRON_SCHEDULE_TIMEZONE of its ml-pipeline-scheduledworkflow."""
+    """Time zone in which the cluster reads cron expressions, its CRON_SCHEDULE_TIMEZONE."""
     env: dict[str, str] = Field(default_factory=dict)
     """Environment variables, such as {AWS_ENDPOINT_URL_S3: "http://minio-service.kubeflow:9000"}."""
     secrets: tuple[Secret, ...] = ()

@@ -31,14 +31,8 @@ COLOURS = {
 LONGEST_PARAMETER = 100  # characters that the table shows; --json shows all
 
 
-@app.command()
-@configured
-def runs(
-    settings: PipelineConfig,
-    as_json: JsonOption = False,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="Show only the newest N.")] = 20,
-) -> None:
-    """List the runs: when each started, and how it ended."""
+def print_runs(settings: PipelineConfig, as_json: bool, last: int) -> None:
+    """Lists what ran here, when, and what came of it."""
     from pipeline.history.runs import list_runs
 
     lines = list_runs(settings, last)

@@ -11,6 +11,7 @@ from pipeline.kubeflow.connection import explained
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.lists import Specification, specification
 from pipeline.kubeflow.schedules import KubeflowSchedules
+from pipeline.kubeflow.troubles import Trouble, troubles_of
 
 CONVERSIONS: dict[str, Callable[[str], object]] = {
     "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": json.loads, "LIST": json.loads, "STRUCT": json.loads,
@@ -79,6 +80,17 @@ class KubeflowClient(KubeflowSchedules):
         """One run."""
         with explained(self._url):
             return self._client.get_run(run_id)
+
+    def troubles(self, run_id: str) -> list[Trouble]:
+        """Why a run failed, was refused or waits; nothing if all is well, or if its workflow is not on record."""
+        with explained(self._url):
+            # Only the API's first version hands out the workflow; kfp_server_api has no call for it.
+            record = self._client._run_api.api_client.call_api(
+                "/apis/v1beta1/runs/{run_id}", "GET", {"run_id": run_id}, header_params={"Accept": "application/json"},
+                response_type="object", auth_settings=["Bearer"], _return_http_data_only=True,
+            )  # fmt: skip
+        manifest = (record.get("pipeline_runtime") or {}).get("workflow_manifest")
+        return troubles_of(json.loads(manifest)) if manifest else []
 
     def terminate(self, run_id: str) -> None:
         """Stops a run.

@@ -8,16 +8,18 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
 
 from components.common import files
 from components.common.json_types import JsonObject, Parsed
 from pipeline.config.beam import workers_are_elsewhere
 from pipeline.config.model import PipelineConfig
-from pipeline.kubeflow import ir
+from pipeline.kubeflow import ir, outcome
 from pipeline.kubeflow.checks import check_config, check_names, check_pipeline
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform_spec import platform_spec
+from pipeline.steps.code_keys import roots_of
 
 COMMAND = ["python", "-P", "-m", "pipeline.kubeflow.entrypoint"]
 
@@ -44,6 +46,11 @@ def worker_options(beam: Sequence[str], image: str) -> list[str]:
     if any(option.startswith("--runner=") and "Dataflow" in option for option in beam):
         return [f"--sdk_container_image={image}"]
     return ["--environment_type=DOCKER", f"--environment_config={image}"]
+
+
+def has_outcome(nodes: Sequence[BaseNode]) -> bool:
+    """Tells whether a pipeline judges and pushes a model; a comparison of networks does not."""
+    return {step for step, _ in outcome.INPUTS.values()} <= {node.id for node in nodes}
 
 
 class KubeflowRunner(KubeflowV2DagRunner):
@@ -81,7 +88,8 @@ class KubeflowRunner(KubeflowV2DagRunner):
         """
         check_pipeline(pipeline, self._pipeline_config)
         nodes = list(pipeline.components)
-        check_names([*(node.id for node in nodes), *(ir.driver_task(node.id) for node in ir.nodes_with_driver(nodes))])
+        resolvers = [ir.driver_task(node.id) for node in ir.nodes_with_driver(nodes)]
+        check_names([*(node.id for node in nodes), *resolvers, *([outcome.TASK] if has_outcome(nodes) else [])])
         job = super().run(pipeline, parameter_values, write_out=False)
         spec = json_format.ParseDict(job["pipelineSpec"], pb.PipelineSpec())
         platform = self._complete(spec, pipeline)
@@ -101,18 +109,25 @@ class KubeflowRunner(KubeflowV2DagRunner):
         )
         nodes = list(pipeline.components)
         steps = {node.id: settings.step(node.id) for node in nodes}
+        for node in nodes:
+            if (executor := deployment.executors[ir.executor_label(node.id)]).HasField("container"):
+                executor.container.args.extend(ir.sources_flag(roots_of(node)))
         drivers = {ir.driver_task(node.id): node for node in ir.nodes_with_driver(nodes)}
         for name, node in drivers.items():
             ir.add_driver(spec, deployment, node)
-            # A driver looks at names and files: it takes no GPU, whatever its node does.
-            steps[name] = steps[node.id].model_copy(update={"gpu": 0, "node_selector": None, "tolerations": None})
+            steps[name] = ir.small(steps[node.id])
+        if has_outcome(nodes):
+            ir.add_outcome(spec, deployment)
+            # A refusal is the same at every attempt.
+            steps[outcome.TASK] = ir.small(settings.step(outcome.TASK)).model_copy(update={"retries": 0})
         remote = workers_are_elsewhere(self._pipeline_config.runners.beam)
         for name, step in steps.items():
             executor = deployment.executors[ir.executor_label(name)]
             if executor.HasField("container"):  # an Importer has none
                 ir.set_container(executor.container, settings, step)
                 executor.container.args.extend([ir.REMOTE_FLAG] if remote else [])
-            ir.set_task(spec.root.dag.tasks[name], step, may_cache=name not in drivers, vertex=self._vertex)
+            may_cache = name not in (*drivers, outcome.TASK)
+            ir.set_task(spec.root.dag.tasks[name], step, may_cache, vertex=self._vertex)
         ir.set_defaults(spec, nodes)
         spec.default_pipeline_root = settings.pipeline_root or ""
         spec.deployment_spec.Clear()

@@ -4,6 +4,8 @@ It wraps TFX's own entrypoint and does what the backend leaves out:
 - artifacts' URIs are mapped to what TensorFlow opens, see uris.py;
 - artifacts' types come from the component's definition: KFP's driver hands out blank ones (tfx#7768);
 - TFX drivers run in tasks of their own, since the backend ignores TFX's hook for them (tfx#6146); see ir.add_driver;
+- code other than that which the pipeline was compiled from is refused: its output would fill the cache;
+- the reason of a failure is written where Kubernetes, and so Argo and `tfx run status`, look for it;
 - directory markers that TensorFlow leaves on gs:// are deleted: the launcher's download stumbles over them
   (kubeflow/pipelines#13476);
 - the process ends without the interpreter's shutdown, in which protobuf and ml-metadata may crash
@@ -16,15 +18,22 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
+from components.common.code_key import sources_key
 from components.common.errors import one_line
 from components.common.json_types import Parsed
-from pipeline.exit_codes import exit_code_of
+from components.common.origin import ORIGIN
+from pipeline.config.secrets import hide_secrets
+from pipeline.exit_codes import ExitCode, exit_code_of
 from pipeline.kubeflow.uris import places, restore
 
 DRIVER_OUTPUT = "driver_output"
 # The backend adds it to every step's outputs where it keeps logs; no component knows it.
 LOGS = "executor-logs"
+# Kubernetes puts the first 4,096 bytes of it into the pod's status.
+TERMINATION_LOG = Path("/dev/termination-log")
+MOST_CHARACTERS = 1000
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -33,6 +42,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--executor_class_path", help="the executor to run, by its dotted name")
     what.add_argument("--driver_class_path", help="the driver to run, by its dotted name")
+    what.add_argument("--outcome", action="store_true", help="fail if the run's model was not pushed, and say why")
+    parser.add_argument("--sources", help="KEY:NAME,NAME...: the code that the step was compiled from")
     parser.add_argument("--json_serialized_invocation_args", required=True, help="the launcher's ExecutorInput")
     parser.add_argument("--json_serialized_inputs_spec_args", required=True, help="the component's input definitions")
     parser.add_argument("--remote_artifacts", action="store_true", help="Beam's workers are other machines")
@@ -40,14 +51,12 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def run(args: argparse.Namespace, beam_args: list[str]) -> None:
-    """Runs an executor, or a driver, and writes what the launcher reads."""
+    """Runs an executor, a driver or the outcome, and writes what the launcher reads."""
     invocation = json.loads(args.json_serialized_invocation_args)
     inputs, outputs = (invocation.setdefault(side, {}) for side in ("inputs", "outputs"))
     outputs.get("artifacts", {}).pop(LOGS, None)
     parameters = inputs.setdefault("parameterValues", {})
     parameters |= json.loads(parameters.pop(DRIVER_OUTPUT, "{}"))
-    from components.common.origin import ORIGIN
-
     types = json.loads(args.json_serialized_inputs_spec_args).get("artifacts", {})
     for name, artifact in _artifacts(inputs):
         artifact["type"] = types[name]["artifactType"]
@@ -56,11 +65,38 @@ def run(args: argparse.Namespace, beam_args: list[str]) -> None:
     chosen = places({artifact["uri"] for artifact in every}, args.remote_artifacts)
     for artifact in every:
         artifact["uri"] = chosen[artifact["uri"]]
+    if args.outcome:
+        _run_outcome(inputs)
+        return
+    from pipeline.execution.prepare import prepare_process
+
+    prepare_process()
     _register_types()
     if args.driver_class_path:
         _run_driver(args, invocation)
     else:
         _run_executor(args, beam_args, invocation, chosen)
+
+
+def check_sources(wanted: str) -> None:
+    """Compares the code in this container with that from which the step was compiled.
+
+    Args:
+      wanted: KEY:NAME,NAME..., what `ir.sources_flag` made.
+
+    Raises:
+      RuntimeError: it is other code.
+    """
+    key, _, names = wanted.partition(":")
+    try:
+        same = sources_key(*names.split(",")) == key
+    except ValueError:  # a module is not even there
+        same = False
+    if not same:
+        raise RuntimeError(
+            f"the code in this image is not that from which the pipeline was compiled ({names}): build the image anew "
+            "under a new tag, name it in runners.kubeflow.image, and `tfx pipeline update`"
+        )
 
 
 def _artifacts(side: dict[str, Parsed]) -> Iterator[tuple[str, dict[str, Parsed]]]:
@@ -80,6 +116,13 @@ def _register_types() -> None:
     for kind in vars(artifacts).values():
         if isinstance(kind, type) and issubclass(kind, Artifact) and kind is not Artifact:
             compiler_utils.TITLE_TO_CLASS_PATH[str(kind.TYPE_NAME)] = name_utils.get_full_name(kind)
+
+
+def _run_outcome(inputs: dict[str, Parsed]) -> None:
+    from pipeline.kubeflow.outcome import PUSHED_MODEL, check_pushed
+
+    found = dict(_artifacts(inputs))
+    check_pushed({name: artifact["uri"] for name, artifact in found.items()}, found[PUSHED_MODEL]["metadata"])
 
 
 def _run_driver(args: argparse.Namespace, invocation: dict[str, Parsed]) -> None:
@@ -152,22 +195,32 @@ def delete_markers(uri: str) -> None:
 
 
 def main() -> None:
-    """Runs the command line; exits with 3 or 4 for a refusal, as `effnet run` does."""
+    """Runs the command line; exits with 3 or 4 for a refusal, as `effnet run` does (the launcher then with 1)."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     args, beam_args = parse(sys.argv[1:])
     try:
-        from pipeline.execution.prepare import prepare_process
-
-        prepare_process()
+        if args.sources:
+            check_sources(args.sources)
         run(args, beam_args)
-        code = 0
+        code = ExitCode.PUSHED
     except Exception as error:  # the outermost frame: the pod's log is all that the user sees
         traceback.print_exc()
         print(f"error: {one_line(error)}", file=sys.stderr)
-        code = int(exit_code_of(error))
+        code = exit_code_of(error)
+        note_reason(code, error)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(int(code))
+
+
+def note_reason(code: ExitCode, error: Exception, place: Path = TERMINATION_LOG) -> None:
+    """Leaves one line for Kubernetes, such as "gate refused: accuracy is 0.61, below 0.9"; nothing outside a pod."""
+    if not place.exists():
+        return
+    try:
+        place.write_text(f"{code.meaning}: {hide_secrets(one_line(error))[:MOST_CHARACTERS]}", encoding="utf-8")
+    except OSError as problem:  # the pod's log has the reason anyway
+        print(f"warning: {place} cannot be written: {problem}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ drops containers' environment (tfx#7765) and the resources of some nodes (tfx#61
 
 from collections.abc import Iterable
 
+from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 from kubernetes.utils import parse_quantity
 from tfx.dsl.components.base.base_driver import BaseDriver
@@ -14,10 +15,12 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.utils import name_utils
 
+from components.common.code_key import ROOMS, sources_key
 from pipeline.config.kubeflow import KubeflowSettings, Step
+from pipeline.kubeflow import outcome
 from pipeline.kubeflow.entrypoint import DRIVER_OUTPUT
 
-DRIVER_FLAG, REMOTE_FLAG = "--driver_class_path", "--remote_artifacts"
+DRIVER_FLAG, OUTCOME_FLAG, REMOTE_FLAG = "--driver_class_path", "--outcome", "--remote_artifacts"
 # Not "-driver": KFP runs a task X-driver of its own before each task X, in the same workflow.
 DRIVER_SUFFIX = "-resolver"
 BACKOFF_SECONDS, BACKOFF_FACTOR = 30, 2.0
@@ -69,6 +72,36 @@ def add_driver(spec: pb.PipelineSpec, deployment: pb.PipelineDeploymentConfig, n
     task.dependent_tasks.append(name)
 
 
+def sources_flag(roots: Iterable[str]) -> list[str]:
+    """The code of this project that a step runs, for `entrypoint.check_sources`; nothing if it runs none.
+
+    Not that of the entrypoint too: the flag is in the step's cache key.
+    """
+    names = [name for name in roots if name.partition(".")[0] in ROOMS]
+    return [f"--sources={sources_key(*names)}:{','.join(names)}"] if names else []
+
+
+def add_outcome(spec: pb.PipelineSpec, deployment: pb.PipelineDeploymentConfig) -> None:
+    """Adds the step that tells a refused run from one that pushed, after all others; see outcome.py."""
+    tasks = spec.root.dag.tasks
+    others = list(tasks)
+    component, task = spec.components[outcome.TASK], tasks[outcome.TASK]
+    component.executor_label = executor_label(outcome.TASK)
+    task.task_info.name = task.component_ref.name = outcome.TASK
+    task.dependent_tasks.extend(others)
+    for name, (step, output) in outcome.INPUTS.items():
+        kind = spec.components[step].output_definitions.artifacts[output].artifact_type
+        component.input_definitions.artifacts[name].artifact_type.CopyFrom(kind)
+        source = task.inputs.artifacts[name].task_output_artifact
+        source.producer_task, source.output_artifact_key = step, output
+    container = deployment.executors[executor_label(outcome.TASK)].container
+    container.CopyFrom(deployment.executors[executor_label("Pusher")].container)
+    definitions = json_format.MessageToJson(component.input_definitions)
+    del container.args[:]
+    container.args.extend([OUTCOME_FLAG, "--json_serialized_invocation_args", "{{$}}"])
+    container.args.extend(["--json_serialized_inputs_spec_args", definitions, *sources_flag([outcome.__name__])])
+
+
 def set_container(
     container: pb.PipelineDeploymentConfig.PipelineContainerSpec, settings: KubeflowSettings, step: Step
 ) -> None:
@@ -89,6 +122,11 @@ def set_container(
         kind = step.gpu_type or "nvidia.com/gpu"
         resources.accelerator.type, resources.accelerator.resource_type = kind, kind
         resources.accelerator.count, resources.accelerator.resource_count = step.gpu, str(step.gpu)
+
+
+def small(step: Step) -> Step:
+    """What a step asks for that only looks at names and files: no GPU, and no node chosen for one."""
+    return step.model_copy(update={"gpu": 0, "node_selector": None, "tolerations": None})
 
 
 def set_task(task: pb.PipelineTaskSpec, step: Step, may_cache: bool, vertex: bool) -> None:

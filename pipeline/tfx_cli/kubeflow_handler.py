@@ -21,6 +21,7 @@ from pipeline.kubeflow.client import KubeflowClient
 from pipeline.kubeflow.connection import connect
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.lists import Listed
+from pipeline.kubeflow.troubles import state_of
 
 Handler = TypeVar("Handler", bound=type)
 COMMANDS = (
@@ -134,11 +135,15 @@ class KubeflowHandler(base_handler.BaseHandler):
         self._print_runs(self._kubeflow.runs(self._name))
 
     def get_run(self) -> None:
-        """Prints the state of a run, and why it failed."""
+        """Prints the state of a run, and why it failed, was refused or waits."""
         run = self._kubeflow.run(self.flags_dict[labels.RUN_ID])
+        troubles = self._kubeflow.troubles(run.run_id)
+        run.state = state_of(run.state, troubles)
         self._print_runs([run])
         if run.error and run.error.message:
             click.echo(f"error: {run.error.message}")
+        for trouble in troubles:
+            click.echo(str(trouble))
 
     def terminate_run(self) -> None:
         """Stops a run."""

@@ -28,6 +28,7 @@ ROUTES: list[tuple[str, str, Callable]] = [
     ("GET", "/runs", Store.list_runs),
     ("POST", "/runs", Store.create_run),
     ("GET", "/runs/(?P<key>[^/:]+)", Store.get_run),
+    ("GET", "/apis/v1beta1/runs/(?P<key>[^/:]+)", Store.get_workflow),
     ("POST", "/runs/(?P<key>[^/:]+):terminate", Store.terminate),
     ("DELETE", "/runs/(?P<key>[^/:]+)", Store.delete_run),
     ("GET", "/recurringruns", Store.list_schedules),
@@ -79,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _result(self, store: Store, path: str, query: str, content: bytes) -> Any:
         for method, pattern, function in ROUTES:
-            match = re.fullmatch(PREFIX + pattern, path)
+            match = re.fullmatch(PREFIX + pattern, path) or re.fullmatch(pattern, path)
             if match and method == self.command:
                 arguments: dict[str, Any] = {"query": {key: value[0] for key, value in parse_qs(query).items()}}
                 kind = self.headers.get("Content-Type", "")

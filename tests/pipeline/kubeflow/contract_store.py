@@ -49,6 +49,7 @@ class Store:
         self.runs: dict[str, Any] = {}
         self.schedules: dict[str, Any] = {}
         self.calls: list[str] = []
+        self.workflows: dict[str, dict] = {}  # what Argo's controller has noted of a run
         self.without_workflow: set[str] = set()  # runs whose schedule was deleted, and their workflow with it
         self._now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -123,6 +124,10 @@ class Store:
 
     def get_run(self, key: str, **_: Any) -> Any:
         return known(self.runs, key, "Run")
+
+    def get_workflow(self, key: str, **_: Any) -> Any:
+        known(self.runs, key, "Run")
+        return {"id": key, "pipeline_runtime": {"workflow_manifest": json.dumps(self.workflows.get(key, {}))}}
 
     def terminate(self, key: str, **_: Any) -> Any:
         known(self.runs, key, "Run").state = "CANCELING"

@@ -77,9 +77,37 @@ def test_every_container_runs_our_entrypoint(spec):
     for name in spec["components"]:
         settings = container(spec, name)
         assert settings["command"] == ["python", "-P", "-m", "pipeline.kubeflow.entrypoint"]
-        assert settings["args"][2:4] == ["--json_serialized_invocation_args", "{{$}}"]
+        at = settings["args"].index("--json_serialized_invocation_args")
+        assert settings["args"][at + 1] == "{{$}}"
         assert settings["env"] == [{"name": "AWS_ENDPOINT_URL_S3", "value": "http://minio:9000"}]
         assert settings["image"] == f"registry.example/effnet:1{'-gpu' if name == 'Trainer' else ''}"
+
+
+def test_the_last_task_knows_what_became_of_the_model(spec, tasks):
+    assert set(tasks["Outcome"]["dependentTasks"]) == set(tasks) - {"Outcome"}
+    assert not any("Outcome" in task.get("dependentTasks", []) for task in tasks.values())
+    sources = {name: value["taskOutputArtifact"] for name, value in tasks["Outcome"]["inputs"]["artifacts"].items()}
+    assert sources == {
+        "evaluation": {"producerTask": "GatedEvaluator", "outputArtifactKey": "evaluation"},
+        "serving_check": {"producerTask": "ServingCheck", "outputArtifactKey": "blessing"},
+        "pushed_model": {"producerTask": "Pusher", "outputArtifactKey": "pushed_model"},
+    }
+    assert "enableCache" not in tasks["Outcome"].get("cachingOptions", {})
+    assert "retryPolicy" not in tasks["Outcome"]
+
+
+def test_each_step_s_own_code_is_in_its_command(spec):
+    from components.common.code_key import sources_key
+
+    for name, modules in {
+        "Trainer": ["trainer.train.run_fn"],
+        "DataGate": ["components.data_gate.driver", "components.data_gate.executor"],
+        "Outcome": ["pipeline.kubeflow.outcome"],
+    }.items():
+        (flag,) = [text for text in container(spec, name)["args"] if text.startswith("--sources=")]
+        assert flag == f"--sources={sources_key(*modules)}:{','.join(modules)}"
+    # TFX's own steps run none of this project's.
+    assert not any(text.startswith("--sources") for text in container(spec, "StatisticsGen")["args"])
 
 
 def test_each_driver_is_a_task_whose_finding_is_in_its_node_s_cache_key(spec, tasks):

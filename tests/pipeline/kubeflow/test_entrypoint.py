@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.common.code_key import sources_key
 from components.common.ingest_report import IngestSummary, write_report
 from pipeline.kubeflow.entrypoint import delete_markers, parse
 from pipeline.kubeflow.uris import mirror, places, restore
 
 SEGMENT = st.text('abcXYZ019-_.äé"\\ ', min_size=1).filter(lambda name: name not in (".", ".."))
+PUSHED_NOT = {"artifacts": [{"uri": "gs://b/pushed", "name": "7", "metadata": {"pushed": 0.0}}]}
+NOTHING = {"artifacts": {"pushed_model": {"artifactType": {"instanceSchema": ""}}}}
 URI = st.builds(
     lambda scheme, parts: scheme + "/".join(parts),
     st.sampled_from(["minio://", "s3://", "gs://"]),
@@ -106,16 +109,66 @@ def run(tmp_path):
     """Runs the entrypoint as a container does, on an ExecutorInput of the launcher's."""
 
     def container(
-        what: str, name: str, inputs: dict, outputs: dict, spec: dict, *flags: str
+        what: str, name: str | None, inputs: dict, outputs: dict, spec: dict, *flags: str, **variables: str
     ) -> subprocess.CompletedProcess:
         invocation = {"inputs": inputs, "outputs": {"outputFile": str(tmp_path / "out" / "metadata.json"), **outputs}}
-        command = [sys.executable, "-m", "pipeline.kubeflow.entrypoint", what, name, *flags]
+        command = [sys.executable, "-m", "pipeline.kubeflow.entrypoint", what, *([name] if name else []), *flags]
         command += ["--json_serialized_invocation_args", json.dumps(invocation)]
         command += ["--json_serialized_inputs_spec_args", json.dumps(spec)]
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "EFFNET_MIRROR_ROOT": str(tmp_path)}
+        environment |= variables
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
 
     return container
+
+
+OUTCOME = {
+    "evaluation": ("verdict.json", {
+        "blessed": False, "accuracy": 0.6353, "metrics": {}, "recall": {}, "confused": [], "baseline_version": "",
+        "baseline_accuracy": None, "problems": ["accuracy is 0.6353, below 0.99"], "notes": [],
+    }),
+    "serving_check": ("serving_check.json", {"measured": None, "problems": ["it returned NaN"]}),
+    "pushed_model": ("", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pushed", "refusal", "status", "said"),
+    [
+        (1.0, "", 0, ""),
+        (0.0, "", 3, "error: accuracy is 0.6353, below 0.99; it returned NaN"),
+        (0.0, "it was withdrawn", 3, "error: it was withdrawn"),
+    ],
+)
+def test_the_outcome_fails_where_nothing_was_pushed_and_says_why(run, tmp_path, pushed, refusal, status, said):
+    inputs = {"artifacts": {}}
+    for name, (file, content) in OUTCOME.items():
+        folder = tmp_path / "minio" / "b" / "r" / name
+        folder.mkdir(parents=True)
+        if file:
+            (folder / file).write_text(json.dumps({**content, "problems": [] if refusal else content["problems"]}))
+        metadata = {"pushed": pushed, "refusal": refusal} if name == "pushed_model" else {}
+        artifact = {"uri": f"minio://b/r/{name}", "type": {"instanceSchema": ""}, "name": "7", "metadata": metadata}
+        inputs["artifacts"][name] = {"artifacts": [artifact]}
+    types = {name: {"artifactType": {"instanceSchema": "title: effnet.Any"}} for name in OUTCOME}
+    done = run("--outcome", None, inputs, {}, {"artifacts": types}, PYTHONVERBOSE="1")
+    assert done.returncode == status, done.stderr
+    assert not said or said in done.stderr.splitlines()
+    imported = {line.split("'")[1] for line in done.stderr.splitlines() if line.startswith("import '")}
+    assert "components.gated_evaluator.verdict" in imported or pushed
+    assert not imported & {"tensorflow", "tfx", "apache_beam", "numpy"}  # seconds each, in every run
+
+
+def test_code_other_than_that_compiled_is_refused_in_one_line(run):
+    key = sources_key("pipeline.kubeflow.outcome")
+    for flag, said in {
+        f"--sources={'0' * 64}:pipeline.kubeflow.outcome": "the code in this image is not that from which",
+        f"--sources={key}:pipeline.kubeflow.outcome": "'evaluation'",  # goes on, and misses its inputs
+        f"--sources={key}:pipeline.kubeflow.is_gone": "the code in this image is not that from which",
+    }.items():
+        done = run("--outcome", None, {"artifacts": {"pushed_model": PUSHED_NOT}}, {}, NOTHING, flag)
+        assert done.returncode == 1
+        assert said in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.tfx

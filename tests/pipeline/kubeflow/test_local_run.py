@@ -92,8 +92,8 @@ def test_an_unchanged_second_run_repeats_only_what_looks_at_the_pushed_model(clu
     again = cluster.run("again", "evaluate.min_accuracy=0.05")
     # That a model was pushed is news to these; drivers are always asked.
     looking = {"DataGate", "Pusher", "DataProfile", "RunReport"}
-    assert {name for name, task in again.items() if task.state == "COMPLETE"} == DRIVERS | looking
-    assert {task.state for name, task in again.items() if name not in DRIVERS | looking} == {"CACHED"}
+    assert {name for name, task in again.items() if task.state == "COMPLETE"} == DRIVERS | looking | {"Outcome"}
+    assert {task.state for name, task in again.items() if name not in DRIVERS | looking | {"Outcome"}} == {"CACHED"}
     assert again["Pusher"].artifacts["pushed_model"]["metadata"]["already_served"] == 1
     assert cluster.served() == served
 
@@ -101,12 +101,15 @@ def test_an_unchanged_second_run_repeats_only_what_looks_at_the_pushed_model(clu
 def test_the_next_model_is_compared_with_the_pushed_one_and_refused_where_it_is_worse(cluster, first):
     (served,) = cluster.served()
     worse = cluster.run("worse", "evaluate.min_accuracy=0.05", "train.learning_rate=1.0e-9", "tune.enabled=false")
-    assert failures(worse) == {}
+    assert set(failures(worse)) == {"Outcome"}
+    assert worse["Outcome"].state == "FAILED with 3"
+    assert worse["RunReport"].state == "COMPLETE"
     assert worse["Transform"].state == "CACHED"
     verdict = cluster.verdict(worse)
     assert verdict["baseline_version"] == served
     assert verdict["baseline_accuracy"] == pytest.approx(cluster.verdict(first)["accuracy"])
     assert not verdict["blessed"]
+    assert worse["Outcome"].log.splitlines()[-1] == f"error: {'; '.join(verdict['problems'])}"
     assert worse["Pusher"].artifacts["pushed_model"]["metadata"]["pushed"] == 0
     assert cluster.served() == [served]
 
