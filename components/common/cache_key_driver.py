@@ -1,7 +1,7 @@
 """The driver of nodes whose cache key must hold more than their inputs and settings, such as what is served now."""
 
-import abc
-import uuid
+from collections.abc import Mapping
+from typing import ClassVar
 
 from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.orchestration import data_types, data_types_utils, metadata
@@ -10,28 +10,35 @@ from tfx.orchestration.portable import data_types as portable_data_types
 from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import Artifact, BaseChannel
 
-from components.common.errors import GateError
+from components.common.cache_key import found_by
 from components.common.executor_types import Artifacts, ExecProperties, Parameters
 
-UNKNOWN = "unknown"  # a parameter that never has the same value twice, so that nothing comes from the cache
 
-
-class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
+class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver):
     """Adds parameters that only the moment of the run can tell.
 
     TFX has two kinds of drivers, one for the local and Beam orchestrators (`run`), one for Airflow
     (`resolve_input_artifacts`), and asks a custom driver to be both. On Kubeflow `run` is a task of its own, see
     pipeline/kubeflow/ir.py. TFX notes the failure of an executor, but leaves a node whose driver fails as running for
     ever: where `parameters` cannot tell, the step runs and its executor meets the error.
+
+    Attributes:
+        find: what finds them, without TFX; None where `parameters` is overridden.
     """
+
+    find: ClassVar["staticmethod[[Mapping[str, str], Parameters], dict[str, str]] | None"] = None  # a `Find`
 
     def __init__(self, metadata_handle: metadata.Metadata):
         BaseDriver.__init__(self, metadata_handle)
         portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 
-    @abc.abstractmethod
     def parameters(self, inputs: Artifacts, exec_properties: Parameters) -> dict[str, str]:
         """Returns the further parameters, by the names in the component's specification."""
+        find = type(self).find
+        if find is None:
+            raise NotImplementedError(f"{type(self).__name__} has no `find`")
+        uris = {name: str(artifacts[0].uri) for name, artifacts in inputs.items() if artifacts}
+        return find(uris, exec_properties)
 
     def resolve_input_artifacts(
         self,
@@ -54,7 +61,4 @@ class CacheKeyDriver(BaseDriver, portable_base_driver.BaseDriver, abc.ABC):
         return output
 
     def _found(self, inputs: Artifacts, exec_properties: Parameters) -> dict[str, str]:
-        try:
-            return self.parameters(inputs, exec_properties)
-        except (GateError, OSError):
-            return {UNKNOWN: uuid.uuid4().hex}
+        return found_by(lambda _, properties: self.parameters(inputs, properties), {}, exec_properties)

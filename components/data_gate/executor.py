@@ -11,7 +11,7 @@ from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import read_summary
 from components.common.model_info import read_model_info
 from components.common.profile import find_drift, read_profile
-from components.data_gate.driver import SERVED
+from components.data_gate.cache_key import SERVED
 from components.data_gate.verdict import (
     check,
     describe_other_classes,

@@ -7,7 +7,7 @@ from tfx.utils import path_utils
 from components.common import files
 from components.common.errors import GateError
 from components.common.executor_types import Artifacts, ExecProperties
-from components.served_model.driver import FINGERPRINT, VERSION, resolve
+from components.served_model.cache_key import FINGERPRINT, VERSION, resolve
 from components.served_model.versions import SAVED_MODEL_FILE, ServedVersion, write_served
 
 
@@ -30,7 +30,7 @@ class Executor(BaseExecutor):
         if VERSION in exec_properties:
             served = ServedVersion(exec_properties[VERSION], exec_properties[FINGERPRINT])
         else:
-            served = resolve(push_path, input_dict)
+            served = resolve(push_path, artifact_utils.get_single_uri(input_dict["candidate"]))
         model = artifact_utils.get_single_instance(output_dict["model"])
         if served.version:
             folder = files.join(push_path, served.version)

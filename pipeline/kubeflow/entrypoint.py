@@ -13,6 +13,7 @@ It wraps TFX's own entrypoint and does what the backend leaves out:
 """
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -20,6 +21,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.common import files
+from components.common.cache_key import found_by
 from components.common.code_key import sources_key
 from components.common.errors import one_line
 from components.common.json_types import Parsed
@@ -42,6 +45,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--executor_class_path", help="the executor to run, by its dotted name")
     what.add_argument("--driver_class_path", help="the driver to run, by its dotted name")
+    what.add_argument("--cache_key", help="the function that finds out more of the cache key, by its dotted name")
     what.add_argument("--outcome", action="store_true", help="fail if the run's model was not pushed, and say why")
     parser.add_argument("--sources", help="KEY:NAME,NAME...: the code that the step was compiled from")
     parser.add_argument("--json_serialized_invocation_args", required=True, help="the launcher's ExecutorInput")
@@ -67,6 +71,9 @@ def run(args: argparse.Namespace, beam_args: list[str]) -> None:
         artifact["uri"] = chosen[artifact["uri"]]
     if args.outcome:
         _run_outcome(inputs)
+        return
+    if args.cache_key:
+        _find_cache_key(args, invocation)
         return
     from pipeline.execution.prepare import prepare_process
 
@@ -125,6 +132,25 @@ def _run_outcome(inputs: dict[str, Parsed]) -> None:
     check_pushed({name: artifact["uri"] for name, artifact in found.items()}, found[PUSHED_MODEL]["metadata"])
 
 
+def _find_cache_key(args: argparse.Namespace, invocation: dict[str, Parsed]) -> None:
+    """As `_run_driver`, for what needs no TFX."""
+    module, _, name = args.cache_key.rpartition(".")
+    find = getattr(importlib.import_module(module), name)
+    kinds = json.loads(args.json_serialized_inputs_spec_args).get("parameters", {})
+    values = {
+        # JSON has one kind of number.
+        name: int(value) if kinds.get(name, {}).get("parameterType") == "NUMBER_INTEGER" else value
+        for name, value in invocation["inputs"]["parameterValues"].items()
+    }
+    uris = {name: artifact["uri"] for name, artifact in _artifacts(invocation["inputs"])}
+    _write_driver_output(invocation, found_by(find, uris, values))
+
+
+def _write_driver_output(invocation: dict[str, Parsed], found: dict[str, Parsed]) -> None:
+    path = invocation["outputs"]["parameters"][DRIVER_OUTPUT]["outputFile"]
+    files.write_text(path, json.dumps(found, sort_keys=True))
+
+
 def _run_driver(args: argparse.Namespace, invocation: dict[str, Parsed]) -> None:
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
@@ -143,17 +169,7 @@ def _run_driver(args: argparse.Namespace, invocation: dict[str, Parsed]) -> None
         exec_properties=utils.parse_execution_properties(values.parameter_values, values.parameters, spec),
     )
     driver = import_utils.import_class_by_path(args.driver_class_path)(None)  # there is no metadata store to hand it
-    found = data_types_utils.build_value_dict(driver.run(execution).exec_properties)
-    _write(executor_input.outputs.parameters[DRIVER_OUTPUT].output_file, json.dumps(found, sort_keys=True))
-
-
-def _write(path: str, text: str) -> None:
-    """Writes what the launcher, or Vertex AI, reads; the latter may name a gs:// file."""
-    from tfx.dsl.io import fileio
-
-    fileio.makedirs(os.path.dirname(path))  # noqa: PTH120 - of a URI as well
-    with fileio.open(path, "w") as file:
-        file.write(text)
+    _write_driver_output(invocation, data_types_utils.build_value_dict(driver.run(execution).exec_properties))
 
 
 def _run_executor(
@@ -173,9 +189,7 @@ def _run_executor(
         invocation["outputs"]["outputFile"] = written
     args.json_serialized_invocation_args = json.dumps(invocation)
     kubeflow_v2_run_executor.main((args, beam_args))
-    with fileio.open(written, "r") as file:
-        result = restore(file.read(), chosen)
-    _write(output_file, result)
+    files.write_text(output_file, restore(files.read_bytes(written).decode(), chosen))
     for uri in produced:
         if uri.startswith("gs://"):
             delete_markers(uri)

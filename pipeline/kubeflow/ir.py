@@ -20,7 +20,8 @@ from pipeline.config.kubeflow import KubeflowSettings, Step
 from pipeline.kubeflow import outcome
 from pipeline.kubeflow.entrypoint import DRIVER_OUTPUT
 
-DRIVER_FLAG, OUTCOME_FLAG, REMOTE_FLAG = "--driver_class_path", "--outcome", "--remote_artifacts"
+CACHE_KEY_FLAG, DRIVER_FLAG, OUTCOME_FLAG = "--cache_key", "--driver_class_path", "--outcome"
+REMOTE_FLAG = "--remote_artifacts"
 # Not "-driver": KFP runs a task X-driver of its own before each task X, in the same workflow.
 DRIVER_SUFFIX = "-resolver"
 BACKOFF_SECONDS, BACKOFF_FACTOR = 30, 2.0
@@ -64,7 +65,11 @@ def add_driver(spec: pb.PipelineSpec, deployment: pb.PipelineDeploymentConfig, n
 
     container = deployment.executors[executor_label(name)].container
     container.CopyFrom(deployment.executors[executor_label(node.id)].container)
-    container.args[:2] = [DRIVER_FLAG, name_utils.get_full_name(node.driver_class)]
+    find = getattr(node.driver_class, "find", None)
+    if find:  # it needs no TFX, which takes seconds to import
+        container.args[:2] = [CACHE_KEY_FLAG, f"{find.__module__}.{find.__qualname__}"]
+    else:
+        container.args[:2] = [DRIVER_FLAG, name_utils.get_full_name(node.driver_class)]
 
     spec.components[node.id].input_definitions.parameters[DRIVER_OUTPUT].parameter_type = pb.ParameterType.STRING
     output = task.inputs.parameters[DRIVER_OUTPUT].task_output_parameter

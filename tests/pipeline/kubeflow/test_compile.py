@@ -13,6 +13,12 @@ from tests.pipeline.kubeflow.conftest import cluster_config
 
 pytestmark = pytest.mark.tfx
 
+RESOLVED_BY = {
+    "ImageExampleGen": ["--cache_key", "components.image_example_gen.cache_key.find"],
+    "DataGate": ["--cache_key", "components.data_gate.cache_key.find"],
+    "ServedModel": ["--cache_key", "components.served_model.cache_key.find"],
+    "Pusher": ["--driver_class_path", "components.atomic_pusher.driver.Driver"],
+}
 DRIVEN = ("ImageExampleGen", "DataGate", "ServedModel", "Pusher")
 
 DATAFLOW = "runners.beam=[--runner=DataflowRunner, --project=p, --region=r, --temp_location=gs://b/tmp]"
@@ -102,6 +108,7 @@ def test_each_step_s_own_code_is_in_its_command(spec):
     for name, modules in {
         "Trainer": ["trainer.train.run_fn"],
         "DataGate": ["components.data_gate.driver", "components.data_gate.executor"],
+        "DataGate-resolver": ["components.data_gate.driver", "components.data_gate.executor"],
         "Outcome": ["pipeline.kubeflow.outcome"],
     }.items():
         (flag,) = [text for text in container(spec, name)["args"] if text.startswith("--sources=")]
@@ -121,7 +128,7 @@ def test_each_driver_is_a_task_whose_finding_is_in_its_node_s_cache_key(spec, ta
         assert "enableCache" not in tasks[driver].get("cachingOptions", {})
         assert tasks[name]["cachingOptions"] == {"enableCache": True}
         assert tasks[driver]["inputs"].get("artifacts") == tasks[name]["inputs"].get("artifacts")
-        assert container(spec, driver)["args"][0] == "--driver_class_path"
+        assert container(spec, driver)["args"][:2] == RESOLVED_BY[name]
 
 
 def test_what_a_step_asks_for(spec, tasks, documents):
