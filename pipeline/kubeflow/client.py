@@ -7,6 +7,7 @@ from pathlib import Path
 
 import kfp_server_api as api
 
+from components.common.json_types import Parsed
 from pipeline.kubeflow.connection import explained
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.lists import Specification, specification
@@ -83,6 +84,10 @@ class KubeflowClient(KubeflowSchedules):
 
     def troubles(self, run_id: str) -> list[Trouble]:
         """Why a run failed, was refused or waits; nothing if all is well, or if its workflow is not on record."""
+        return troubles_of(self.workflow(run_id))
+
+    def workflow(self, run_id: str) -> Parsed:
+        """The Argo workflow of a run, as JSON, as Kubeflow last saw it; empty if it is not on record."""
         with explained(self._url):
             # Only the API's first version hands out the workflow; kfp_server_api has no call for it.
             record = self._client._run_api.api_client.call_api(
@@ -90,7 +95,7 @@ class KubeflowClient(KubeflowSchedules):
                 response_type="object", auth_settings=["Bearer"], _return_http_data_only=True,
             )  # fmt: skip
         manifest = (record.get("pipeline_runtime") or {}).get("workflow_manifest")
-        return troubles_of(json.loads(manifest)) if manifest else []
+        return json.loads(manifest) if manifest else {}
 
     def terminate(self, run_id: str) -> None:
         """Stops a run.
