@@ -88,14 +88,22 @@ class KubeflowClient(KubeflowSchedules):
 
     def workflow(self, run_id: str) -> Parsed:
         """The Argo workflow of a run, as JSON, as Kubeflow last saw it; empty if it is not on record."""
-        with explained(self._url):
-            # Only the API's first version hands out the workflow; kfp_server_api has no call for it.
-            record = self._client._run_api.api_client.call_api(
-                "/apis/v1beta1/runs/{run_id}", "GET", {"run_id": run_id}, header_params={"Accept": "application/json"},
-                response_type="object", auth_settings=["Bearer"], _return_http_data_only=True,
-            )  # fmt: skip
+        record = self._first_version("/runs/{run_id}", run_id=run_id)
         manifest = (record.get("pipeline_runtime") or {}).get("workflow_manifest")
         return json.loads(manifest) if manifest else {}
+
+    def installation(self) -> tuple[str, bool]:
+        """Its version, "" if it does not say that, and whether several users share it."""
+        health = self._first_version("/healthz")
+        return str(health.get("tag_name") or ""), bool(health.get("multi_user"))
+
+    def _first_version(self, path: str, **values: str) -> Parsed:
+        """What the API's first version answers, which says more; kfp_server_api has no calls for it."""
+        with explained(self._url):
+            return self._client._run_api.api_client.call_api(
+                f"/apis/v1beta1{path}", "GET", values, header_params={"Accept": "application/json"},
+                response_type="object", auth_settings=["Bearer"], _return_http_data_only=True,
+            )  # fmt: skip
 
     def terminate(self, run_id: str) -> None:
         """Stops a run.

@@ -28,6 +28,7 @@ ROUTES: list[tuple[str, str, Callable]] = [
     ("GET", "/runs", Store.list_runs),
     ("POST", "/runs", Store.create_run),
     ("GET", "/runs/(?P<key>[^/:]+)", Store.get_run),
+    ("GET", "/apis/v1beta1/healthz", Store.health_in_full),
     ("GET", "/apis/v1beta1/runs/(?P<key>[^/:]+)", Store.get_workflow),
     ("POST", "/runs/(?P<key>[^/:]+):terminate", Store.terminate),
     ("DELETE", "/runs/(?P<key>[^/:]+)", Store.delete_run),

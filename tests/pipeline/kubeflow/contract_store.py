@@ -43,6 +43,7 @@ class Store:
 
     def __init__(self) -> None:
         self.token: str | None = None
+        self.version = "2.15.0"
         self.pipelines: dict[str, Any] = {}
         self.versions: dict[str, Any] = {}
         self.experiments: dict[str, Any] = {}
@@ -59,6 +60,9 @@ class Store:
 
     def health(self, **_: Any) -> Any:
         return api.V2beta1GetHealthzResponse(multi_user=False)
+
+    def health_in_full(self, **_: Any) -> Any:
+        return {"commit_sha": "8fe8d7bd", "tag_name": self.version, "multi_user": False}
 
     def upload(self, query: dict, file: str, **_: Any) -> Any:
         spec = check_package(file, query["name"])
