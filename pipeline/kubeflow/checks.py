@@ -64,6 +64,32 @@ def check_config(config: PipelineConfig) -> None:
         )
 
 
+def check_vertex(config: PipelineConfig) -> None:
+    """Refuses what Vertex AI has not: anything of Kubernetes, stores other than Google's, Kubernetes' names of GPUs.
+
+    Raises:
+      KubeflowError: at the first of them.
+    """
+    settings = config.runners.kubeflow
+    steps = {name: settings.step(name) for name in settings.resources}
+    if settings.secrets or settings.volumes or any(step.node_selector or step.tolerations for step in steps.values()):
+        raise KubeflowError(
+            "Vertex AI has no Kubernetes: empty secrets and volumes of runners.kubeflow, and node_selector and "
+            "tolerations of its resources"
+        )
+    paths = {"data.path": config.data.path, "push.path": config.push_path}
+    paths["runners.kubeflow.pipeline_root"] = settings.pipeline_root or "null"
+    for key, path in paths.items():
+        if not path.startswith("gs://"):
+            raise KubeflowError(f"{key}: got {path}, expected gs://, the only store of Vertex AI's steps")
+    for name, step in steps.items():
+        if step.gpu and (step.gpu_type is None or "/" in step.gpu_type):
+            raise KubeflowError(
+                f"runners.kubeflow.resources.{name}.gpu_type: got {step.gpu_type}, expected Vertex AI's name of a GPU, "
+                "such as NVIDIA_TESLA_T4"
+            )
+
+
 def check_pipeline(pipeline: "tfx.dsl.Pipeline", config: PipelineConfig) -> None:
     """Refuses nodes that the backend cannot run, by name.
 

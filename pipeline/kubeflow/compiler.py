@@ -16,7 +16,7 @@ from components.common.json_types import JsonObject, Parsed
 from pipeline.config.beam import workers_are_elsewhere
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir, outcome
-from pipeline.kubeflow.checks import check_config, check_names, check_pipeline
+from pipeline.kubeflow.checks import check_config, check_names, check_pipeline, check_vertex
 from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform_spec import platform_spec
 from pipeline.steps.code_keys import roots_of
@@ -73,7 +73,11 @@ class KubeflowRunner(KubeflowV2DagRunner):
         )
         super().__init__(runner_config, output_dir, output_filename or f"{config.name}.yaml")
         self._pipeline_config = config
-        self._vertex = self._output_filename.endswith(".json")
+
+    @property
+    def _vertex(self) -> bool:
+        """Whether the result is for Vertex AI; the tfx command line names its file only after it made the runner."""
+        return str(self._output_filename).endswith(".json")
 
     def run(
         self,
@@ -87,6 +91,8 @@ class KubeflowRunner(KubeflowV2DagRunner):
           KubeflowError: the backend would refuse a node; it is named.
         """
         check_pipeline(pipeline, self._pipeline_config)
+        if self._vertex:
+            check_vertex(self._pipeline_config)
         nodes = list(pipeline.components)
         resolvers = [ir.driver_task(node.id) for node in ir.nodes_with_driver(nodes)]
         check_names([*(node.id for node in nodes), *resolvers, *([outcome.TASK] if has_outcome(nodes) else [])])
@@ -137,11 +143,6 @@ class KubeflowRunner(KubeflowV2DagRunner):
     def _write(self, job: dict[str, Parsed], platform: JsonObject | None) -> None:
         path = Path(self._output_dir) / self._output_filename
         if self._vertex:
-            if platform:
-                raise KubeflowError(
-                    "Vertex AI has no Kubernetes: empty secrets and volumes of runners.kubeflow, and node_selector and "
-                    "tolerations of its resources"
-                )
             files.write_text(str(path), json.dumps(job, sort_keys=True))
             return
         documents = [job["pipelineSpec"], *([platform] if platform else [])]

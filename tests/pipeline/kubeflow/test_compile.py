@@ -240,7 +240,7 @@ def test_the_names_of_resolvers_are_checked_as_well(tmp_path):
     served = ServedModel(push_path="/mnt/data/served", candidate=model).with_id("S" * 115)
     pipeline = tfx.dsl.Pipeline(pipeline_name="p", pipeline_root="minio://x/y", components=[served])
     with pytest.raises(KubeflowError, match=r"S-resolver: expected .* 121 characters at most"):
-        KubeflowRunner(cluster_config(), str(tmp_path)).run(pipeline)
+        KubeflowRunner(cluster_config("runners.kubeflow.resources={}"), str(tmp_path)).run(pipeline)
 
 
 def test_a_runtime_parameter_keeps_its_default():
@@ -280,13 +280,43 @@ def test_workers_of_flink_and_spark_get_it_in_their_own_options():
     assert worker_options(["--runner=PortableRunner", "--job_endpoint=embed"], "image") == []  # in the step's own pod
 
 
+ON_VERTEX = (
+    "data.path=gs://b/digits",
+    "push.path=gs://b/served",
+    "runners.kubeflow.pipeline_root=gs://b/root",
+    "runners.kubeflow.volumes=[]",
+    "runners.kubeflow.secrets=[]",
+    "runners.kubeflow.resources.Trainer={gpu: 1, gpu_type: NVIDIA_TESLA_T4}",
+)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("runners.kubeflow.volumes=[{claim: photos, path: /mnt/data}]", "Vertex AI has no Kubernetes"),
+        ("runners.kubeflow.secrets=[{name: store, env: {a: B}}]", "Vertex AI has no Kubernetes"),
+        ("runners.kubeflow.resources.Tuner={node_selector: {a: b}}", "Vertex AI has no Kubernetes"),
+        ("data.path=s3://b/digits", "data.path: got s3://b/digits, expected gs://"),
+        ("push.path=s3://b/served", "push.path: got s3://b/served, expected gs://"),
+        ("runners.kubeflow.pipeline_root=null", "pipeline_root: got null, expected gs://"),
+        ("runners.kubeflow.resources.Tuner={gpu: 1}", "Tuner.gpu_type: got None, expected Vertex AI's name"),
+        ("runners.kubeflow.resources.Tuner={gpu: 1, gpu_type: nvidia.com/gpu}", "got nvidia.com/gpu, expected Vertex"),
+    ],
+)
+def test_what_vertex_ai_has_not_is_refused_in_one_line(override, said):
+    from pipeline.kubeflow.checks import check_vertex
+
+    check_vertex(cluster_config(*ON_VERTEX))
+    with pytest.raises(KubeflowError, match=said) as error:
+        check_vertex(cluster_config(*ON_VERTEX, override))
+    assert "\n" not in str(error.value)
+
+
 def test_vertex_ai_gets_the_same_pipeline_as_a_job(tmp_path, spec):
     from pipeline.kubeflow_runner import compile_pipeline
 
     settings = ["runners.kubeflow.pipeline_root=gs://bucket/root", "data.path=gs://b/digits", "push.path=gs://b/served"]
-    with pytest.raises(KubeflowError, match="Vertex AI has no Kubernetes"):
-        compile_pipeline(cluster_config(*settings), str(tmp_path), "pipeline.json")
-    plain = ("volumes=[]", "secrets=[]", "resources.Trainer={gpu: 1, gpu_type: NVIDIA_TESLA_T4}")
+    plain = ("volumes=[]", "secrets=[]", "resources.Trainer={gpu: 1, gpu_type: NVIDIA_TESLA_T4, retries: 2}")
     settings += [f"runners.kubeflow.{setting}" for setting in plain]
     compile_pipeline(cluster_config(*settings), str(tmp_path), "pipeline.json")
     job = json.loads((tmp_path / "pipeline.json").read_text())
@@ -294,3 +324,6 @@ def test_vertex_ai_gets_the_same_pipeline_as_a_job(tmp_path, spec):
     assert set(job["pipelineSpec"]["root"]["dag"]["tasks"]) == set(spec["root"]["dag"]["tasks"])
     accelerator = container(job["pipelineSpec"], "Trainer")["resources"]["accelerator"]
     assert (accelerator["type"], accelerator["count"]) == ("NVIDIA_TESLA_T4", "1")
+    # Vertex AI takes an hour at most there, and for another thing.
+    retries = job["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["retryPolicy"]
+    assert (retries["maxRetryCount"], "backoffMaxDuration" in retries) == (2, False)
