@@ -17,7 +17,6 @@ from pipeline.config.beam import workers_are_elsewhere
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir, outcome
 from pipeline.kubeflow.checks import check_config, check_names, check_pipeline, check_vertex
-from pipeline.kubeflow.errors import KubeflowError
 from pipeline.kubeflow.platform_spec import platform_spec
 from pipeline.steps.code_keys import roots_of
 

@@ -21,6 +21,8 @@ CLUSTER = (
     "tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]}",
 )
 
+DATAFLOW = "runners.beam=[--runner=DataflowRunner, --project=p, --region=r, --temp_location=gs://b/tmp]"
+
 
 def cluster_config(*overrides: str) -> PipelineConfig:
     return load_config(overrides=[*CLUSTER, *overrides])
