@@ -98,12 +98,17 @@ class KubeflowClient(KubeflowSchedules):
         return str(health.get("tag_name") or ""), bool(health.get("multi_user"))
 
     def _first_version(self, path: str, **values: str) -> Parsed:
-        """What the API's first version answers, which says more; kfp_server_api has no calls for it."""
+        """What the API's first version answers, for which kfp_server_api has no calls; empty where there is none."""
         with explained(self._url):
-            return self._client._run_api.api_client.call_api(
-                f"/apis/v1beta1{path}", "GET", values, header_params={"Accept": "application/json"},
-                response_type="object", auth_settings=["Bearer"], _return_http_data_only=True,
-            )  # fmt: skip
+            try:
+                return self._client._run_api.api_client.call_api(
+                    f"/apis/v1beta1{path}", "GET", values, header_params={"Accept": "application/json"},
+                    response_type="object", auth_settings=["Bearer"], _return_http_data_only=True,
+                )  # fmt: skip
+            except api.ApiException as error:
+                if error.status == 404:  # a Kubeflow that has dropped it
+                    return {}
+                raise
 
     def terminate(self, run_id: str) -> None:
         """Stops a run.

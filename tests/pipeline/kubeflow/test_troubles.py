@@ -117,3 +117,4 @@ def test_the_workflow_comes_from_the_first_version_of_the_api(monkeypatch, tmp_p
         assert kubeflow.troubles("r") == []
         server.store.workflows["r"] = workflow(node("root.Trainer.executor", "Failed", "main: Error (exit code 1)"))
         assert [trouble.step for trouble in kubeflow.troubles("r")] == ["Trainer"]
+        assert kubeflow.troubles("of-a-kubeflow-without-it") == []
