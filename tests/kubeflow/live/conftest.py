@@ -6,6 +6,7 @@ whose keys are in the secret mlpipeline-minio-artifact. Whatever else is wanted 
 Kubeflow itself, by tasks that run in the image. All that the suite makes has names that begin with `live-`.
 """
 
+import json
 import os
 import textwrap
 import time
@@ -26,6 +27,8 @@ IMAGE = os.environ.get("KFP_IMAGE", "tfx-efficientnet:latest")
 CLAIM = os.environ.get("KFP_CLAIM", "effnet")
 BUCKET = os.environ.get("KFP_BUCKET", "mlpipeline")
 STORE = os.environ.get("KFP_STORE", "http://minio-service.kubeflow:9000")
+SECRET, KEYS = "mlpipeline-minio-artifact", {"accesskey": "AWS_ACCESS_KEY_ID", "secretkey": "AWS_SECRET_ACCESS_KEY"}
+ENVIRONMENT = {"AWS_ENDPOINT_URL_S3": STORE, "AWS_DEFAULT_REGION": "us-east-1"}
 MOUNT = "/mnt/effnet"
 MINUTES = float(os.environ.get("KFP_MINUTES", "30"))  # that a run may take
 LOOK_EVERY = 2.0
@@ -76,9 +79,8 @@ class Cluster:
             f"runners.kubeflow.pipeline_root=minio://{BUCKET}/{self.name}",
             f"runners.kubeflow.state={self.home}/state",
             f"runners.kubeflow.volumes=[{{claim: {CLAIM}, path: {MOUNT}}}]",
-            f"runners.kubeflow.env={{AWS_ENDPOINT_URL_S3: '{STORE}', AWS_DEFAULT_REGION: us-east-1}}",
-            "runners.kubeflow.secrets=[{name: mlpipeline-minio-artifact, "
-            "env: {accesskey: AWS_ACCESS_KEY_ID, secretkey: AWS_SECRET_ACCESS_KEY}}]",
+            f"runners.kubeflow.env={json.dumps(ENVIRONMENT)}",
+            f"runners.kubeflow.secrets={json.dumps([{'name': SECRET, 'env': KEYS}])}",
             *SMALL,
             *overrides,
         ]
@@ -140,6 +142,9 @@ class Cluster:
             task.set_caching_options(False)
             kubernetes.mount_pvc(task, CLAIM, MOUNT)
             kubernetes.set_image_pull_policy(task, "IfNotPresent")
+            kubernetes.use_secret_as_env(task, SECRET, KEYS)
+            for name, value in ENVIRONMENT.items():
+                task.set_env_variable(name, value)
 
         package = self._folder / "question.yaml"
         compiler.Compiler().compile(pipeline, str(package))
@@ -159,12 +164,21 @@ class Cluster:
         return self.ask(f"import pathlib; print(*{versions})").split()
 
     def clean_up(self) -> None:
-        """Deletes the pipeline, its schedules, its runs and its folder on the volume."""
+        """Deletes the pipeline, its schedules and runs, its folder on the volume and its objects in the store."""
         for run in self.kubeflow.runs(self.name):
             if run.state not in ENDED:
                 self.kubeflow.terminate(run.run_id)
                 self.wait_for(lambda run=run: self.kubeflow.run(run.run_id).state in ENDED, "its end", 300)
-        self.ask(f"import shutil; shutil.rmtree('{self.home}', ignore_errors=True)")
+        left = self.ask(
+            f"""
+            import boto3, shutil
+            shutil.rmtree("{self.home}", ignore_errors=True)
+            objects = boto3.resource("s3").Bucket("{BUCKET}").objects
+            objects.filter(Prefix="{self.name}").delete()
+            print(len(list(objects.filter(Prefix="{self.name}"))))
+            """
+        )
+        print(f"{left.strip()} objects of {self.name} are left in {BUCKET}")
         for run in self.kubeflow.runs(self.name):
             self.kubeflow.delete_run(run.run_id)
         self.kubeflow.delete(self.name)
