@@ -232,7 +232,8 @@ def note_reason(code: ExitCode, error: Exception, place: Path = TERMINATION_LOG)
     if not place.exists():
         return
     try:
-        place.write_text(f"{code.meaning}: {hide_secrets(one_line(error))[:MOST_CHARACTERS]}", encoding="utf-8")
+        with place.open("w", encoding="utf-8") as file:  # Kubernetes has mounted it: it cannot be replaced
+            file.write(f"{code.meaning}: {hide_secrets(one_line(error))[:MOST_CHARACTERS]}")
     except OSError as problem:  # the pod's log has the reason anyway
         print(f"warning: {place} cannot be written: {problem}", file=sys.stderr)
 
