@@ -10,6 +10,8 @@ from pipeline.config.load import DEFAULT_PATH
 from tests.e2e.user_project import BIN, PROJECT, run_command
 from tests.pipeline.kubeflow.conftest import CLUSTER
 from tests.pipeline.kubeflow.contract_server import ContractServer
+from tests.pipeline.kubeflow.test_run_list import REFUSAL
+from tests.pipeline.kubeflow.test_troubles import node, workflow
 
 pytestmark = pytest.mark.tfx
 
@@ -56,7 +58,12 @@ def test_from_create_to_delete(tfx, server):
     one = ("--run_id", run.run_id)
     assert run.run_id in tfx("run", "list", *named)
     assert "PENDING" in tfx("run", "status", *named, *one)
+    server.store.workflows[run.run_id] = workflow(node("root.Outcome.executor", "Failed", REFUSAL))
+    run.state = "FAILED"
+    status = tfx("run", "status", *named, *one)
+    assert "REFUSED" in status and "Outcome refused: accuracy is 0.6353, below 0.99" in status
     tfx("run", "terminate", *one)
+    server.store.workflows.clear()
     assert "CANCELING" in tfx("run", "status", *named, *one)
     tfx("run", "delete", *one)
     assert "No runs found" in tfx("run", "list", *named)
