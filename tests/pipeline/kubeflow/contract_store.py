@@ -18,7 +18,8 @@ import yaml
 
 CRON_LIMITS = (59, 59, 23, 31, 12, 6)  # of second, minute, hour, day, month, weekday
 CRON_REFUSED = (
-    "Schedule cron is not a supported format(https://godoc.org/github.com/robfig/cron). Error: {0}: Invalid input error"
+    "Failed to create a recurring run due to conversion error: Invalid input error: Schedule cron is not a supported "
+    "format(https://godoc.org/github.com/robfig/cron). Error: {0}"
 )
 
 
@@ -218,8 +219,8 @@ def check_workflow(spec: dict) -> None:
         if f"{name}-driver" in tasks:
             raise refuse(
                 500,
-                "Failed to create a run: InternalServerError: Failed to validate workflow for (): templates.entrypoint."
-                f"tasks.root templates.root sorting failed: duplicated nodeName {name}-driver",
+                "Failed to create a new run: InternalServerError: Failed to validate workflow for (): "
+                f"templates.entrypoint.tasks.root templates.root sorting failed: duplicated nodeName {name}-driver",
             )
 
 

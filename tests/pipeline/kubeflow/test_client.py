@@ -155,14 +155,16 @@ def test_a_second_schedule_of_a_pipeline_is_refused(kubeflow, package):
     ("cron", "said"),
     [
         ("TZ=UTC 0 0 2 * * *", "Expected 5 to 6 fields, found 7: TZ=UTC 0 0 2 * * *"),
-        ("0 0 2 * * 7", "above maximum (6)"),
+        ("0 0 2 * * 7", "End of range (7) above maximum (6): 7"),
     ],
 )
 def test_what_the_backend_said_of_a_cron_expression_is_passed_on(kubeflow, package, cron, said):
     kubeflow.create("flowers", package)
     with pytest.raises(KubeflowError) as error:
         kubeflow.schedule("flowers", cron)
-    assert "answered 400: Schedule cron is not a supported format" in one_line(error)
+    assert "answered 400: Failed to create a recurring run due to conversion error: Invalid input error: " in one_line(
+        error
+    )
     assert said in one_line(error)
 
 
@@ -171,7 +173,10 @@ def test_what_argo_said_of_two_tasks_of_one_name_is_passed_on(kubeflow, server, 
     kubeflow.create("flowers", package)
     (version,) = server.store.versions.values()
     version.pipeline_spec["pipeline_spec"]["root"]["dag"] = {"tasks": {"DataGate": {}, "DataGate-driver": {}}}
-    with pytest.raises(KubeflowError, match=r"answered 500: .*sorting failed: duplicated nodeName DataGate-driver"):
+    with pytest.raises(
+        KubeflowError,
+        match=r"answered 500: Failed to create a new run: .*sorting failed: duplicated nodeName DataGate-driver",
+    ):
         kubeflow.start("flowers", {})
 
 
