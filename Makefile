@@ -61,7 +61,7 @@ PYTEST := .venv/bin/python -m pytest -n $(JOBS) --maxprocesses 4 $(if $(filter 1
 ROOMS := $(if $(filter 1,$(COVERAGE)),.venv/bin/python -m tests.rooms_covered,:)
 
 unit: setup
-	$(PYTEST) -q -m "not tfx and not network and not command and not slow"
+	$(PYTEST) -q -m "not tfx and not network and not command and not argo and not slow"
 
 lint: setup
 	.venv/bin/ruff check .

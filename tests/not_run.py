@@ -12,6 +12,7 @@ NOT_TO_BE_HAD = (
     r"needs root\b",
     r"needs the right to (mount|become another user|name a machine)",  # containers, and kernels without loop devices
     r"needs a GPU",
+    r"needs a Kubeflow Pipelines",  # tests/kubeflow/live
     r"needs Go\b",  # no Debian has one that is new enough
     r"(TensorFlow's strategies|takes gradients with TensorFlow|looks into TensorFlow's graph|a TensorFlow strategy)$",
 )

@@ -43,7 +43,7 @@ def _go(*command: str) -> subprocess.CompletedProcess:
 def judge() -> Judge:
     """Builds it the first time, which takes minutes and a network; afterwards it is there."""
     if not shutil.which("go"):
-        pytest.skip("skipped by name: Argo's validation, for want of Go")
+        pytest.skip("needs Go, to build Argo's validation")
     digest = hashlib.sha256(_go("version").stdout.encode())
     for path in sorted([*HERE.glob("*.go"), HERE / "go.mod", HERE / "go.sum"]):
         digest.update(path.read_bytes())
@@ -52,7 +52,7 @@ def judge() -> Judge:
     if not program.exists():
         fetched = _go("mod", "download")
         if fetched.returncode:
-            pytest.skip(f"skipped by name: Argo's validation, for its modules: {fetched.stderr.strip()[-300:]}")
+            pytest.skip(f"needs Go's modules of Argo: {fetched.stderr.strip()[-300:]}")
         built = _go("build", "-trimpath", "-o", f"{program}.new", ".")
         assert built.returncode == 0, built.stderr
         Path(f"{program}.new").rename(program)

@@ -55,7 +55,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.live)
             if not ENDPOINT:
-                item.add_marker(pytest.mark.skip(reason="skipped by name: no KFP_ENDPOINT; make test-kubeflow"))
+                item.add_marker(
+                    pytest.mark.skip(reason="needs a Kubeflow Pipelines, at KFP_ENDPOINT; make test-kubeflow")
+                )
 
 
 class Cluster:

@@ -137,6 +137,7 @@ def imported_by(done: subprocess.CompletedProcess) -> set[str]:
     return {line.split("'")[1] for line in done.stderr.splitlines() if line.startswith("import '")}
 
 
+@pytest.mark.command
 @pytest.mark.parametrize(
     ("pushed", "refusal", "status", "said"),
     [
@@ -163,6 +164,7 @@ def test_the_outcome_fails_where_nothing_was_pushed_and_says_why(run, tmp_path, 
     assert not imported_by(done) & {"tensorflow", "tfx", "apache_beam", "numpy"}  # seconds each, in every run
 
 
+@pytest.mark.command
 @pytest.mark.parametrize(
     ("step", "parameters", "kinds", "found"),
     [
@@ -187,6 +189,7 @@ def test_a_resolver_finds_its_part_of_the_cache_key_without_tfx(run, tmp_path, s
     assert not imported_by(done) & {"tensorflow", "tfx", "apache_beam"}
 
 
+@pytest.mark.command
 def test_code_other_than_that_compiled_is_refused_in_one_line(run):
     key = sources_key("pipeline.kubeflow.outcome")
     for flag, said in {
