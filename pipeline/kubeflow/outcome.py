@@ -6,9 +6,9 @@ only in an artifact. This step has no executor, needs no TFX, and writes nothing
 
 from collections.abc import Mapping
 
-from components.atomic_pusher.properties import REFUSAL
 from components.common.errors import GateError
 from components.common.json_types import Parsed
+from components.common.push_properties import PUSHED, REFUSAL
 from components.gated_evaluator.verdict import read_verdict
 from components.serving_check.report import read_report
 
@@ -32,7 +32,7 @@ def check_pushed(uris: Mapping[str, str], pushed: Mapping[str, Parsed]) -> None:
     Raises:
       GateError: it was not pushed; all reasons in one line.
     """
-    if pushed.get("pushed"):
+    if pushed.get(PUSHED):
         return
     problems = [*read_verdict(uris[EVALUATION]).problems, *read_report(uris[SERVING_CHECK]).problems]
     reasons = problems or [str(pushed.get(REFUSAL) or "the pusher did not push it, and says no reason")]
