@@ -51,7 +51,7 @@ def test_misspelt_key_is_refused_with_its_line_and_the_nearest_key(project, key,
 
 def test_wrong_value_is_refused_with_its_line(project):
     path = project("variant: b0", "variant: b9")
-    with pytest.raises(ConfigError, match=rf"line {line_of(path, 'b9')}: model\.variant: .*'b7'; got 'b9'"):
+    with pytest.raises(ConfigError, match=rf"line {line_of(path, 'b9')}: model\.variant: .*'lite4'; got 'b9'"):
         load_config(path)
 
 
@@ -135,6 +135,26 @@ def test_weights_are_a_word_or_a_path(project, tmp_path):
     path = project("weights: none", "weights: own.weights.h5")
     assert load_config(path).model.weights == str(tmp_path / "own.weights.h5")
     assert load_config(path, ["model.weights=imagenet"]).model.weights == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.weights=https://example.org/w.h5"], "need weights_sha256"),
+        (["model.weights=s3://bucket/w.h5"], "a path, http:// or https://"),
+        (["model.weights_sha256=" + "a" * 64], "set weights_sha256 to null"),
+        (["model.weights=https://example.org/w.h5", "model.weights_sha256=12"], "weights_sha256"),
+        (["model.weights=imagenet", "model.variant=lite0"], "timm's tf_efficientnet_lite0"),
+    ],
+)
+def test_weights_that_cannot_be_had_are_refused(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(DEFAULT_PATH, overrides)
+
+
+def test_weights_from_a_url_stay_as_they_are():
+    overrides = ["model.weights=https://example.org/w.h5", f"model.weights_sha256={'a' * 64}"]
+    assert load_config(DEFAULT_PATH, overrides).model.weights == "https://example.org/w.h5"
 
 
 def test_fine_tuning_needs_weights():
