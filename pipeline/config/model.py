@@ -116,6 +116,20 @@ class PipelineConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _only_fine_tuning_trains_a_head_first(self) -> "PipelineConfig":
+        if recipe_of(self.train).head_share:
+            return self
+        if not self.train.epochs:
+            raise ValueError("train.epochs must be 1 or more; 0, the classifier alone, is for train.recipe finetune")
+        for name, value in (
+            ("train.minutes", self.train.minutes),
+            ("tune.head_learning_rate", self.tune.head_learning_rate),
+        ):
+            if value is not None:
+                raise ValueError(f"{name} is for train.recipe finetune; set it to null")
+        return self
+
+    @model_validator(mode="after")
     def _only_what_lies_here_is_a_warm_start(self) -> "PipelineConfig":
         if self.schedule.warm_start and "://" in self.push_path:
             raise ValueError(f"schedule.warm_start needs a push.path on this machine's disk, got {self.push_path}")

@@ -12,9 +12,13 @@ from trainer.fit.callbacks import EarlyStopping, ProgressLogger
 from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Saved, State, TrainingProgress
 from trainer.fit.context import TrainingContext
 from trainer.fit.ema import WeightAverage
+from trainer.fit.head import train_head
 from trainer.fit.phases import Phase, phases_of
+from trainer.fit.unfreezing import Features, decide, open_features
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
+from trainer.recipes import recipe_of
+from trainer.weights import CLASSIFIER
 
 
 class Training:
@@ -40,7 +44,16 @@ class Training:
         # A resumed training keeps its batch size, even where the GPU would hold another one by now.
         self.progress.batch_size = self.progress.batch_size or self.setup.batch_size()
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.progress.batch_size)
-        self.total_steps = job.settings.epochs * self.steps_per_epoch
+        self.features = open_features(job) if recipe_of(job.settings).head_share else None
+        self.epochs = job.settings.epochs
+        if self.features:
+            unfreezing = decide(job.settings, self.features.train, len(job.class_names))
+            self.epochs = unfreezing.epochs
+            if unfreezing.reason:
+                report_progress(f"train: {self.epochs} epochs of the network ({unfreezing.reason})")
+        self.total_steps = self.epochs * self.steps_per_epoch
+        self.head_logs: list[dict[str, float]] = []
+        self.keeps_head_alone = not self.epochs
         self.best_epoch = -1
         self.pace: dict[int, Mapping[str, float]] = {}
 
@@ -52,6 +65,8 @@ class Training:
     @property
     def result(self) -> dict[str, float]:
         """The logs of the epoch whose weights the trained model has."""
+        if self.keeps_head_alone:
+            return self.head_logs[-1]
         return self.progress.history[self.best_epoch]
 
     def run(self) -> keras.Model:
@@ -64,17 +79,41 @@ class Training:
             self.store.remove_old()
         if self.saved:
             report_progress(f"train: resuming at epoch {self.progress.epoch + 1}, step {self.steps_done}")
-        epochs = self.job.settings.epochs
         model = self.setup.build(self.total_steps, self.rates["dropout_rate"], self.rates["drop_connect_rate"])
-        for phase in phases_of(self.setup.recipe, epochs):
-            if self.progress.epoch < phase.end or phase.end == epochs:
+        if self.features:
+            self._train_head(model, self.features)
+        with_head = model.get_weights() if self.features else None
+        for phase in phases_of(recipe_of(self.job.settings), self.epochs, self.features is not None):
+            if self.progress.epoch < phase.end or phase.end == self.epochs:
                 self._train_phase(model, phase)
+        if with_head and self.epochs and self.head_logs[-1]["val_loss"] <= self.result["val_loss"]:
+            report_progress("train: keeping the classifier alone: training the network did not lower the loss")
+            model.set_weights(with_head)
+            self.keeps_head_alone = True
         return model
 
     def finish(self) -> None:
         """Forgets the saved state, once what was trained is in safety."""
         if self.store:
             self.store.remove()
+
+    def _train_head(self, model: keras.Model, features: Features) -> None:
+        """Trains the classifier on the features, and gives it to the model."""
+        report_progress(f"train: the classifier, on the features of {features.train.images} images")
+        weights, self.head_logs = train_head(
+            features.train,
+            features.val,
+            len(self.job.class_names),
+            recipe_of(self.job.settings),
+            dropout_rate=self.rates["dropout_rate"],
+            seed=self.job.seed,
+            balanced=self.job.settings.class_balance != "none",
+        )
+        model.get_layer(CLASSIFIER).set_weights(weights)
+        last = self.head_logs[-1]
+        report_progress(f"train: the classifier's val loss {last['val_loss']:.3f}, accuracy {last['val_accuracy']:.3f}")
+        if not self.epochs:
+            _write_table(f"{self.job.log_dir}/history.csv", dict(enumerate(self.head_logs)))
 
     def _store(self) -> CheckpointStore | None:
         """Another machine's precision makes another training: the optimiser scales the loss or does not."""
@@ -119,7 +158,7 @@ class Training:
         with self.setup.strategy.scope():
             average = WeightAverage(model, recipe.ema_decay) if recipe.ema_decay else None
             # Not in a head phase, whose end is not the training's.
-            patience = settings.patience if phase.end == settings.epochs else None
+            patience = settings.patience if phase.end == self.epochs else None
             state = State(model, average, EarlyStopping(patience) if patience else None)
             if self.saved:
                 begins = (self.progress.epoch, self.progress.step) == (phase.start, 0)
