@@ -10,8 +10,9 @@ from components.common.csv_table import csv_text
 from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, ProgressLogger
 from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Saved, State, TrainingProgress
-from trainer.fit.context import TrainingContext
+from trainer.fit.context import TrainingContext, TrainingDataError
 from trainer.fit.ema import WeightAverage
+from trainer.fit.head import BATCH as HEAD_BATCH
 from trainer.fit.head import train_head
 from trainer.fit.phases import Phase, phases_of
 from trainer.fit.unfreezing import Features, decide, open_features
@@ -30,7 +31,8 @@ class Training:
       setup: data, devices and network; those of the job by default.
 
     Raises:
-      TrainingDataError: a split is empty.
+      TrainingDataError: a split is empty, or there is nothing to train.
+      NotFeatures: the features' file is damaged.
       MemoryError: `batch_size: auto`, and the GPU is too small.
     """
 
@@ -41,9 +43,6 @@ class Training:
         self.store = self._store()
         self.saved: Saved | None = self.store.load() if self.store else None
         self.progress = self.saved.progress if self.saved else TrainingProgress()
-        # A resumed training keeps its batch size, even where the GPU would hold another one by now.
-        self.progress.batch_size = self.progress.batch_size or self.setup.batch_size()
-        self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.progress.batch_size)
         self.features = open_features(job) if recipe_of(job.settings).head_share else None
         self.epochs = job.settings.epochs
         if self.features:
@@ -51,6 +50,13 @@ class Training:
             self.epochs = unfreezing.epochs
             if unfreezing.reason:
                 report_progress(f"train: {self.epochs} epochs of the network ({unfreezing.reason})")
+        elif not self.epochs:
+            raise TrainingDataError("train.epochs is 0, and there are no features to train the classifier on")
+        # A resumed training keeps its batch size, even where the GPU would hold another one by now. Nothing is tried on
+        # the GPU where the network itself is not trained.
+        if not self.progress.batch_size:
+            self.progress.batch_size = self.setup.batch_size() if self.epochs else HEAD_BATCH
+        self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.progress.batch_size)
         self.total_steps = self.epochs * self.steps_per_epoch
         self.head_logs: list[dict[str, float]] = []
         self.keeps_head_alone = not self.epochs

@@ -32,11 +32,11 @@ class Phase:
 
 
 def phases_of(recipe: Recipe, epochs: int, head_is_trained: bool = False) -> list[Phase]:
-    """The phases of `epochs`; each has at least one epoch, as long as there are two.
+    """The phases of `epochs`; each has at least one epoch, as long as there are two. None of 0.
 
     The recipe's `head_share` is the head's, and that of the top blocks where the head was trained before.
     """
-    first = min(max(round(recipe.head_share * epochs), 1), epochs - 1) if recipe.head_share else 0
+    first = max(min(max(round(recipe.head_share * epochs), 1), epochs - 1), 0) if recipe.head_share else 0
     phases = [Phase(0, first, "top" if head_is_trained else "head"), Phase(first, epochs)]
     return [phase for phase in phases if phase.start < phase.end]
 
