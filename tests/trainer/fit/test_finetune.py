@@ -147,7 +147,9 @@ def test_a_search_trains_heads_and_leaves_drop_connect_to_the_training(computed)
     tuner = run_search(replace(computed, config={**computed.config, "tune": tune}))
     records = tuner.records()
     assert len(records) == 5
-    assert all(record.status == "completed" and len(record.history) == HEAD_EPOCHS for record in records)
+    ended = [record for record in records if record.status == "completed"]  # others were stopped as hopeless
+    assert len(ended) >= 3
+    assert all(len(record.history) == HEAD_EPOCHS for record in ended)
     (best,) = tuner.get_best_hyperparameters()
     assert set(best.values) == {"dropout_rate", "head_learning_rate"}
     assert len({record.score for record in records}) == 5, "every trial has rates of its own"
