@@ -99,7 +99,7 @@ def test_overrides_take_yaml_values():
         ("train.epochs", "expected section.key=value"),
         ("train.epoch=3", "--set train.epoch: unknown key; did you mean `epochs`?"),
         ("name.x=3", "name is a value, not a section"),
-        ("train.epochs=0", "--set train.epochs: .*greater than or equal to 1; got 0"),
+        ("train.epochs=0", "train.epochs must be 1 or more; 0, the classifier alone, is for train.recipe finetune"),
         ("tune.algorithm=hyperband", r"tune.epochs must be at least 3"),
         ("tune.randaugment_magnitude=[5, 15]", r"randaugment_layers of 1 or more"),
         ("tune.dropout_rate=[0.5, 0.1]", r"must be \[lowest, highest\]"),
