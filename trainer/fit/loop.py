@@ -18,7 +18,6 @@ from trainer.fit.phases import Phase, phases_of
 from trainer.fit.unfreezing import Features, decide, open_features
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
-from trainer.recipes import recipe_of
 from trainer.weights import CLASSIFIER
 
 
@@ -43,7 +42,7 @@ class Training:
         self.store = self._store()
         self.saved: Saved | None = self.store.load() if self.store else None
         self.progress = self.saved.progress if self.saved else TrainingProgress()
-        self.features = open_features(job) if recipe_of(job.settings).head_share else None
+        self.features = open_features(job) if self.setup.recipe.head_share else None
         self.epochs = job.settings.epochs
         if self.features:
             unfreezing = decide(job.settings, self.features.train, len(job.class_names))
@@ -89,7 +88,7 @@ class Training:
         if self.features:
             self._train_head(model, self.features)
         with_head = model.get_weights() if self.features else None
-        for phase in phases_of(recipe_of(self.job.settings), self.epochs, self.features is not None):
+        for phase in phases_of(self.setup.recipe, self.epochs, self.features is not None):
             if self.progress.epoch < phase.end or phase.end == self.epochs:
                 self._train_phase(model, phase)
         if with_head and self.epochs and self.head_logs[-1]["val_loss"] <= self.result["val_loss"]:
@@ -110,7 +109,7 @@ class Training:
             features.train,
             features.val,
             len(self.job.class_names),
-            recipe_of(self.job.settings),
+            self.setup.recipe,
             dropout_rate=self.rates["dropout_rate"],
             seed=self.job.seed,
             balanced=self.job.settings.class_balance != "none",

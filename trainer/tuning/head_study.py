@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from components.common.events import report_progress
-from trainer.efficientnet import reinitialize, set_regularisation
+from trainer.efficientnet import reseed, set_regularisation
 from trainer.feature_set import read_features
 from trainer.fit.callbacks import StepTimer
 from trainer.fit.context import TrainingDataError
@@ -55,6 +55,7 @@ class HeadStudy:
         self.peak = keras.Variable(self.defaults["head_learning_rate"], dtype="float32", trainable=False)
         schedule = AdjustableRate(head_schedule(recipe, self.steps, settings.epochs, peak=1.0), self.peak)
         compile_head(self.head, recipe, schedule, self.steps)
+        self.initial_weights = self.head.get_weights()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -70,7 +71,8 @@ class HeadStudy:
         self, values: Mapping[str, float], epochs: int, callbacks: Sequence[keras.callbacks.Callback]
     ) -> dict[str, list[float]]:
         """As `Study.train`."""
-        reinitialize(self.head, self.job.seed)
+        reseed(self.head, self.job.seed)
+        self.head.set_weights(self.initial_weights)
         reset_optimizer(self.head)
         set_regularisation(self.head, dropout_rate=values.get("dropout_rate"))
         self.peak.assign(values.get("head_learning_rate", self.defaults["head_learning_rate"]))

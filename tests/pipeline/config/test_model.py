@@ -104,7 +104,7 @@ def test_overrides_take_yaml_values():
         ("tune.randaugment_magnitude=[5, 15]", r"randaugment_layers of 1 or more"),
         ("tune.dropout_rate=[0.5, 0.1]", r"must be \[lowest, highest\]"),
         ("train.epochs=[", "not valid YAML"),
-        ("schedule.cron=*/5 * * * *", r"""quotes within the shell.s: --set 'schedule.cron="\*/5 \* \* \* \*"'"""),
+        ("schedule.cron=*/5 * * * *", r"""quotes inside the shell.s: --set 'schedule.cron="\*/5 \* \* \* \*"'"""),
         ("schedule.retries.wait=5", r"--set schedule.retries.wait: got '5', expected a whole number of s, m, h or d"),
         ("schedule.alerts.about=[push]", r"--set schedule.alerts.about.0: Input should be 'pushed'"),
         (
