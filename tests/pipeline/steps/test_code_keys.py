@@ -48,7 +48,7 @@ EXAMPLES = {
     "trainer.grad_cam": {"RunReport"},
     "trainer.feature_set": {"BackboneFeatures", "Tuner", "Trainer"},
     "trainer.preprocessing": {"Transform", "BackboneFeatures", "Tuner", "Trainer"},
-    "trainer.pretrained.timm": {"BackboneFeatures", "Tuner", "Trainer"},
+    "trainer.pretrained.timm": {"BackboneFeatures", "Tuner", "Trainer", "RunReport"},
     "trainer.settings": {"BackboneFeatures", "Tuner", "Trainer", "RunReport"},
     "trainer.tuning.figure": {"Tuner"},
 }
