@@ -236,8 +236,24 @@ def find(folder: str, pattern: str) -> list[str]:
     return []
 
 
+def is_temporary(path: str) -> bool:
+    """Tells whether a path leads into a folder in which Beam keeps what it has not finished."""
+    return any(part.startswith("beam-temp-") for part in path.split("/"))
+
+
+def shards(folder: str) -> list[str]:
+    """Returns the paths of the files that a Beam step stored in `folder`, sorted; as `find`.
+
+    What is hidden or temporary is none of them: an engine may leave it behind at any time.
+    """
+    found = (path for path in find(folder, "*") if not path.rpartition("/")[2].startswith("."))
+    return [path for path in found if not is_temporary(path.removeprefix(folder))]
+
+
 def expand(patterns: Iterable[str]) -> list[str]:
     """Returns the files that libraries' patterns such as `all_in`'s stand for; only their last parts are patterns.
+
+    What is temporary is left out.
 
     Raises:
         FileNotFoundError: if a pattern matches nothing.
@@ -246,7 +262,7 @@ def expand(patterns: Iterable[str]) -> list[str]:
     found = []
     for pattern in patterns:
         folder, _, names = pattern.rpartition("/")
-        if not (matching := find(folder, names)):
+        if not (matching := [path for path in find(folder, names) if not is_temporary(path.removeprefix(folder))]):
             raise FileNotFoundError(f"nothing matches {pattern}: the step that should have written there gave nothing")
         found += matching
     return found

@@ -1,12 +1,12 @@
 """The Beam part of the ingest: image files in, TFRecord shards and counts out.
 
-    files -> Survey -> AssignSplits --train, val, eval--> WriteExample -> TFRecord shards -> counted from the shards
-                 \\           \\---------quarantine, counts-------------\\----------------------> outcome
+    files -> Survey -> AssignSplits --train, val, eval--> WriteExample -> TFRecord shards
+                 \\           \\---------quarantine, counts-------------\\-----> outcome
 
 The files are read twice, because the split of an image depends on its copies, which are known only when all were seen.
 Between the two passes go names, hashes and numbers, so that no runner has to hold or move the images; the second pass
 decodes only what has to be encoded anew. How many shards there are is the runner's choice (the in-memory runner writes
-one a split).
+one a split); what is stored in them is counted afterwards.
 """
 
 import hashlib
@@ -21,9 +21,8 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components.common import files
 from components.common.beam_types import Emitted
-from components.common.example_counts import SplitsOfStored
 from components.common.profile import kinds
-from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
+from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, WRITE, WRITTEN
 from components.image_example_gen.first_pass import Survey, Surveyed, count, reject
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
@@ -130,20 +129,11 @@ def build_ingest(
         | "SpreadAgain" >> beam.Reshuffle()  # the members of a large group would all be read by one worker
         | "WriteExample" >> beam.ParDo(steps.write).with_outputs(*SPLITS, "quarantine", "counts")
     )
-    shards = [
-        outputs[split]
-        | f"Write[{split}]"
-        >> beam.io.WriteToTFRecord(files.join(split_uris[split], "data_tfrecord"), file_name_suffix=".gz")
-        for split in SPLITS
-    ]
-    stored = (
-        shards
-        | "Shards" >> beam.Flatten()
-        | "SplitsOfStored" >> SplitsOfStored(split_uris)
-        | "Stored" >> beam.Map(lambda split: (STORED, split))
-    )
+    for split in SPLITS:
+        shards = files.join(split_uris[split], "data_tfrecord")
+        _ = outputs[split] | f"Write[{split}]" >> beam.io.WriteToTFRecord(shards, file_name_suffix=".gz")
     counts = (
-        (surveyed.counts, splits["counts"], outputs.counts, stored)
+        (surveyed.counts, splits["counts"], outputs.counts)
         | "Counts" >> beam.Flatten()
         | "Count" >> beam.combiners.Count.PerElement()
         | "Counted" >> beam.Map(lambda counted: ("count", counted))

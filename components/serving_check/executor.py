@@ -88,7 +88,7 @@ def read_images(split_uri: str, count: int) -> list[bytes]:
 
 def read_split(split_uri: str) -> tf.data.Dataset:
     """Returns the encoded bytes of every image of a split that ImageExampleGen wrote, scalar strings."""
-    names = files.find(split_uri, "*")
+    names = files.shards(split_uri)
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     records = tf.data.TFRecordDataset(names, compression_type="GZIP")
     return records.map(lambda record: tf.io.parse_single_example(record, spec)["image"])
