@@ -19,11 +19,11 @@ def empty(outputs: Artifacts) -> None:
     """
     for folder in _folders(outputs):
         if files.is_remote(folder):
-            content = files.walk(folder)
+            content = [files.join(folder, name) for name in files.walk(folder)]
         else:
-            content = os.listdir(folder) if Path(folder).is_dir() else []
-        for name in content:
-            files.delete(files.join(folder, name))
+            content = [str(path) for path in Path(folder).iterdir()] if Path(folder).is_dir() else []
+        for path in content:
+            files.delete(path)
 
 
 def delete_temporary(outputs: Artifacts) -> None:

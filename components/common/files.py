@@ -1,6 +1,6 @@
-"""Small files, local or on any storage that Beam knows (gs://, s3://, hdfs://).
+"""Small files, local or on a storage that Beam knows (s3://, gs://).
 
-Local paths are read directly, so that local work needs no import of Beam, which takes seconds.
+Local paths are read directly, so that local work needs no import of Beam, which takes seconds; `s3` reads s3://.
 
 This is also the one place where a path becomes a pattern. A folder may be called `proj [v1]` or `what?`, which Python's
 glob, Beam and TensorFlow take for one: here a folder's name stands for itself, and only what the caller adds is a
@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from components.common import durable
+from components.common import durable, s3
+from components.common.s3 import StoredObject as Stored
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystem import FileMetadata
@@ -55,6 +56,8 @@ def read_bytes(path: str) -> bytes:
     """
     if not is_remote(path):
         return Path(path).read_bytes()
+    if path.startswith(s3.SCHEME):
+        return s3.read(path)
     from apache_beam.io.filesystem import CompressionTypes
 
     # Beam would unpack what is called *.gz; a file's bytes are wanted as they are.
@@ -78,9 +81,12 @@ def read_range(path: str, offset: int, size: int) -> bytes:
     Raises:
         OSError: if it cannot be read, or is shorter.
     """
-    with open_binary(path) as file:
-        file.seek(offset)
-        data = file.read(size)
+    if path.startswith(s3.SCHEME):
+        data = s3.read(path, offset, size)
+    else:
+        with open_binary(path) as file:
+            file.seek(offset)
+            data = file.read(size)
     if len(data) < size:
         raise OSError(f"{path} ends before byte {offset + size:,}")
     return data
@@ -159,6 +165,8 @@ def open_binary(path: str) -> BinaryIO:
     """
     if not is_remote(path):
         return Path(path).open("rb")
+    if path.startswith(s3.SCHEME):
+        return s3.open_binary(path)
     from apache_beam.io.filesystem import CompressionTypes
 
     return storages().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
@@ -174,7 +182,7 @@ def walk(folder: str) -> list[str]:
         found = os.walk(folder, onerror=_raise_unless_missing)
         paths = (Path(parent, name) for parent, _, names in found for name in names)
         return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
-    return sorted(match.path.removeprefix(join(folder, "")) for match in matches(folder, "**"))
+    return sorted(sizes(folder))
 
 
 def _raise_unless_missing(error: OSError) -> None:
@@ -185,8 +193,8 @@ def _raise_unless_missing(error: OSError) -> None:
 def sizes(folder: str) -> dict[str, int]:
     """Returns the bytes of each file below a folder, by its path from there; as `walk`."""
     if is_remote(folder):
-        found = matches(folder, "**")
-        return {match.path.removeprefix(join(folder, "")): match.size_in_bytes for match in found}
+        found = {stored.path.removeprefix(join(folder, "")): stored.size for stored in stored_in(folder)}
+        return {name: size for name, size in found.items() if name and not name.endswith("/")}  # a folder's marker
     return {name: (Path(folder) / name).stat().st_size for name in walk(folder)}
 
 
@@ -266,6 +274,19 @@ def expand(patterns: Iterable[str]) -> list[str]:
             raise FileNotFoundError(f"nothing matches {pattern}: the step that should have written there gave nothing")
         found += matching
     return found
+
+
+def stored_in(folder: str) -> list[Stored]:
+    """Returns the files anywhere below a remote folder, in no order; none if there is no such folder.
+
+    Raises:
+        OSError: if it cannot be listed.
+        ValueError: if Beam knows no such storage.
+    """
+    if folder.startswith(s3.SCHEME):
+        return s3.list_below(join(folder, ""))
+    found = matches(folder, "**")
+    return [Stored(match.path, match.size_in_bytes, match.last_updated_in_seconds) for match in found]
 
 
 def matches(folder: str, pattern: str) -> "list[FileMetadata]":

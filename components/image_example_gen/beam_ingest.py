@@ -11,7 +11,8 @@ one a split); what is stored in them is counted afterwards.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -21,18 +22,21 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components.common import files
 from components.common.beam_types import Emitted
+from components.common.errors import StorageError
 from components.common.profile import kinds
 from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, WRITE, WRITTEN
 from components.image_example_gen.first_pass import Survey, Surveyed, count, reject
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
-from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.image_bytes import Reader
 from components.image_example_gen.sources.plan import ImageFile
 from components.image_example_gen.split import SPLITS
 
+READ_AHEAD = 64  # images that a worker is handed at a time
+
 
 class WriteExample(beam.DoFn):
-    """Reads an image again and encodes its example.
+    """Reads images again, given in lists, and encodes their examples.
 
     Outputs: a serialised tf.Example to the tag of its split, a `Rejected` to "quarantine", counters to "counts".
     """
@@ -42,13 +46,27 @@ class WriteExample(beam.DoFn):
         self._classes = classes
         self._max_pixels = max_pixels
 
-    def process(self, assigned: tuple[str, Surveyed]) -> Iterator[Emitted]:
-        """Yields the outputs for one image."""
-        split, surveyed = assigned
+    def setup(self) -> None:
+        """Starts the threads."""
+        self._reader = Reader(self._root)
+
+    def teardown(self) -> None:
+        """Ends the threads."""
+        self._reader.close()
+
+    def process(self, listed: Sequence[tuple[str, Surveyed]]) -> Iterator[Emitted]:
+        """Yields the outputs for a list of (split, image)."""
+        answers = self._reader.read([surveyed.file for _, surveyed in listed])
+        for (split, surveyed), (_, answer) in zip(listed, answers, strict=True):
+            yield from self._write(split, surveyed, answer)
+
+    def _write(self, split: str, surveyed: Surveyed, answer: Future[bytes]) -> Iterator[Emitted]:
         file, image = surveyed.file, surveyed.image
         yield count(IN, WRITE)
         try:
-            data = read_image(self._root, file)
+            data = answer.result()
+        except StorageError:
+            raise  # of which this image knows nothing
         except (OSError, BeamIOError) as error:
             yield from reject(WRITE, file, "changed", f"could be read at first, and not again: {error}")
             return
@@ -121,12 +139,14 @@ def build_ingest(
         | "Names" >> beam.io.ReadFromText(images_path)
         | "Files" >> beam.Map(lambda line: ImageFile(*json.loads(line)))
         | "Spread" >> beam.Reshuffle()
+        | "Lists" >> beam.BatchElements(READ_AHEAD, READ_AHEAD)
         | "Survey" >> beam.ParDo(steps.survey).with_outputs("quarantine", "counts", main="surveyed")
     )
     splits = surveyed.surveyed | "AssignSplits" >> steps.assign
     outputs = (
         splits["assigned"]
         | "SpreadAgain" >> beam.Reshuffle()  # the members of a large group would all be read by one worker
+        | "ListsAgain" >> beam.BatchElements(READ_AHEAD, READ_AHEAD)
         | "WriteExample" >> beam.ParDo(steps.write).with_outputs(*SPLITS, "quarantine", "counts")
     )
     for split in SPLITS:
