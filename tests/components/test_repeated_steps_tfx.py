@@ -59,8 +59,12 @@ def test_an_engine_that_repeats_and_shuffles_everything_changes_nothing(steps, e
     for folder in left:
         shutil.rmtree(folder)
     assert steps.contents() == expected
-    outputs = {Path(artifact.uri) for found in steps.artifacts.values() for artifact in found}
-    assert not [path for folder in outputs for path in folder.rglob("beam-temp-*")]
+    # TFX's own StatisticsGen leaves some, beside a file that is read by its name.
+    for name in ("ImageExampleGen", "Transform", "GatedEvaluator"):
+        outputs = [
+            Path(artifact.uri) for (step, _), found in steps.artifacts.items() for artifact in found if step == name
+        ]
+        assert not [path for folder in outputs for path in folder.rglob("beam-temp-*")], name
 
 
 def test_a_step_that_is_done_again_with_fewer_shards_has_only_its_own(steps, expected):
