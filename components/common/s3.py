@@ -11,13 +11,13 @@ import functools
 import io
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from components.common.errors import StorageError
+from components.common.s3_errors import ATTEMPTS, READ_SECONDS, explained
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
@@ -27,7 +27,7 @@ SCHEME = "s3://"
 CONNECTIONS = 16  # requests at a time
 MOST_LISTED = 1000  # objects in an answer; stores give no more
 PIECE_BYTES = 4 << 20  # of what is read piece by piece
-ATTEMPTS, CONNECT_SECONDS, READ_SECONDS = 4, 5, 15
+CONNECT_SECONDS = 5
 _OPTIONS = {
     "s3_access_key_id": "aws_access_key_id",
     "s3_secret_access_key": "aws_secret_access_key",
@@ -36,45 +36,7 @@ _OPTIONS = {
     "s3_region_name": "region_name",
     "s3_verify": "verify",
 }
-_REGION = "such as AWS_DEFAULT_REGION=eu-central-1"
-_KEYS = "correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile in ~/.aws"
-_ENDPOINT = "correct AWS_ENDPOINT_URL_S3, or unset it for Amazon's own store"
-# The store's code, or boto3's exception -> what is wrong, and what to do.
-_PROBLEMS: Mapping[str, str] = {
-    "NoCredentialsError": f"no keys were found; {_KEYS.replace('correct', 'set')}",
-    "PartialCredentialsError": f"only one of the two keys was found; {_KEYS}",
-    "ProfileNotFound": "there is no such profile in ~/.aws; correct AWS_PROFILE",
-    "InvalidAccessKeyId": f"the store does not know the access key; {_KEYS}",
-    "SignatureDoesNotMatch": f"the secret key is not the access key's; {_KEYS}",
-    "ExpiredToken": "the session token has expired; get a new one and run again",
-    "TokenRefreshRequired": "the session token has expired; get a new one and run again",
-    "InvalidToken": "the session token is not valid; correct or unset AWS_SESSION_TOKEN",
-    "RequestTimeTooSkewed": "this machine's clock is wrong; set it",
-    "AccessDenied": "the keys are valid but may not do this; grant s3:ListBucket and s3:GetObject on it",
-    "403": "the keys are wrong or may not do this; " + _KEYS,
-    "NoSuchBucket": "there is no such bucket; correct the path",
-    "InvalidBucketName": "this cannot be the name of a bucket; correct the path",
-    "PermanentRedirect": f"the bucket is in another region; set it, {_REGION}",
-    "AuthorizationHeaderMalformed": f"the bucket is in another region; set it, {_REGION}",
-    "IllegalLocationConstraintException": f"the bucket is in another region; set it, {_REGION}",
-    "301": f"the bucket is in another region; set it, {_REGION}",
-    "NoRegionError": f"no region is set; set it, {_REGION}",
-    "InvalidRegionError": f"the region cannot be one; set it, {_REGION}",
-    "EndpointConnectionError": f"the store cannot be reached; {_ENDPOINT}",
-    "ConnectTimeoutError": f"the store does not answer; {_ENDPOINT}",
-    "ProxyConnectionError": "the proxy cannot be reached; correct HTTPS_PROXY",
-    "SSLError": f"the connection is not secure; {_ENDPOINT}, or name the store's certificate in AWS_CA_BUNDLE",
-    "RecursionError": f"the store sends every request elsewhere; {_ENDPOINT}",
-    "ResponseParserError": f"what answered is no S3 store; {_ENDPOINT}",
-    "ReadTimeoutError": f"the store was silent for {READ_SECONDS} s, {ATTEMPTS} times; try again later",
-    "SlowDown": f"the store is overloaded, {ATTEMPTS} times in a row; try again later",
-    "503": f"the store is overloaded, {ATTEMPTS} times in a row; try again later",
-    "500": f"the store failed {ATTEMPTS} times in a row; try again later",
-    "InternalError": f"the store failed {ATTEMPTS} times in a row; try again later",
-}
-_MISSING = ("NoSuchKey", "404")
 _MAKING = threading.Lock()  # boto3 makes clients in one thread at a time
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -115,7 +77,7 @@ def read(path: str, offset: int = 0, size: int | None = None) -> bytes:
         content: bytes = client().get_object(Bucket=bucket, Key=key, **span)["Body"].read()
         return content
 
-    return _explained(path, ask, {"InvalidRange": b""})
+    return explained(path, ask, {"InvalidRange": b""})
 
 
 def size_of(path: str) -> int:
@@ -126,7 +88,7 @@ def size_of(path: str) -> int:
         StorageError: if the store does not say.
     """
     bucket, key = split(path)
-    return _explained(path, lambda: int(client().head_object(Bucket=bucket, Key=key)["ContentLength"]))
+    return explained(path, lambda: int(client().head_object(Bucket=bucket, Key=key)["ContentLength"]))
 
 
 def open_binary(path: str) -> BinaryIO:
@@ -186,6 +148,12 @@ def list_below(path: str) -> list[StoredObject]:
     return found
 
 
+def first_below(path: str) -> str:
+    """Returns the path of an object below a folder, "" if there is none; as `list_below`."""
+    bucket, prefix = split(f"{path.rstrip('/')}/")
+    return next((item.path for item in _objects(bucket, _page(bucket, prefix)) if not item.path.endswith("/")), "")
+
+
 def _level(bucket: str, prefix: str) -> tuple[list[StoredObject], list[str]]:
     """The objects in a folder, and the prefixes of its folders."""
     found: list[StoredObject] = []
@@ -217,32 +185,12 @@ def _page(bucket: str, prefix: str, **more: str) -> dict[str, Any]:
             raise ResponseParserError
         return answer
 
-    return _explained(f"{SCHEME}{bucket}/{prefix}", ask)
+    return explained(f"{SCHEME}{bucket}/{prefix}", ask)
 
 
 def _objects(bucket: str, page: Mapping[str, Any]) -> Iterator[StoredObject]:
     for item in page.get("Contents", []):
         yield StoredObject(f"{SCHEME}{bucket}/{item['Key']}", item["Size"], item["LastModified"].timestamp())
-
-
-def _explained(path: str, ask: Callable[[], Answer], expected: Mapping[str, Answer] = MappingProxyType({})) -> Answer:
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-    from botocore.parsers import ResponseParserError
-
-    try:
-        return ask()
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
-        if code in _MISSING:
-            raise FileNotFoundError(f"there is nothing at {path}") from error
-        if code in expected:
-            return expected[code]
-        problem = _PROBLEMS.get(code) or _PROBLEMS.get(status) or str(error)
-    except (BotoCoreError, HTTPClientError, ResponseParserError, RecursionError, ValueError) as error:
-        kinds = (kind.__name__ for kind in type(error).__mro__)
-        problem = next((_PROBLEMS[kind] for kind in kinds if kind in _PROBLEMS), f"{type(error).__name__}: {error}")
-    raise StorageError(f"{path}: {problem}")
 
 
 def client() -> "BaseClient":
@@ -260,7 +208,7 @@ def _given() -> dict[str, str | bool]:
     from apache_beam.options.value_provider import RuntimeValueProvider
 
     options = FileSystems._pipeline_options
-    given = dict(RuntimeValueProvider.runtime_options or {})
+    given: dict[str, str | bool] = dict(RuntimeValueProvider.runtime_options or {})
     if options is not None:
         given |= options.view_as(S3Options).get_all_options(drop_default=True)
     return {name: given[option] for option, name in _OPTIONS.items() if given.get(option) is not None}

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ValidationError, model_validator
 
 from components.common.files import join
-from components.common.json_types import JsonObject
 from trainer.settings import Settings
 
 # Where a worker pool beside each of the engine's workers listens, as docs/beam.md starts it.
@@ -113,10 +112,11 @@ ENGINES: Mapping[str, type[BaseModel]] = {
 }
 
 
-def _whole(schema: JsonObject, definitions: JsonObject) -> JsonObject:
+def _whole(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """A JSON schema with its definitions where they are used, so that it can be part of another."""
     if "$ref" in schema:
-        return _whole(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        name = schema["$ref"].rpartition("/")[2]
+        return _whole(definitions[name], definitions)
     inside = {key: value for key, value in schema.items() if key != "$defs"}
     for key, value in inside.items():
         if isinstance(value, dict):
@@ -126,7 +126,7 @@ def _whole(schema: JsonObject, definitions: JsonObject) -> JsonObject:
     return inside
 
 
-def _schema() -> JsonObject:
+def _schema() -> dict[str, Any]:
     engine = BeamEngine.model_json_schema()
     return {"anyOf": [{"type": "array", "items": {"type": "string"}}, _whole(engine, engine["$defs"])]}
 

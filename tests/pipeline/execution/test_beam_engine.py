@@ -1,0 +1,79 @@
+"""An engine that is not there is named before anything runs."""
+
+import socket
+
+import pytest
+
+from pipeline.config.model import ConfigError
+from pipeline.execution.beam_engine import check_engine, look_at
+
+
+@pytest.fixture
+def java(tmp_path, monkeypatch):
+    """A Java on the PATH: this machine may have none, and only its version is asked for."""
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'openjdk version \"17\"' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return program
+
+
+@pytest.fixture
+def closed():
+    """An address at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--direct_num_workers=2"], ["--runner=PortableRunner", "--job_endpoint=embed"]]
+)
+def test_this_process_needs_nothing(options):
+    assert list(look_at(options)) == []
+
+
+def test_without_java_no_job_server_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"no java is on the PATH.*install Java 11.*effnet doctor --beam"):
+        check_engine(["--runner=FlinkRunner", "--flink_master=[local]"])
+
+
+def test_a_java_that_does_not_start_is_named(java):
+    java.write_text("#!/bin/sh\necho 'no libjvm.so' >&2; exit 1\n")
+    with pytest.raises(ConfigError, match=r"does not start \(no libjvm.so\)"):
+        check_engine(["--runner=SparkRunner", "--spark_master_url=spark://a:7077"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--runner=FlinkRunner", "--flink_master={}"],
+        ["--runner=FlinkRunner", "--flink_master=http://{}"],
+        ["--runner=SparkRunner", "--spark_master_url=spark://{}"],
+        ["--runner=PortableRunner", "--job_endpoint={}"],
+    ],
+)
+@pytest.mark.usefixtures("java")
+def test_an_address_where_nobody_listens_is_named(options, closed):
+    with pytest.raises(ConfigError, match=rf"{closed} does not answer \(Connection refused\)"):
+        check_engine([option.format(closed) for option in options])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        check_engine([option.format(address) for option in options])
+
+
+@pytest.mark.usefixtures("java")
+def test_a_job_server_that_is_missing_or_of_another_version_is_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        flink = ["--runner=FlinkRunner", f"--flink_master=127.0.0.1:{server.getsockname()[1]}", "--flink_version=1.20"]
+        with pytest.raises(ConfigError, match="there is no job server at /none"):
+            check_engine([*flink, "--flink_job_server_jar=/none"])
+        older = tmp_path / "beam-runners-flink-1.18-job-server-2.72.0.jar"
+        older.touch()
+        with pytest.raises(ConfigError, match=r"is for Flink 1\.18, and --flink_version is 1\.20"):
+            check_engine([*flink, f"--flink_job_server_jar={older}"])
+        check_engine(
+            [*flink, f"--flink_job_server_jar={older.rename(tmp_path / 'beam-runners-flink-1.20-job-server')}"]
+        )
