@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -83,7 +82,7 @@ class Classifier:
 def read_for_model(path: str, max_pixels: int) -> bytes | str:
     """Returns a file's bytes, or why it is no image; only its header is looked at."""
     try:
-        data = Path(path).read_bytes()
+        data = files.read_bytes(path)
         open_image(data, max_pixels)
     except OSError as error:
         return error.strerror or str(error)
