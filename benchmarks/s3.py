@@ -56,7 +56,7 @@ def rate(read: Callable[[Sequence[ImageFile]], int], images: Sequence[ImageFile]
 
 
 def _wait_for(endpoint: str) -> None:
-    for _ in range(300):
+    for _ in range(3000):
         with (
             contextlib.suppress(OSError),
             socket.create_connection((urlsplit(endpoint).hostname, urlsplit(endpoint).port)),

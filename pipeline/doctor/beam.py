@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,11 +17,9 @@ from pipeline.config.beam import complete
 from pipeline.config.model import PipelineConfig
 from pipeline.config.secrets import hide_secrets
 from pipeline.doctor.checks import Finding
-from pipeline.execution.beam_engine import look_at
+from pipeline.execution.beam_engine import cause_of, look_at
 
 SECONDS = 30
-# In what an engine says of a worker's error the last exception is the cause; its class has dots before its name.
-_CAUSE = re.compile(r"(?:[\w.]*\.)?(\w*(?:Error|Exception|NotFound)\b: .*?)(?: \[while running|$)")
 LONGEST = 300  # of a verdict, characters
 
 
@@ -84,8 +81,7 @@ def _try_out(path: str, options: list[str], seconds: float) -> str:
             f"no answer in {seconds:.0f} s: look whether its workers run, and whether they reach this machine "
             f"(last line: {said[:LONGEST]})"
         )
-    causes = _CAUSE.findall(said)
-    return (causes[-1] if causes else said)[:LONGEST]
+    return cause_of(said)[:LONGEST]
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

@@ -1,19 +1,26 @@
 """Looks for the engine that `runners.beam` names before anything runs: a step would wait for it in silence."""
 
+import contextlib
 import re
 import shutil
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from components.common.events import report_progress
 from pipeline.config.beam import values_of
 from pipeline.config.model import ConfigError
 
 CONNECT_SECONDS = 3
 JAVA_SECONDS = 10
+WORD_SECONDS = 10  # between two words of an engine
+# A worker's error comes with all its tracebacks in one text: the last exception is the cause.
+_CAUSE = re.compile(r"\b(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Missing\w*)): (.+?)(?= \[while running|$)", re.S)
 _JAR = re.compile(r"beam-runners-flink-(\d+\.\d+)-job-server")
 # Engine -> the options that name its address, and its job server's file.
 _ADDRESSES = {"FlinkRunner": "flink_master", "SparkRunner": "spark_master_url", "PortableRunner": "job_endpoint"}
@@ -93,3 +100,34 @@ def _address(name: str, address: str) -> Look:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return Look("address", address, f"--{name}={address} does not answer ({reason}): start it, or correct it")
+
+
+def cause_of(text: str) -> str:
+    """Returns what a worker's error says in the end, without the tracebacks on the way; other texts as they are."""
+    if "Traceback (most recent call last)" not in text:
+        return text
+    last = text.rpartition("Traceback (most recent call last)")[2]
+    found = _CAUSE.search(last)
+    return found[2].strip() if found else text
+
+
+@contextlib.contextmanager
+def heard_of(options: Sequence[str]) -> Iterator[None]:
+    """Reports every ten seconds that an engine elsewhere is at work: it tells this process nothing until it ends."""
+    runner = values_of(options).get("runner", "DirectRunner")
+    if runner not in _ADDRESSES and runner != "DataflowRunner":
+        yield
+        return
+    ended, started = threading.Event(), time.monotonic()
+
+    def report() -> None:
+        while not ended.wait(WORD_SECONDS):
+            report_progress(f"{runner} is at work, {time.monotonic() - started:.0f} s so far")
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

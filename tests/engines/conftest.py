@@ -16,8 +16,8 @@ import pytest
 from tests.components.beam_steps import BeamSteps
 from tests.components.conftest import digits, in_memory_beam  # noqa: F401 - fixtures
 from tests.components.gated_evaluator.test_evaluation_tfx import save_model
+from tests.engines.go_programs import program
 
-PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0"
 START_SECONDS = 120
 
 
@@ -77,25 +77,11 @@ def job_service(tmp_path, pool) -> Iterator[tuple[str, ...]]:
         yield options(port, pool)
 
 
-@pytest.fixture(scope="session")
-def prism_program(tmp_path_factory) -> str:
-    """Beam's portable runner in Go, built once."""
-    found = shutil.which("prism")
-    if found:
-        return found
-    if not shutil.which("go"):
-        pytest.skip("prism is built with Go, which is not here")
-    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tfx-efficientnet" / "go"
-    if not (folder / "prism").is_file():
-        subprocess.run(["go", "install", PRISM], env=os.environ | {"GOBIN": str(folder)}, check=True)
-    return str(folder / "prism")
-
-
 @pytest.fixture
-def prism(tmp_path, pool, prism_program) -> Iterator[tuple[str, ...]]:
+def prism(tmp_path, pool) -> Iterator[tuple[str, ...]]:
     """The options for prism."""
     port, web = free_port(), free_port()
-    command = [prism_program, f"--job_port={port}", f"--web_port={web}", "--serve_http=false"]
+    command = [program("prism"), f"--job_port={port}", f"--web_port={web}", "--serve_http=false"]
     with running(command, port, tmp_path / "prism.log"):
         yield options(port, pool)
 

@@ -1,11 +1,13 @@
 """An engine that is not there is named before anything runs."""
 
 import socket
+import time
 
 import pytest
 
 from pipeline.config.model import ConfigError
-from pipeline.execution.beam_engine import check_engine, look_at
+from pipeline.execution import beam_engine
+from pipeline.execution.beam_engine import cause_of, check_engine, heard_of, look_at
 
 
 @pytest.fixture
@@ -77,3 +79,29 @@ def test_a_job_server_that_is_missing_or_of_another_version_is_named(tmp_path):
         check_engine(
             [*flink, f"--flink_job_server_jar={older.rename(tmp_path / 'beam-runners-flink-1.20-job-server')}"]
         )
+
+
+def test_of_a_workers_tracebacks_the_cause_is_shown():
+    """What Beam's runner in this process raised for a token that had expired, its frames shortened."""
+    text = (
+        'Traceback (most recent call last): File "common.py", line 1, in process '
+        "components.common.errors.StorageError: s3://b/x: the session token has expired; get a new one "
+        "During handling of the above exception, another exception occurred: "
+        'Traceback (most recent call last): File "common.py", line 2, in raise_exception '
+        "components.common.errors.StorageError: s3://b/x: the session token has expired; get a new one "
+        "[while running 'Survey-ptransform-42']"
+    )
+    assert cause_of(text) == "s3://b/x: the session token has expired; get a new one"
+    assert cause_of("ValueError: as it is") == "ValueError: as it is"
+
+
+def test_an_engine_elsewhere_is_heard_of(monkeypatch):
+    words = []
+    monkeypatch.setattr(beam_engine, "WORD_SECONDS", 0.02)
+    monkeypatch.setattr(beam_engine, "report_progress", words.append)
+    with heard_of([]):
+        time.sleep(0.1)
+    assert not words, "the engine in this process reports by itself"
+    with heard_of(["--runner=FlinkRunner", "--flink_master=[local]"]):
+        time.sleep(0.2)
+    assert "FlinkRunner is at work, 0 s so far" in words
