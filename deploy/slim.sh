@@ -20,5 +20,8 @@ find . -type d \( -name tests -o -path '*/onnx/backend/test/data' \) -prune -exe
 rm -rf pyarrow/include pyarrow/src
 # The tables of the libraries' inner names, which only a debugger reads. A library that packaging tools have changed may
 # not bear it: these do.
-find pyarrow apache_beam zstandard fastavro tensorflow/compiler/mlir -name '*.so*' -exec strip --strip-unneeded {} +
+for name in pyarrow apache_beam zstandard fastavro tensorflow/compiler/mlir; do
+    # The two stacks do not have all the same packages.
+    if [ -d "$name" ]; then find "$name" -name '*.so*' -exec strip --strip-unneeded {} +; fi
+done
 strip --strip-unneeded tensorflow/libtensorflow_cc.so.2 tensorflow/libtensorflow_framework.so.2

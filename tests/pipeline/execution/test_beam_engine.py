@@ -5,9 +5,12 @@ import time
 
 import pytest
 
+from components.common import s3
+from pipeline.config.load import load_config
 from pipeline.config.model import ConfigError
 from pipeline.execution import beam_engine
 from pipeline.execution.beam_engine import cause_of, check_engine, heard_of, look_at
+from pipeline.execution.prepare import prepare
 
 
 @pytest.fixture
@@ -105,3 +108,13 @@ def test_an_engine_elsewhere_is_heard_of(monkeypatch):
     with heard_of(["--runner=FlinkRunner", "--flink_master=[local]"]):
         time.sleep(0.2)
     assert "FlinkRunner is at work, 0 s so far" in words
+
+
+@pytest.mark.tfx
+def test_the_process_that_lists_the_images_takes_the_store_of_the_options(tmp_path, monkeypatch):
+    from apache_beam.io.filesystems import FileSystems
+
+    monkeypatch.setattr(FileSystems, "_pipeline_options", None)
+    endpoint = "http://127.0.0.1:9"
+    prepare(load_config(overrides=[f"data.path={tmp_path}", f"runners.beam=[--s3_endpoint_url={endpoint}]"]))
+    assert s3.client().meta.endpoint_url == endpoint
