@@ -14,9 +14,10 @@ import time
 from dataclasses import astuple
 from pathlib import Path
 
-from components.image_example_gen.executor import mixed
 from components.image_example_gen.sources.listing import FileEntry, Listing
+from components.image_example_gen.sources.plan import mixed
 from components.image_example_gen.sources.reading import Folder, plan_folder
+from components.image_example_gen.sources.settings import LEFT_OPEN
 
 
 def memory() -> float:
@@ -41,7 +42,7 @@ def main() -> None:
         listing.files.sort()
         listed = memory()
         started = time.process_time()
-        plan = plan_folder(Folder(root, listing, "labels.csv", False))
+        plan = plan_folder(Folder(root, listing, "labels.csv", False), LEFT_OPEN)
         planned = time.process_time() - started
         print(f"{images:,} lines, {size / 1e6:.0f} MB: plan in {planned:.1f} s of CPU, {memory() - listed:.0f} MB more")
         started = time.process_time()

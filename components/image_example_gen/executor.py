@@ -1,6 +1,5 @@
 """Runs the ingest for TFX."""
 
-import hashlib
 import json
 import time
 from dataclasses import astuple
@@ -21,7 +20,7 @@ from components.image_example_gen.beam_ingest import Steps, WriteExample, build_
 from components.image_example_gen.first_pass import Survey, report_ingest
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.sources.listing import Rejected
-from components.image_example_gen.sources.plan import ImageFile, IngestPlan
+from components.image_example_gen.sources.plan import IngestPlan, mixed
 from components.image_example_gen.sources.shard_index import IndexShard, build_index, read_index
 from components.image_example_gen.sources.shards import Found
 from components.image_example_gen.sources.source import Source, source_of
@@ -112,8 +111,3 @@ class Executor(BaseBeamExecutor):
 
 def _split_uris(examples: Artifact) -> dict[str, str]:
     return {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
-
-
-def mixed(images: list[ImageFile], seed: int) -> list[ImageFile]:
-    """Returns the images in an order that mixes the classes, the same one each time for a seed."""
-    return sorted(images, key=lambda image: hashlib.sha256(f"{seed}:{image.path}".encode()).digest())
