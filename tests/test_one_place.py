@@ -18,7 +18,6 @@ OWNERS = {
         DURABLE,
         "components/atomic_pusher/store.py",
         "data/quickstart.py",
-        "trainer/tuning/superseded.py",  # a folder, which may be remote
     ),
     "list_files": (FILES,),
     "match_files": (FILES,),

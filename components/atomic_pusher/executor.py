@@ -8,13 +8,13 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.atomic_pusher.driver import push_path_of
 from components.atomic_pusher.model_card import CARD_FILE, make_card
-from components.atomic_pusher.properties import ALREADY_SERVED, REFUSAL
 from components.atomic_pusher.store import push
 from components.common import files
 from components.common.errors import Withdrawn
 from components.common.executor_types import Artifacts, ExecProperties
 from components.common.model_info import read_model_info
 from components.common.origin import lasting_uri
+from components.common.push_properties import ALREADY_SERVED, REFUSAL
 from components.gated_evaluator.verdict import read_verdict
 from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions

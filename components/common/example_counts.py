@@ -1,4 +1,7 @@
-"""How many examples each split has: noted on the artifact by who wrote them, counted again by who must not lose any."""
+"""How many examples each split has.
+
+The step that writes them notes it on the artifact; each step that must not lose any counts them again.
+"""
 
 import json
 from collections.abc import Collection, Mapping

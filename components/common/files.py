@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from components.common import durable, s3
 from components.common.s3 import StoredObject as Stored
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _MAGIC = re.compile(r"[*?[]")
 COPY_BYTES = 1 << 20
+
+
+class FileStatus(NamedTuple):
+    """What a storage tells of a file: its bytes, and when it was written last, in seconds since 1970."""
+
+    size: int
+    modified: float
 
 
 def is_remote(path: str) -> bool:
@@ -198,6 +205,35 @@ def sizes(folder: str) -> dict[str, int]:
     return {name: (Path(folder) / name).stat().st_size for name in walk(folder)}
 
 
+def status(path: str) -> FileStatus:
+    """Returns what the storage tells of a file.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    if not is_remote(path):
+        found = Path(path).stat()
+        return FileStatus(found.st_size, found.st_mtime)
+    folder, _, name = path.rpartition("/")
+    if not (matching := matches(folder, escape(name))):
+        raise FileNotFoundError(f"there is no file {path}")
+    return FileStatus(matching[0].size_in_bytes, matching[0].last_updated_in_seconds)
+
+
+def move(source: str, destination: str) -> None:
+    """Gives a folder another name in its storage, and makes the folders above that; a local one is then on the disk.
+
+    Raises:
+        OSError: if it cannot be moved. A remote folder, whose files move one by one, may then be in both places.
+    """
+    if is_remote(source):
+        bring(source, destination)
+        delete(source)
+        return
+    Path(destination).parent.mkdir(parents=True, exist_ok=True)
+    durable.rename_folder(Path(source), Path(destination))
+
+
 def delete(path: str) -> None:
     """Deletes a file, or a folder with all that is in it.
 
@@ -222,7 +258,7 @@ def escape(path: str) -> str:
 
 
 def all_in(folder: str) -> str:
-    """Returns the pattern of all that lies in `folder`, for libraries that take no list of files."""
+    """Returns the pattern of everything in `folder`, for libraries that take no list of files."""
     return join(escape(folder), "*")
 
 

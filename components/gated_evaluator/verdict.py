@@ -1,4 +1,4 @@
-"""The gate's decision as a file, for people and for the steps after it."""
+"""The gate's decision as a file, read by the steps after it."""
 
 import json
 from dataclasses import asdict, dataclass, field

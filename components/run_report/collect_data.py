@@ -45,8 +45,7 @@ def gather_data(
     summary = read_summary(sources.ingest_report)
     quarantine = read_quarantine(sources.ingest_report)
     splits = list(summary.written)
-    names = list(next(iter(summary.written.values())))
-    counts = {name: [summary.written[split][name] for split in splits] for name in names}
+    counts = {name: [summary.written[split][name] for split in splits] for name in summary.classes}
     before = read_profile(served) if served and files.exists(files.join(served, *PROFILE_PATH)) else None
     return DataSection(
         facts=_facts(summary),
@@ -64,11 +63,11 @@ def gather_data(
 
 
 def _facts(summary: IngestSummary) -> Facts:
-    splits = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in summary.written.items())
+    splits = ", ".join(f"{split} {summary.images_of(split):,}" for split in summary.written)
     cut = "as the folders say" if summary.given_splits else "cut by image content"
     facts = [
         ("images", f"{summary.examples:,} of {summary.found:,} files"),
-        ("classes", str(len(next(iter(summary.written.values()))))),
+        ("classes", str(len(summary.classes))),
         ("splits", f"{splits} ({cut})"),
         ("identical files", f"{summary.identical_files:,}"),
         ("near copies", f"{summary.near_duplicates:,} more; copies never lie in two splits"),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common import files
 from components.common.ingest_report import IngestSummary, read_summary
 from components.common.json_types import Json
 from components.common.metrics import CHANGE, EXAMPLES, metric_of
+from components.common.push_properties import ALREADY_SERVED, PUSHED, VERSION
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
 from components.serving_check.report import read_report
@@ -97,7 +97,7 @@ def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]
     if "Pusher" not in run.steps or not run.steps["Pusher"].done:
         return "stopped", f"in {', '.join(run.undone) or 'an early step'}", ""
     pushed = run.steps["Pusher"].outputs["pushed_model"].custom_properties
-    version = pushed["pushed_version"].string_value if pushed["pushed"].int_value else ""
+    version = pushed[VERSION].string_value if pushed[PUSHED].int_value else ""
     if version:
         unchanged = run.steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
         return ("unchanged" if unchanged else "pushed"), "", version

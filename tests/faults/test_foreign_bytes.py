@@ -22,6 +22,7 @@ from pipeline.config.model import ConfigError
 from pipeline.config.yaml_text import MOST_BYTES, parse
 from pipeline.run_lock import Holder, holder_of
 from tests.faults.mutations import FUZZ, mutated
+from tests.photos import encode
 
 SHIPPED = DEFAULT_PATH.read_bytes()
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)).resize((96, 72))
@@ -36,9 +37,7 @@ MANIFESTS = [
 
 
 def encoded(image_format: str, **options: object) -> bytes:
-    content = io.BytesIO()
-    PHOTO.save(content, image_format, **options)
-    return content.getvalue()
+    return encode(PHOTO, image_format, **options)
 
 
 IMAGES = [

@@ -55,7 +55,7 @@ def make_rungs(networks: int, epochs: int, count: int) -> list[Rung]:
 def search_seconds(
     candidates: Sequence[Candidate], rungs: Sequence[Rung], seeds: int, timings: Sequence[Timing]
 ) -> float:
-    """Forecast of a whole search; who comes through is not known, so later rungs count with the mean network."""
+    """Forecast of a whole search; which networks get through is unknown, so later rungs count with the mean network."""
     return sum(
         rung.size * seeds * statistics.mean(candidate.seconds(timings, rung.epochs) for candidate in candidates)
         for rung in rungs

@@ -1,4 +1,4 @@
-"""A training that is killed goes on where it was: its state in one file beside the pipeline's artifacts.
+"""A killed training resumes where it was: its state in one file beside the pipeline's artifacts.
 
 Keras' BackupAndRestore resumes at whole epochs, and leaves out dropout's random numbers, averaged weights and what
 early stopping has seen.
@@ -15,7 +15,6 @@ from typing import NotRequired, TypedDict
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.common import files
@@ -25,7 +24,7 @@ from trainer.fit.ema import WeightAverage
 
 STATE_FILE = "state.npz"
 MOST_TIME_SAVING = 0.02  # of the training's time
-KEPT_SECONDS = 7 * 24 * 3600  # that a training which nobody goes on with lies about
+KEPT_SECONDS = 7 * 24 * 3600  # that the state of an abandoned training is kept
 
 
 @dataclass
@@ -94,10 +93,10 @@ class CheckpointStore:
 
     def load(self) -> "Saved | None":
         """What was saved last, or None; a damaged file is none."""
-        if not tf.io.gfile.exists(self.path):
+        if not files.exists(self.path):
             return None
         try:
-            with tf.io.gfile.GFile(self.path, "rb") as file, np.load(io.BytesIO(file.read())) as content:
+            with np.load(io.BytesIO(files.read_bytes(self.path))) as content:
                 arrays = dict(content)
             meta = json.loads(str(arrays.pop("meta")))
             return Saved(TrainingProgress(**meta["progress"]), meta, arrays)
@@ -107,19 +106,14 @@ class CheckpointStore:
 
     def remove(self) -> None:
         """Forgets this training."""
-        if tf.io.gfile.exists(self.folder):
-            tf.io.gfile.rmtree(self.folder)
+        if files.exists(self.path):
+            files.delete(self.folder)
 
     def remove_old(self) -> None:
-        """Forgets other trainings that nobody went on with for a week; younger ones may be just interrupted."""
-        if not tf.io.gfile.exists(self.root):
-            return
-        for name in tf.io.gfile.listdir(self.root):
-            folder = f"{self.root}/{name.rstrip('/')}"
-            if folder == self.folder or not tf.io.gfile.exists(f"{folder}/{STATE_FILE}"):
-                continue
-            if time.time() - tf.io.gfile.stat(f"{folder}/{STATE_FILE}").mtime_nsec / 1e9 > KEPT_SECONDS:
-                tf.io.gfile.rmtree(folder)
+        """Forgets other trainings that were not resumed for a week; younger ones may only be interrupted."""
+        for path in files.find(self.root, f"*/{STATE_FILE}"):
+            if path != self.path and time.time() - files.status(path).modified > KEPT_SECONDS:
+                files.delete(path.rpartition("/")[0])
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-import tensorflow as tf
-
+from components.common import files
 from components.common.events import report_progress
-from components.common.files import write_text
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
 
@@ -23,12 +21,12 @@ class TunerRun:
     """One run of the Tuner step.
 
     Args:
-      subject: what was asked, see `subject_of`.
+      subject: the question, see `subject_of`.
       searched: whether it searched or took over an earlier result.
       values: the hyperparameters that it gave.
       source: the artifact of the search that found them; "" for published values.
       time: of that search, ISO 8601 in UTC; "" for published values.
-      profile: what the images of that search were like, as whoever runs the tuner described them.
+      profile: of the images of that search, as the Tuner component measured it.
     """
 
     subject: str
@@ -62,7 +60,7 @@ def last_good(
 
     Args:
       settings: `when` decides.
-      subject: what is asked now.
+      subject: of this run.
       history: all earlier runs.
       drift: how far the images have moved, 0 to 1, by the `source` of a search; one that is missing counts as far.
     """
@@ -85,11 +83,10 @@ def last_good(
 def read_history(root: str) -> list[TunerRun]:
     """All runs, the oldest first; a damaged file, as earlier versions left after a power cut, is none."""
     path = f"{root}/{HISTORY_FILE}"
-    if not tf.io.gfile.exists(path):
+    if not files.exists(path):
         return []
     try:
-        with tf.io.gfile.GFile(path) as file:
-            return [TunerRun(**entry) for entry in json.loads(file.read())]
+        return [TunerRun(**entry) for entry in json.loads(files.read_bytes(path))]
     except (ValueError, TypeError) as error:
         report_progress(f"tuner: the history of searches in {path} is damaged ({error}); starting anew")
         return []
@@ -98,4 +95,4 @@ def read_history(root: str) -> list[TunerRun]:
 def add_to_history(root: str, run: TunerRun) -> None:
     """Appends a run; a kill leaves either the old or the new file."""
     entries = [asdict(entry) for entry in (*read_history(root), run)]
-    write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))
+    files.write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))

@@ -60,6 +60,9 @@ _FOREIGN_SIGNATURES = (
     (b"IIRO", 0, "a raw photo (ORF)"),
     (b"IIU\0", 0, "a raw photo (RW2)"),
     (b"FUJIFILM", 0, "a raw photo (RAF)"),
+    (b"DICM", 128, "DICOM"),
+    (b"JXL ", 4, "JPEG XL"),
+    (b"\xff\x0a", 0, "JPEG XL"),
 )
 
 _HEIC_SIGNATURES = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
@@ -181,8 +184,9 @@ def _check_pixels(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
 
 def _make_picture(data: bytes, image: Image.Image) -> Picture:
     kept_format = _kept_format(image)
-    orientation = read_orientation(data) if kept_format else _noted_orientation(image)
     picture = _decode(image)
+    # After decoding: some of Pillow's readers (TIFF, HEIF) turn the picture by themselves, and then note it as upright.
+    orientation = read_orientation(data) if kept_format else _noted_orientation(picture)
 
     changes = []
     if not (kept_format and data.startswith(KEPT_SIGNATURES)):
@@ -216,7 +220,7 @@ def _open(data: bytes) -> Image.Image:
     """Reads the header only."""
     if data[8:11] == _CR2:  # a TIFF whose first picture is a preview and does not say so
         raise ImageError("unsupported_format", "a raw photo (CR2) cannot be read here: export it as JPEG or PNG")
-    # Of a PNG, Pillow gets the pixels alone, for it refuses files over a profile or a text that is malformed or large.
+    # Of a PNG, Pillow gets the pixels alone, because it refuses files over a malformed or large profile or text.
     readable = png_pixels(data) if data.startswith(PNG_SIGNATURE) else data
     try:
         return _open_with_pillow(readable)
