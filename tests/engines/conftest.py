@@ -54,8 +54,8 @@ class Pool:
 
     def workers(self) -> list[int]:
         """The ids of the workers that run now."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="utf-8")
-        return [int(child) for child in children.split()]
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")  # each thread has the children it started
+        return [int(child) for task in tasks for child in task.read_text(encoding="utf-8").split()]
 
 
 @pytest.fixture
