@@ -13,11 +13,13 @@ import dataclasses
 import datetime
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import keras_tuner
 
 from components.common import files
+from components.common.claims import Claim
 from components.common.events import report_progress
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
 from trainer.job import FnArgs, TrainingJob
@@ -60,7 +62,10 @@ class SearchElsewhere(TrialLoop):
         images = job.config.get(IMAGES, {})
         self.profile = images.get("profile", {})
         self.result = last_good(self.settings, self.subject, read_history(self.root), images.get("drift", {}))
-        super().__init__(make_oracle(self.settings, job.seed, nominal_defaults(job)), f"{self.root}/{search_key(job)}")
+        # The same search under way in another run keeps its folder; where nothing is searched none is needed.
+        self.claim = Claim(f"{self.root}/{search_key(job)}") if self.result is None else None
+        directory = self.claim.folder if self.claim else f"{self.root}/{search_key(job)}"
+        super().__init__(make_oracle(self.settings, job.seed, nominal_defaults(job)), directory)
 
     def search(self) -> None:
         """Searches, unless an earlier result is taken over.
@@ -160,7 +165,7 @@ class SearchElsewhere(TrialLoop):
             self.ranking()
         except NoTrialFinished as error:
             # Or a run on a better machine would meet the same failures again.
-            place = set_aside(self.root, search_key(self.job))
+            place = set_aside(self.root, Path(self.directory).name)
             raise NoTrialFinished(f"{error}; the next run searches anew, these trials are kept in {place}") from None
 
     def _run_trials(self, deadline: float | None, member: Member | None = None) -> None:

@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from components.common import durable, s3
+from components.common import durable, s3, s3_objects
+from components.common.errors import one_line
 from components.common.s3 import StoredObject as Stored
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ def write_bytes(path: str, content: bytes) -> None:
         with durable.replaced(Path(path)) as local:
             local.write(content)
         return
+    if path.startswith(s3_objects.SCHEME):
+        s3_objects.put(path, content)
+        return
     from apache_beam.io.filesystem import CompressionTypes
 
     with storages().create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
@@ -132,6 +136,10 @@ def copy(source: str, destination: str) -> None:
         with open_binary(source) as reader, durable.replaced(Path(destination)) as writer:
             shutil.copyfileobj(reader, writer, COPY_BYTES)
         return
+    if destination.startswith(s3_objects.SCHEME):
+        with open_binary(source) as reader:
+            s3_objects.upload(destination, reader)
+        return
     from apache_beam.io.filesystem import CompressionTypes
 
     with (
@@ -139,6 +147,24 @@ def copy(source: str, destination: str) -> None:
         storages().create(destination, compression_type=CompressionTypes.UNCOMPRESSED) as out,
     ):
         shutil.copyfileobj(reader, out, COPY_BYTES)
+
+
+def copy_within(pairs: Collection[tuple[str, str]]) -> None:
+    """Copies files of one storage, which does it by itself where it can: no bytes come here.
+
+    Args:
+        pairs: source and destination of each.
+
+    Raises:
+        OSError: if one cannot be copied.
+    """
+    if not pairs:
+        return
+    sources, destinations = zip(*pairs, strict=True)
+    # S3's answers a list of (source, destination, error or None), where the others raise.
+    results = storages().get_filesystem(sources[0]).copy(list(sources), list(destinations))
+    if failed := [(source, error) for source, _, error in results or () if error]:
+        raise OSError(f"{failed[0][0]} cannot be copied: {one_line(failed[0][1])}")
 
 
 def bring(source: str, destination: str, leave_out: Collection[str] = ()) -> None:

@@ -14,15 +14,13 @@ from components.common.errors import StorageError
 from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
-from components.image_example_gen.images.damage import ImageError
+from components.image_example_gen.images.damage import ImageError, check_size
 from components.image_example_gen.sources.image_bytes import Reader, bytes_of
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.plan import ImageFile
 
 PROGRESS_SECONDS = 2.0
 # A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
-BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
-BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,6 @@ class Survey(beam.DoFn):
     def __init__(self, root: str, max_pixels: int, total: int):
         self._root = root
         self._max_pixels = max_pixels
-        self._max_bytes = max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES
         self._total = total
 
     def setup(self) -> None:
@@ -86,13 +83,17 @@ class Survey(beam.DoFn):
 
     def process(self, listed: Sequence[ImageFile]) -> Iterator[Emitted]:
         """Yields the outputs for a list of files."""
+        small = []
         for file in listed:
             yield count(IN, SURVEY)
-            if bytes_of(file) > self._max_bytes:
-                message = f"{bytes_of(file):,} bytes are too many for an image"
-                yield from reject(SURVEY, file, "too_many_bytes", message)
+            try:
+                check_size(bytes_of(file), self._max_pixels)
+            except ImageError as error:
+                yield from reject(SURVEY, file, error.reason, str(error))
                 self._progress.step()
-        for file, answer in self._reader.read([file for file in listed if bytes_of(file) <= self._max_bytes]):
+            else:
+                small.append(file)
+        for file, answer in self._reader.read(small):
             yield from self._survey(file, answer)
             self._progress.step()
 

@@ -12,10 +12,10 @@ from components.common.errors import DataError
 from components.common.sampling import spread
 from components.image_example_gen.class_notes import note_similar_names, note_without_eval
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.damage import ImageError
+from components.image_example_gen.images.damage import ImageError, check_size
 from components.image_example_gen.images.near_duplicates import near_pairs
 from components.image_example_gen.sources.groups import suggest_pattern
-from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 from components.image_example_gen.sources.settings import LEFT_OPEN, ReadingSettings
 from components.image_example_gen.sources.source import find_source
@@ -168,6 +168,7 @@ def _notes(plan: IngestPlan) -> list[str]:
 
 def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
     try:
+        check_size(bytes_of(image), max_pixels)
         data = read_image(root, image)
         found = normalise_image(data, max_pixels)
     except (ImageError, OSError) as error:

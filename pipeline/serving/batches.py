@@ -11,7 +11,6 @@ from pipeline.serving.classifier import Answer, Classifier, read_for_model
 
 BATCH_IMAGES, BATCH_BYTES = 32, 64 << 20  # whichever is full first
 THREADS = 4  # Pillow and the disk work beside each other
-BYTES_PER_PIXEL, BYTES_OF_NOTES = 8, 16_000_000  # as in the ingest: a larger file is no image of the allowed size
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,4 @@ def _batches(images: Sequence[ImageOnDisk]) -> Iterator[list[ImageOnDisk]]:
 def _read(image: ImageOnDisk, max_pixels: int) -> bytes | str:
     if image.problem:
         return image.problem
-    if image.size > max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES:
-        return f"{image.size:,} bytes are too many for an image"
     return read_for_model(image.path, max_pixels)

@@ -1,17 +1,18 @@
 """The pushed model in this process: bytes of images in, probabilities out, by the engine that a server would take."""
 
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from components.common import files
 from components.image_example_gen.images.codec import open_image
-from components.image_example_gen.images.damage import ImageError
+from components.image_example_gen.images.damage import ImageError, check_size
 from components.serving_engine.engine import EngineName, load_engine, usable_cores
 from components.serving_engine.pixels import Pixels
+from pipeline.serving.model_cache import local_copy
 
 DIGITS = 4  # of a probability that is shown
 
@@ -41,7 +42,7 @@ class Classifier:
     By ONNX Runtime where that was proven, else by TensorFlow, which takes seconds.
 
     Args:
-      model_path: the folder of its version.
+      model_path: the folder of its version, local or remote.
       max_pixels: of an image.
       engine: see `load_engine`.
 
@@ -50,11 +51,7 @@ class Classifier:
     """
 
     def __init__(self, model_path: str, max_pixels: int, engine: EngineName = "auto"):
-        with tempfile.TemporaryDirectory() as local:
-            if files.is_remote(model_path):
-                files.bring(model_path, local)
-                model_path = local
-            self._engine = load_engine(model_path, engine, max_pixels)
+        self._engine = load_engine(local_copy(model_path), engine, max_pixels)
 
     def answer(self, images: Sequence[bytes]) -> list[Answer | str]:
         """Returns what the model says of each image, or why it cannot be read.
@@ -82,6 +79,8 @@ class Classifier:
 def read_for_model(path: str, max_pixels: int) -> bytes | str:
     """Returns a file's bytes, or why it is no image; only its header is looked at."""
     try:
+        if not files.is_remote(path):
+            check_size(Path(path).stat().st_size, max_pixels)
         data = files.read_bytes(path)
         open_image(data, max_pixels)
     except OSError as error:

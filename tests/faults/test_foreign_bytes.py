@@ -16,7 +16,7 @@ from PIL import Image
 from components.common.errors import DataError
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.damage import MOST_SCANS, ImageError
-from components.image_example_gen.sources.csv_json_tables import read_table
+from components.image_example_gen.sources.csv_json_tables import NotARow, read_table
 from pipeline.config.load import DEFAULT_PATH, load_config
 from pipeline.config.model import ConfigError
 from pipeline.config.yaml_text import MOST_BYTES, parse
@@ -141,7 +141,7 @@ def test_label_files(content, name):
     except DataError as error:
         assert name in str(error)
     else:
-        assert all(isinstance(number, int) and isinstance(row, dict) for number, row in table.rows)
+        assert all(isinstance(number, int) and isinstance(row, dict | NotARow) for number, row in table.rows)
 
 
 @FUZZ

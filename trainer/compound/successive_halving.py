@@ -21,7 +21,6 @@ from trainer.compound.forecast import Pace, Timing
 from trainer.compound.grid import PAPER, GridPoint
 from trainer.compound.outcome import TrainingResult
 from trainer.compound.trainings import outcome_of, read_outcome
-from trainer.fit.callbacks import TrainingFailed
 from trainer.tuning.oracles import MIN_SEED, Proposal, SearchOracle
 from trainer.tuning.records import TrialRecord, read_records
 from trainer.tuning.trials import PROJECT, History, RecordedTrials
@@ -185,7 +184,7 @@ class NetworkTrials(RecordedTrials):
             known = read_outcome(candidate.training(seed, epochs), self.folder)
             try:
                 outcomes.append(known or outcome_of(candidate.training(seed, epochs), self.folder))
-            except TrainingFailed:
+            except Exception:  # of whatever kind: what is left of this trial is not trained
                 self.pace.dropped((len(self.seeds) - len(outcomes)) * forecast)
                 raise
             if not known:  # which the pace has counted

@@ -3,12 +3,17 @@
 <root>/history.json     one entry for each time that the Tuner step ran; components/tuner/drift.py reads it too
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from fasteners import InterProcessLock
+from pydantic import TypeAdapter
+
 from components.common import files
+from components.common.errors import one_line
 from components.common.events import report_progress
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
@@ -35,6 +40,9 @@ class TunerRun:
     source: str
     time: str
     profile: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+_HISTORY = TypeAdapter(list[TunerRun])
 
 
 def subject_of(job: TrainingJob, settings: TuneSettings) -> str:
@@ -86,13 +94,14 @@ def read_history(root: str) -> list[TunerRun]:
     if not files.exists(path):
         return []
     try:
-        return [TunerRun(**entry) for entry in json.loads(files.read_bytes(path))]
-    except (ValueError, TypeError) as error:
-        report_progress(f"tuner: the history of searches in {path} is damaged ({error}); starting anew")
+        return _HISTORY.validate_json(files.read_bytes(path))
+    except ValueError as error:
+        report_progress(f"tuner: the history of searches in {path} is damaged ({one_line(error)}); starting anew")
         return []
 
 
 def add_to_history(root: str, run: TunerRun) -> None:
-    """Appends a run; a kill leaves either the old or the new file."""
-    entries = [asdict(entry) for entry in (*read_history(root), run)]
-    files.write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))
+    """Appends a run; a kill leaves either the old or the new file, and another run's entry is not lost on a disk."""
+    with contextlib.nullcontext() if files.is_remote(root) else InterProcessLock(f"{root}/{HISTORY_FILE}.lock"):
+        entries = [asdict(entry) for entry in (*read_history(root), run)]
+        files.write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))

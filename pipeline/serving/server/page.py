@@ -70,7 +70,7 @@ def _make_explain(registry: Registry, explainer: Explainer) -> Callable[[web.Req
                 pixels = await asyncio.to_thread(engine.pixels, data)
             except ImageError as error:
                 raise broken_image(0, error) from error
-            path = files.join(model.folder.path, str(version.number))
+            path = files.join(model.folder.path, version.name)
             picture = await explainer.picture(path, pixels, int(label))
         return web.Response(body=orjson.dumps({"picture": picture}), content_type="application/json")
 

@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import logging
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from components.common import files
-from components.common.errors import one_line
-from components.served_model.record import read_record
-from components.served_model.versions import fingerprint, pushed_versions
+from components.common.errors import GateError, one_line
+from components.served_model.versions import pushed_versions, servable
 from components.serving_engine.engine import Engine, load_engine, warm_up
+from pipeline.serving.model_cache import local_copy
 from pipeline.serving.server.batching import Batcher
 from pipeline.serving.server.errors import ServingError
 from pipeline.serving.server.settings import ServedFolder, ServerSettings
@@ -30,7 +29,8 @@ class Version:
     """A version that was seen, from START to END.
 
     Attributes:
-        number: name of its folder.
+        number: of the version.
+        name: of its folder: the number, maybe with leading zeros.
         state: as TensorFlow Serving has it.
         error: why it could not be loaded; "" if nothing is wrong.
         engine: of a version that is AVAILABLE or UNLOADING; likewise the batcher.
@@ -41,6 +41,7 @@ class Version:
     """
 
     number: int
+    name: str
     state: str = START
     error: str = ""
     engine: Engine | None = None
@@ -120,9 +121,10 @@ class ServedModel:
 
     async def look(self) -> None:
         """Brings what is loaded in line with the folder once."""
-        found = [int(name) for name in await asyncio.to_thread(pushed_versions, self.folder.path)]
-        for number in found:
-            self.versions.setdefault(number, Version(number))
+        names = await asyncio.to_thread(pushed_versions, self.folder.path)
+        found = [int(name) for name in names]
+        for number, name in zip(found, names, strict=True):
+            self.versions.setdefault(number, Version(number, name)).name = name
         wanted = {number for number in self.folder.labels.values() if number in found}
         for number in wanted:
             await self._try_to_load(self.versions[number])
@@ -147,16 +149,14 @@ class ServedModel:
 
     async def _candidates(self, found: list[int]) -> list[int]:
         """The newest version, and behind it those to fall back to: older ones that nobody rolled back from."""
-        if not found:
-            return []
-        newest = files.join(self.folder.path, str(found[0]))
-        withdrawn = (await asyncio.to_thread(read_record, newest)).withdrawn
-        candidates = [found[0]]
-        for number in found[1:]:
-            path = files.join(self.folder.path, str(number))
-            if not withdrawn or await asyncio.to_thread(fingerprint, path) not in withdrawn:
-                candidates.append(number)
-        return candidates
+        if not found or self.versions[found[0]].state == AVAILABLE:
+            return found[:1]
+        try:
+            whole = [int(model.version) for model in await asyncio.to_thread(servable, self.folder.path)]
+        except GateError as error:  # what is loaded goes on answering
+            log.warning("%s: %s", self.name, one_line(error))
+            whole = []
+        return [found[0], *(number for number in whole if number in found[1:])]
 
     async def _try_to_load(self, version: Version) -> bool:
         """Makes a version available; returns whether it is."""
@@ -167,7 +167,7 @@ class ServedModel:
             return False
         version.state, version.error = LOADING, ""
         try:
-            engine, version.signatures, version.card = await asyncio.to_thread(self._load, version.number)
+            engine, version.signatures, version.card = await asyncio.to_thread(self._load, version.name)
         except Exception as error:  # whatever is wrong with a version, the one before goes on answering
             version.state, version.error = END, one_line(error)
             version.tries, version.retry_at = version.tries + 1, now + RETRY_SECONDS
@@ -180,17 +180,13 @@ class ServedModel:
         log.info("%s: version %d is served by %s%s", self.name, version.number, engine.name, reason)
         return True
 
-    def _load(self, number: int) -> tuple[Engine, Signatures, str]:
-        path = files.join(self.folder.path, str(number))
-        with tempfile.TemporaryDirectory() as local:
-            if files.is_remote(path):
-                files.bring(path, local)
-                path = local
-            settings = self._settings
-            engine = load_engine(path, settings.engine, settings.limits.max_pixels, settings.threads)
-            signatures = read_signatures(path)
-            card_path = files.join(path, CARD_FILE)
-            card = files.read_bytes(card_path).decode() if files.exists(card_path) else ""
+    def _load(self, name: str) -> tuple[Engine, Signatures, str]:
+        path = local_copy(files.join(self.folder.path, name))
+        settings = self._settings
+        engine = load_engine(path, settings.engine, settings.limits.max_pixels, settings.threads)
+        signatures = read_signatures(path)
+        card_path = files.join(path, CARD_FILE)
+        card = files.read_bytes(card_path).decode() if files.exists(card_path) else ""
         warm_up(engine)
         return engine, signatures, card
 

@@ -72,6 +72,14 @@ def test_both_formats_give_the_same_plan():
     assert from_csv.images[0].size == 7
 
 
+def test_a_column_without_a_name_is_a_column():
+    # As pandas writes its index, and some spreadsheets an empty column at the end.
+    plan = csv_plan(",path,label,", "0,1.png,dog,", "1,3.png,cat,x")
+    assert images_of(plan) == [("1.png", "dog", "", ""), ("3.png", "cat", "", "")]
+    plan = jsonl_plan({"": 0, "path": "1.png", "label": "dog"})
+    assert images_of(plan) == [("1.png", "dog", "", "")]
+
+
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_path_that_leaves_the_folder_is_set_aside_by_name(path):
     plan = jsonl_plan({"path": path, "label": "cat"}, {"path": "1.png", "label": "dog"})
