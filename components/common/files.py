@@ -12,7 +12,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -139,6 +140,21 @@ def bring(source: str, destination: str, leave_out: Collection[str] = ()) -> Non
     for name in walk(source):
         if name not in leave_out:
             _link_or_copy(join(source, name), join(destination, name))
+
+
+@contextlib.contextmanager
+def brought(folder: str) -> Iterator[str]:
+    """Yields a local folder with the files of `folder`: itself, or a copy of a remote one, deleted when the block ends.
+
+    Raises:
+        OSError: if a file cannot be read or written.
+    """
+    if not is_remote(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as local:
+        bring(folder, local)
+        yield local
 
 
 def _link_or_copy(source: str, destination: str) -> None:

@@ -82,11 +82,3 @@ def measure(engine: OnnxEngine, images: list[bytes], batch_size: int, requests: 
         engine.probabilities(np.stack([engine.pixels(data) for data in batch]))
         times.append((time.perf_counter() - started) * 1000)
     return times
-
-
-def bring_local(saved_model: str, folder: str) -> str:
-    """Returns a local folder with the model."""
-    if not files.is_remote(saved_model):
-        return saved_model
-    files.bring(saved_model, folder)
-    return folder
