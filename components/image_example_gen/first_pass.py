@@ -11,16 +11,13 @@ from apache_beam.io.filesystem import BeamIOError
 from components.common.beam_types import Emitted, Tagged
 from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
-from components.image_example_gen.images.codec import NormalisedImage, normalise_image
+from components.image_example_gen.images.codec import NormalisedImage, check_bytes, normalise_image
 from components.image_example_gen.images.damage import ImageError
 from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.plan import ImageFile
 
 PROGRESS_SECONDS = 2.0
-# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
-BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
-BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,6 @@ class Survey(beam.DoFn):
     def __init__(self, root: str, max_pixels: int, total: int):
         self._root = root
         self._max_pixels = max_pixels
-        self._max_bytes = max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES
         self._total = total
 
     def setup(self) -> None:
@@ -82,8 +78,7 @@ class Survey(beam.DoFn):
         self._progress.step()
         yield count(IN, SURVEY)
         try:
-            if bytes_of(file) > self._max_bytes:
-                raise ImageError("too_many_bytes", f"{bytes_of(file):,} bytes are too many for an image")
+            check_bytes(bytes_of(file), self._max_pixels)
             data = read_image(self._root, file)
             image = normalise_image(data, self._max_pixels)
         except ImageError as error:

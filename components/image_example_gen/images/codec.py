@@ -30,6 +30,9 @@ from components.image_example_gen.images.near_duplicates import perceptual_hash
 from components.image_example_gen.images.orientation import read_orientation
 from components.image_example_gen.images.samples import check_not_a_preview, eight_bit, without_transparency
 
+# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
+BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
+BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 # MPO is what phones write for a JPEG with a second picture behind it; JPEG readers take the first.
@@ -69,6 +72,21 @@ if HEIC:
     import pillow_heif
 
     pillow_heif.register_heif_opener()
+
+
+def most_bytes(max_pixels: int) -> int:
+    """Returns how large the file of an image of at most `max_pixels` may be."""
+    return max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES
+
+
+def check_bytes(size: int, max_pixels: int) -> None:
+    """Does nothing if a file may be an image by its size.
+
+    Raises:
+        ImageError: if it has too many bytes.
+    """
+    if size > most_bytes(max_pixels):
+        raise ImageError("too_many_bytes", f"{size:,} bytes are too many for an image")
 
 
 @dataclass(frozen=True)
