@@ -15,7 +15,8 @@ from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.serving.answer_table import AnswerTable
 from pipeline.serving.batches import ImageOnDisk, answer_all, find_images
 from pipeline.serving.classifier import Answer, Classifier
-from pipeline.serving.predict import make_prediction, served_model_path
+from pipeline.serving.predict import make_prediction
+from pipeline.serving.served import served_model_path
 from pipeline.shared_options import print_json
 from pipeline.terminal import make_console, say, styled
 

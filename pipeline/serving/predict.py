@@ -3,15 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from components.served_model.versions import served_path
 from components.serving_engine.engine import EngineName
 from pipeline.config.model import PipelineConfig
 from pipeline.serving.batches import ImageOnDisk, answer_all
 from pipeline.serving.classifier import DIGITS, Answer, Classifier
-
-
-class NothingServed(RuntimeError):
-    """No model has been pushed yet."""
+from pipeline.serving.served import served_model_path
 
 
 @dataclass(frozen=True)
@@ -24,18 +20,6 @@ class Prediction:
     known: bool | None = None
     probabilities: dict[str, float] | None = None
     error: str | None = None
-
-
-def served_model_path(config: PipelineConfig) -> str:
-    """The folder of the version that is served now.
-
-    Raises:
-      NothingServed: there is none.
-    """
-    served = served_path(config.push_path)
-    if not served:
-        raise NothingServed(f"no model is served from {config.push_path}; run `effnet run` first")
-    return served
 
 
 def predict(config: PipelineConfig, paths: Iterable[str], engine: EngineName = "auto") -> list[Prediction]:

@@ -169,7 +169,7 @@ def served_folders(settings: PipelineConfig | None, models: list[str], labels: l
       BadParameter: one of them is not written as it should be.
       NothingServed: a folder holds no version.
     """
-    from pipeline.serving.predict import NothingServed
+    from pipeline.serving.served import NothingServed
     from pipeline.serving.server.settings import ServedFolder
 
     folders: dict[str, str] = {}
@@ -184,7 +184,7 @@ def served_folders(settings: PipelineConfig | None, models: list[str], labels: l
         folders[settings.name] = settings.push_path
     for path in folders.values():
         if not pushed_versions(path):
-            raise NothingServed(f"no model is served from {path}; run `effnet run` first")
+            raise NothingServed(path)
     marks: dict[str, dict[str, int]] = {name: {} for name in folders}
     for text in labels:
         left, _, version = text.partition("=")

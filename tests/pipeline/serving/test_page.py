@@ -145,18 +145,18 @@ async def browse(server: Running, folder: Path, use) -> list[dict[str, Any]]:
 @needs_chromium
 def test_after_a_new_push_the_page_shows_its_names_and_what_it_does_not_know(tmp_path):
     write_version(tmp_path / "served", 1)
-    (tmp_path / "red.png").write_bytes(image("red"))
+    (tmp_path / "orange.png").write_bytes(image("orange"))
     with running(settings_for(tmp_path / "served")) as server:
 
         async def use(browser: Browser) -> None:
-            await browser.choose(tmp_path / "red.png")
+            await browser.choose(tmp_path / "orange.png")
             await browser.wait_for("byId('answer').textContent.startsWith('red')")
             write_version(tmp_path / "served", 2, ("rouge", "vert", "bleu", "<b>jaune"), known=0.999)
             await browser.wait_for(
                 "fetch('/v1/models/colours/versions/2').then((answer) => answer.json())"
                 ".then((status) => status.model_version_status?.[0].state === 'AVAILABLE')"
             )
-            await browser.choose(tmp_path / "red.png")
+            await browser.choose(tmp_path / "orange.png")
             await browser.wait_for("byId('by').textContent === 'Answered by version 2.'")
             assert (await browser.run("byId('answer').textContent")).startswith("Not known; closest: rouge, ")
             names = await browser.run("[...document.querySelectorAll('#bars th')].map((name) => name.textContent)")
