@@ -74,7 +74,7 @@ class Peer:
                 await client.ask()
                 break
             except OSError:
-                if self.process.poll() is not None or time.monotonic() - started > 180:
+                if self.process.poll() is not None or time.monotonic() - started > 300:
                     sys.exit(f"{self.name} does not start: {' '.join(self.command)}")
                 await asyncio.sleep(0.02)
             finally:

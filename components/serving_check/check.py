@@ -1,4 +1,4 @@
-"""Sees a SavedModel answer, and holds what it answered and what that took against the trainer and the budgets."""
+"""Sends images to a SavedModel; compares its answers with the trainer's, and its time and memory with the budgets."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
         requests: most for each batch size.
     """
     if not raw_images:
-        return ServingReport(None, ["there are no images to ask the model about"])
+        return ServingReport(None, ["there are no images to send to the model"])
     with files.brought(saved_model) as local:
         expected = read_expected(local)
         pairs = photo_pairs()
@@ -58,7 +58,7 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
         )
         problems = find_answer_problems(seen["answers"], read_model_info(local).get("classes"))
     return ServingReport(
-        measured, [f"the exported model answered {problem}" for problem in problems] + judge(measured, budgets)
+        measured, [f"the exported model returned {problem}" for problem in problems] + judge(measured, budgets)
     )
 
 

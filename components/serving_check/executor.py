@@ -22,7 +22,7 @@ from components.serving_engine.proof import write_proof
 IMAGES = 8
 NO_SERVER = (
     "TensorFlow Serving did not start, or did not answer (InfraValidator, serving.infra_validator); "
-    "its reason stands in the run's log"
+    "see the reason in the run's log"
 )
 BLESSED_FILES = {True: "INFRA_BLESSED", False: "INFRA_NOT_BLESSED"}  # as InfraValidator's
 
@@ -77,7 +77,7 @@ def _add_files(
 
 
 def is_blessed(uri: str) -> bool:
-    """Tells whether an InfraBlessing says yes; one that says nothing does not."""
+    """Tells whether an InfraBlessing blesses; one without a verdict does not."""
     return files.exists(files.join(uri, BLESSED_FILES[True]))
 
 

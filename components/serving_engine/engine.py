@@ -139,7 +139,7 @@ def load_engine(saved_model: str, choice: EngineName, max_pixels: int, threads: 
     info = read_model_info(saved_model)
     if not info.get("classes") or "image_size" not in info:
         raise EngineError(f"{saved_model} has no model.json with its classes: this project did not export it")
-    reason = f"engine {TENSORFLOW} was asked for"
+    reason = f"engine {TENSORFLOW} was chosen"
     if choice != TENSORFLOW:
         content, reason = proven_onnx(saved_model) if choice != "auto" or not has_gpu() else (None, "there is a GPU")
         if content is not None:
