@@ -28,8 +28,8 @@ def predict(
     """Ask the pushed model what images show.
 
     Folders are searched at any depth. The table has a row for each image: its path, the class and its probability, the
-    second class and its probability, and, for a file that cannot be read, the error. If writing it is interrupted, the
-    same command resumes it.
+    second class and its probability, for a file that cannot be read the error, and whether it is known, if the model
+    says so (serving.known_precision). If the command is interrupted, the same command resumes the table.
     """
     from pipeline.serving import predict as prediction
     from pipeline.serving.answer_table import YES_OR_NO

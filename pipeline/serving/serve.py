@@ -2,6 +2,7 @@
 
 import asyncio
 import enum
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import quote
@@ -38,7 +39,7 @@ OWN_OPTIONS = (
     "label", "threads", "max_batch", "batch_wait_ms", "queue", "timeout", "max_body_mib", "max_pixels", "tls_cert",
     "tls_key", "token_file", "quiet",
 )  # fmt: skip
-app = typer.Typer(help="Serve pushed models over HTTP and gRPC.", invoke_without_command=True, no_args_is_help=False)
+app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 
 
 @app.callback()
@@ -98,6 +99,8 @@ def serve(
     A new version or a rollback is served seconds after the push, and no request fails meanwhile.
     """
     if context.invoked_subcommand:
+        if given := given_options(context):
+            raise typer.BadParameter(f"got {given} before {context.invoked_subcommand}, expected it behind")
         return
     # Folders that are named need no pipeline.yaml, so that a server needs nothing but its models.
     settings = None if model else source.load()
@@ -150,16 +153,25 @@ def serve(
 
 
 def refuse_own_options(context: typer.Context) -> None:
-    """Does nothing unless an option was given that TensorFlow Serving does not have, or has another way.
+    """Does nothing unless an option was given that TensorFlow Serving does not have, or takes in another way.
 
     Raises:
       BadParameter: one was.
     """
-    # By its name: Typer has a copy of Click, whose class is another.
-    given = [name for name in OWN_OPTIONS if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]
-    if given:
-        shown = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise typer.BadParameter(f"got {shown}, which --engine tensorflow-serving does not take: leave it out")
+    if given := given_options(context, OWN_OPTIONS):
+        raise typer.BadParameter(f"got {given}, which --engine tensorflow-serving does not take: leave it out")
+
+
+def given_options(context: typer.Context, names: Collection[str] | None = None) -> str:
+    """Lists the options on the command line, such as --port; of `names` alone, if they are given."""
+    # By the name of its source: Typer has a copy of Click, whose class is another.
+    given = [
+        name
+        for name in (context.params if names is None else names)
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    options = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    return ", ".join(options[name] for name in given)
 
 
 def served_folders(settings: PipelineConfig | None, models: list[str], labels: list[str]) -> "tuple[ServedFolder, ...]":

@@ -114,6 +114,9 @@ def test_install_writes_the_unit_and_refuses_an_option_that_serve_does_not_have(
     config = ["--config", str(tmp_path / "pipeline.yaml")]
     wrong = CliRunner().invoke(app, ["serve", "install", *config, "--prt", "9000"])
     assert wrong.exit_code == 2
+    before = CliRunner().invoke(app, ["serve", "--port", "9000", "install", *config])
+    assert before.exit_code == 2
+    assert "got --port before install, expected it behind" in before.output
     done = CliRunner().invoke(app, ["serve", "install", *config, "--port", "9000"])
     assert done.exit_code == 0, done.output
     unit = Path(tmp_path / ".config/systemd/user/effnet-serve-quickstart.service").read_text()
