@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from tests.onnx_model import image
-from tests.pipeline.serving.conftest import b64
-
-PREDICT = "/v1/models/colours:predict"
+from tests.pipeline.serving.conftest import PREDICT, b64
 
 
 def test_rows_and_columns_in_every_spelling(colours):
