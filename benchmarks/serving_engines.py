@@ -2,10 +2,10 @@
 
     python -m benchmarks.serving_engines [--cores 1 2] [--networks b0:64 b0:224 b3:300] [--batches 1 8 32]
 
-Each number of cores has a process of its own, bound to them; the engines take turns in it, with as many threads. Asked
-is the network alone, pixels in and probabilities out: decoding and resizing are the same for all. Shown are the median
-time of a request, and the processor time of an image, which says more on a shared machine. The weights are random:
-they cost what trained ones do.
+Each line of the table is of a process of its own, bound to so many cores; the engines take turns in it, with as many
+threads. Asked is the network alone, pixels in and probabilities out: decoding and resizing are the same for all. Shown
+are the median time of a request, and the processor time of an image, which says more on a shared machine. The weights
+are random: they cost what trained ones do.
 """
 
 import argparse
@@ -38,27 +38,34 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in a process of its own
     options = parser.parse_args()
     if options.measure:
-        measure_all(options.networks, options.batches, options.cores[0])
+        measure(options.networks[0], options.batches[0], options.cores[0])
         return
-    rows: list[dict[str, Any]] = []
-    for cores in options.cores:
-        command = [sys.executable, "-m", "benchmarks.serving_engines", "--measure", "--cores", str(cores)]
-        command += ["--networks", *options.networks, "--batches", *map(str, options.batches)]
-        chosen = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        done = subprocess.run(["taskset", "-c", chosen, *command], stdout=subprocess.PIPE, env=environment, check=True)
-        rows += [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+    rows = []
+    for name in options.networks:
+        for cores in options.cores:
+            for batch in options.batches:
+                rows.append(measured(name, batch, cores))
+                print(json.dumps(rows[-1]), flush=True)  # another may take long, or too much memory
     report(rows)
 
 
-def measure_all(networks: list[str], batches: list[int], cores: int) -> None:
-    """Prints a JSON line for each network and batch size."""
-    for name in networks:
-        variant, size = name.split(":")
-        for batch in batches:
-            engines = load_engines(variant, int(size), batch, cores)
-            figures = take_turns(engines, np.zeros((batch, int(size), int(size), 3), np.uint8), batch)
-            print(json.dumps({"network": name, "batch": batch, "cores": cores, **figures}), flush=True)
+def measured(network: str, batch: int, cores: int) -> dict[str, Any]:
+    """Returns what `measure` prints in a process of its own, bound to so many cores."""
+    command = [sys.executable, "-m", "benchmarks.serving_engines", "--measure", "--networks", network]
+    command += ["--batches", str(batch), "--cores", str(cores)]
+    chosen = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(["taskset", "-c", chosen, *command], stdout=subprocess.PIPE, env=environment, check=True)
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row
+
+
+def measure(network: str, batch: int, cores: int) -> None:
+    """Prints the figures of `take_turns` as JSON."""
+    variant, size = network.split(":")
+    engines = load_engines(variant, int(size), batch, cores)
+    figures = take_turns(engines, np.zeros((batch, int(size), int(size), 3), np.uint8), batch)
+    print(json.dumps({"network": network, "batch": batch, "cores": cores, **figures}))
 
 
 def load_engines(variant: str, size: int, batch: int, cores: int) -> dict[str, Ask]:
