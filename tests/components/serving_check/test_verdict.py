@@ -68,7 +68,7 @@ def test_median_and_99th_percentile():
         ([0.2, 0.9], 1, "b", "invalid probabilities"),
         ([math.nan, 0.8], 1, "b", "invalid probabilities"),
         ([0.2, 0.8], 0, "a", "not the most probable"),
-        ([0.2, 0.8], 1, "a", "not so in the model's own list"),
+        ([0.2, 0.8], 1, "a", "unlike the model's own list"),
     ],
 )
 def test_an_answer_is_looked_at(probabilities, class_id, class_name, problem):
