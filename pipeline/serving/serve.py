@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from components.served_model.versions import pushed_versions
+from components.served_model.versions import is_version, pushed_versions
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import PipelineConfig
 from pipeline.shared_options import configured
@@ -194,16 +194,20 @@ def served_folders(settings: PipelineConfig | None, models: list[str], labels: l
         folders[name] = path
     if settings:
         folders[settings.name] = settings.push_path
-    for path in folders.values():
-        if not pushed_versions(path):
+    versions = {name: [int(version) for version in pushed_versions(path)] for name, path in folders.items()}
+    for name, path in folders.items():
+        if not versions[name]:
             raise NothingServed(path)
     marks: dict[str, dict[str, int]] = {name: {} for name in folders}
     for text in labels:
         left, _, version = text.partition("=")
         name, _, mark = left.rpartition("/")
         name = name or next(iter(folders))
-        if name not in folders or not mark or not version.isdecimal():
+        if name not in folders or not mark or not is_version(version):
             raise typer.BadParameter(f"got --label {text}, expected [NAME/]LABEL=VERSION, of {', '.join(folders)}")
+        if int(version) not in versions[name]:
+            known = ", ".join(map(str, versions[name]))
+            raise typer.BadParameter(f"got --label {text}, expected one of the versions of {name}: {known}")
         marks[name][mark] = int(version)
     return tuple(ServedFolder(name, path, marks[name]) for name, path in folders.items())
 

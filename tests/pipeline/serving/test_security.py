@@ -79,6 +79,7 @@ def test_both_interfaces_speak_tls_and_want_the_token(tmp_path):
     [
         (["--model", "flowers"], "NAME=PATH"),
         (["--label", "stable"], "LABEL=VERSION"),
+        (["--label", "stable=7"], "expected one of the versions of quickstart: 1"),
         (["--tls-cert", "x"], "got only one of"),
         (["--token-file", "/nowhere"], "cannot read the token"),
         (["--model", "flowers=/nowhere"], "effnet run"),
