@@ -6,13 +6,14 @@
 # make bench-smoke  whether every benchmark still runs, on next to nothing
 # make test-modern  the newer stack (Python 3.13, TFX 1.21) in a Debian 13 of its own; CROSS=1 adds both on one store,
 #               SKIP=modern leaves it out
+# make fuzz     ten minutes of hostile bytes for every reader of what comes from outside (MINUTES=1, EXAMPLES=500 a round)
 # make setup    only the environment, in .venv (GPU=1: with TensorFlow's CUDA libraries, GPU=0: without; DEV=0: without
 #               what only developers need, DEV=1: with; PYTHON=3.11: of that Python)
 # make lock     brings the locks in line with pyproject.toml (UPGRADE=1: with the newest versions) and tries both stacks
 # make docs     the documentation as a searchable site, in build/site
 # make docs/report.png  the picture in the README, anew: of the quick start's last report, with Chromium
 # make audit    the locks' known vulnerabilities, but those that docs/stacks.md explains
-.PHONY: setup run test test-all test-modern unit lint mutants bench-smoke lock audit docs clean docs/report.png anew
+.PHONY: setup run test test-all test-modern fuzz unit lint mutants bench-smoke lock audit docs clean docs/report.png anew
 SHELL := /bin/sh
 # Where the caller forbids it, every process would compile TensorFlow and Keras to bytecode again, 25 s each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,7 +22,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 INSTALLED := $(firstword $(wildcard .venv/.installed-*.lock .venv/.runtime-*.lock))
 GPU ?= $(if $(findstring -gpu,$(INSTALLED)),1,0)
 DEV ?= $(if $(findstring .runtime-,$(INSTALLED)),0,1)
-TOOLS := $(filter lint unit test test-all mutants bench-smoke docs,$(MAKECMDGOALS))$(filter-out 0,$(DEV))
+TOOLS := $(filter lint unit test test-all fuzz mutants bench-smoke docs,$(MAKECMDGOALS))$(filter-out 0,$(DEV))
 LOCK := $(if $(filter 1,$(GPU)),requirements-gpu.lock,requirements.lock)
 LOCKS := $(LOCK)$(if $(TOOLS), requirements-dev.lock)
 # TFX 1.21 (Python 3.12, 3.13) needs glibc 2.39 or newer; older systems get Python 3.11 with TFX 1.16.
@@ -99,6 +100,13 @@ docs: setup
 docs/report.png: setup
 	chromium --headless --no-sandbox --disable-gpu --log-level=3 --hide-scrollbars --window-size=1100,1250 --screenshot=$@ \
 		"file://$$(.venv/bin/effnet report)"
+
+# Nightly: whatever bytes come from outside, their readers answer in time and within bounds.
+MINUTES ?= 10
+fuzz: setup
+	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); while [ $$(date +%s) -lt $$end ]; do \
+		FUZZ_EXAMPLES=$(or $(EXAMPLES),500) .venv/bin/python -m pytest -q tests/faults/test_foreign_bytes.py tests/faults/test_foreign_shards.py || exit 1; \
+	done
 
 test-modern:
 	@sh tests/stacks/modern.sh

@@ -16,13 +16,12 @@ OWNERS = {
     "write_bytes": (FILES,),
     "rename": (
         DURABLE,
-        "components/atomic_pusher/store.py",
+        "components/atomic_pusher/disk.py",
         "data/quickstart.py",
-        "trainer/tuning/superseded.py",  # a folder, which may be remote
     ),
     "list_files": (FILES,),
     "match_files": (FILES,),
-    "storages": (FILES,),
+    "storages": (FILES, "components/common/compare_and_swap.py"),  # the options of Google's client
     "Console": (TERMINAL,),
     "DictWriter": (CSV,),
     "writer": (CSV, "pipeline/serving/answer_table.py"),  # rows as they come, appended to a file

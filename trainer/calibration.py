@@ -1,4 +1,4 @@
-"""How sure a network is against how often it is right: temperature, and the threshold of what it knows.
+"""Calibration: the temperature, and the least probability of a known answer.
 
 Measured on the val split, which the network was not trained on. One number, the temperature, divides its logits, so
 that its probabilities are right on average (Guo et al., arXiv 1706.04599); no class overtakes another by that. Answers
@@ -22,7 +22,7 @@ NEVER = 2.0  # a threshold that no probability reaches
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is measured of a network, and what it is served with.
+    """A network's calibration, and what it is served with.
 
     Attributes:
       temperature: divides the logits.
@@ -84,7 +84,7 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
 def choose_threshold(confidence: NDArray[np.float64], right: NDArray[np.bool_], precision: float) -> float:
     """Returns the least threshold above which the share of right answers is `precision` or more.
 
-    It lies halfway to the next lower confidence, so that rounding on another machine takes no image across it.
+    It is halfway to the next lower confidence, so that rounding on another machine takes no image across it.
 
     Args:
       confidence: float (images,).

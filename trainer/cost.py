@@ -74,7 +74,7 @@ def network_cost(variant: str | Variant, num_classes: int | None = 1000, image_s
     """What `build_efficientnet` would build.
 
     Args:
-      variant: "b0" to "b7", or a `Variant` of one's own.
+      variant: "b0" to "b7", or any `Variant`.
       num_classes: width of the classifier; None: no top, as with `include_top=False`.
       image_size: side of the input in pixels; the variant's resolution by default.
 

@@ -1,6 +1,6 @@
 """From the bytes of a photo to its pixels as a person sees them, in TensorFlow's own operations.
 
-The graph that training and serving share begins here, so that whoever sends a file's bytes to the pushed model gets the
+The graph that training and serving share begins here, so that a file's bytes sent to the pushed model get the
 answer for the picture that the ingest saw: upright, on white where it is transparent, with all of its contrast. What
 `tf.io.decode_image` does not read (WebP, TIFF, HEIC, AVIF) stays an error.
 """

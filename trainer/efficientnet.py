@@ -1,4 +1,4 @@
-"""EfficientNet as a Keras model: build it, change its regularisation in place, and initialise it anew in place.
+"""EfficientNet as a Keras model: build it, and change its regularisation and its random numbers in place.
 
 Parameter counts, layer names and outputs equal those of keras.applications (tests/trainer/test_efficientnet.py).
 
@@ -114,25 +114,8 @@ def set_regularisation(
             layer.rate = rate * layer.depth_fraction if isinstance(layer, StochasticDepth) else rate
 
 
-def reinitialize(model: keras.Model, seed: int) -> None:
-    """Give every weight and every seed generator the value of a model freshly built with `seed`, in place.
-
-    Traced steps go on working, so that a tuner's trials can share one. Rates stay as they are.
-    """
+def reseed(model: keras.Model, seed: int) -> None:
+    """Give every seed generator the state of a model freshly built with `seed`, in place; weights stay as they are."""
     for layer in model.layers:
-        own_seed = layer_seed(seed, layer.name)
         if isinstance(layer, RandomDrop):
-            layer.reseed(own_seed)
-        for weight in layer.weights:
-            weight.assign(_initializer(layer, weight.name, own_seed)(weight.shape, dtype=weight.dtype))
-
-
-def _initializer(layer: keras.Layer, weight_name: str, seed: int) -> keras.initializers.Initializer:
-    """Return the initialiser of a layer's weight, seeded if it is random."""
-    if isinstance(layer, keras.layers.DepthwiseConv2D) and weight_name == "kernel":
-        initializer = layer.depthwise_initializer
-    else:
-        initializer = getattr(layer, f"{weight_name}_initializer")
-    if hasattr(initializer, "seed"):
-        return initializer.__class__.from_config({**initializer.get_config(), "seed": seed})
-    return initializer
+            layer.reseed(layer_seed(seed, layer.name))

@@ -47,8 +47,8 @@ class ServingModule(tf.Module):
             logits = model(tf.cast(pixels, tf.float32), training=False)
             return tf.nn.softmax(logits if temperature is None else logits / temperature)
 
-        # Behind a function, for Keras' 230 layers need not be walked through: the variables are all that is saved.
-        # A traced one, for other formats are converted from it: they have no image decoder.
+        # Behind a function, because Keras' 230 layers need not be walked through: only the variables are saved.
+        # A traced one, because other formats are converted from it: they have no image decoder.
         self.classify_pixels = tf.function(
             classify_pixels,
             input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, name="pixels")],
@@ -91,7 +91,7 @@ class ServingModule(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def classify_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """As `classify`, from serialised tf.Examples that hold an `image` feature."""
+        """As `classify`, from serialised tf.Examples of shape (batch,) that hold an `image` feature."""
         images = tf.io.parse_example(examples, self.raw_image_spec)["image"]
         return self.classify(tf.reshape(images, [-1]))
 
@@ -114,7 +114,7 @@ def export_model(
     module = ServingModule(model, transform_output, class_names, settings, calibration)
     answers = ask(module.classify, images)
     signatures = {"serving_default": module.classify, "serving_examples": module.classify_examples}
-    # Who serves needs no gradients; to trace those of the network's own kernels would take as long as all the rest.
+    # Serving needs no gradients; to trace those of the network's own kernels would take as long as all the rest.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, directory, signatures=signatures, options=options)
     write_expected_answers(directory, images, answers)

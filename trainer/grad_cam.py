@@ -21,6 +21,7 @@ from components.common.model_info import read_model_info
 from trainer.efficientnet import build_efficientnet
 from trainer.kernels import Tensor
 from trainer.settings import FORMULA, ModelSettings
+from trainer.weights import load_weights
 
 # The paper takes the last convolution, 7 x 7 at 224 pixels. At 64 pixels that one is 2 x 2 and shows nothing: the last
 # activation that is not coarser than this stands in for it.
@@ -74,12 +75,9 @@ def rebuild(saved_model: str | Path) -> keras.Model:
     formula = {name: value for name, value in info.items() if name in FORMULA}
     variant = ModelSettings.model_validate(formula).chosen_variant if formula else info["variant"]
     network = build_efficientnet(variant, len(info["classes"]), image_size=info["image_size"], seed=0)
-    stored = tf.train.load_checkpoint(str(Path(saved_model) / "variables" / "variables"))
-    for number, variable in enumerate(network.variables):
-        name = f"model_variables/{number}/.ATTRIBUTES/VARIABLE_VALUE"
-        if not stored.has_tensor(name) or stored.get_variable_to_shape_map()[name] != list(variable.shape):
-            raise ValueError(f"{saved_model} does not hold {variable.path}, expected EfficientNet-{info['variant']}")
-        variable.assign(stored.get_tensor(name))
+    loaded = load_weights(network, saved_model)
+    if loaded.skipped:
+        raise ValueError(loaded.skipped)
     return network
 
 

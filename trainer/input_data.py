@@ -49,7 +49,7 @@ class ContentShare:
     seed: int
 
     def holds(self, serialized: tf.Tensor) -> tf.Tensor:
-        """Whether the image of a serialised example is in it."""
+        """Whether the image of a serialised example, scalar string, is in it; scalar bool."""
         features = {"image": STORED_FEATURES["image"], "key": tf.io.FixedLenFeature([], tf.int64, NO_KEY)}
         example = tf.io.parse_single_example(serialized, features)
         key = tf.where(example["key"] == NO_KEY, image_key(example["image"]), example["key"])
@@ -134,6 +134,11 @@ def steps_per_epoch(split: Split, batch_size: int, fraction: float = 1.0) -> int
     return max(_part(split, fraction) // batch_size, 1)
 
 
+def eval_steps(split: Split, batch_size: int) -> int:
+    """Batches of an evaluation, the last of which may be smaller."""
+    return -(-split.num_examples // batch_size)
+
+
 def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     """Every image once, in order: float32 (batch, size, size, 3) in [0, 255] and one-hot labels (batch, classes)."""
     read = _reader(split)
@@ -151,7 +156,7 @@ def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
 
     batches = dataset.batch(batch_size).map(to_network_input, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     # Known here but not to tf.data; Keras warns of a dataset that ends unforeseen.
-    return batches.apply(tf.data.experimental.assert_cardinality(-(-split.num_examples // batch_size)))
+    return batches.apply(tf.data.experimental.assert_cardinality(eval_steps(split, batch_size)))
 
 
 def train_batches(
@@ -168,7 +173,7 @@ def train_batches(
 ) -> tf.data.Dataset:
     """The batches of all epochs in a row, shuffled anew each epoch, augmented and all of one size.
 
-    The same seed gives the same batches, also to who starts at a later epoch or step.
+    The same seed gives the same batches, also from a later epoch or step on.
 
     Args:
       split: the images.

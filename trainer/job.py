@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol
 
-import tensorflow as tf
-
-from components.common.files import expand
+from components.common import files
 from trainer.schema import class_names_of
 from trainer.settings import (
     Hyperparameters,
@@ -116,9 +114,9 @@ class TrainingJob:
 
         Of the files it takes names and sizes: TFX never changes an artifact, and gives a new one a new name.
         """
-        files = sorted(expand([*self.train_files, *self.val_files]))
+        names = sorted(files.expand([*self.train_files, *self.val_files]))
         inputs = {
-            "files": [(name, tf.io.gfile.stat(name).length) for name in files],
+            "files": [(name, files.status(name).size) for name in names],
             "classes": self.class_names,
             "config": {name: value for name, value in self.config.items() if name != NOT_AN_INPUT},
             "hyperparameters": self.hyperparameters,

@@ -2,8 +2,8 @@
 
 `preprocessing_fn` is what TFX Transform traces. It turns the encoded bytes of any image that TensorFlow reads into
 stored bytes of the variant's resolution, upright: stored images stay some 20 kB each where a float feature would take
-600. `decode_stored_image` and `central_image` are its counterparts for whoever consumes those bytes, the input pipeline
-and the export alike.
+600. `decode_stored_image` and `central_image` are its counterparts where those bytes are consumed, in the input
+pipeline and in the export.
 """
 
 from typing import TYPE_CHECKING

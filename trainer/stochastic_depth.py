@@ -101,7 +101,7 @@ class StochasticDepth(RandomDrop):
 
     Args:
         rate: fraction of samples dropped by this block.
-        depth_fraction: where the block lies in the network, 0 to 1. `set_regularisation` gives the block
+        depth_fraction: the block's place in the network, 0 to 1. `set_regularisation` gives the block
             this share of the network's drop-connect rate.
     """
 

@@ -12,7 +12,7 @@ from trainer.efficientnet import build_efficientnet
 from trainer.export import export_model, sample_images
 from trainer.fit.loop import Training
 from trainer.fit.process import call_in_fresh_process
-from trainer.input_data import eval_batches, open_split
+from trainer.input_data import Split, eval_batches
 from trainer.job import FnArgs, TrainingJob
 from trainer.recipes import choose_rates
 
@@ -37,7 +37,8 @@ def train(job: TrainingJob) -> None:
     training = Training(job, rates)
     model = training.run()
     single = single_float32(model, job)
-    calibration = calibrate_on_val(single, job)
+    precision = job.config.get(KNOWN_PRECISION)
+    calibration = None if precision is None else calibrate_on(training.setup.val_split, single, precision)
     report_progress("train: exporting the model")
     info = {
         "variant": job.model_settings.chosen_variant.name,
@@ -49,7 +50,7 @@ def train(job: TrainingJob) -> None:
         "seed": job.seed,
         **rates,
         "val_accuracy": round(training.result["val_accuracy"], 4),
-        **(noted(calibration, job) if calibration else {}),
+        **({} if calibration is None else {KNOWN_PRECISION: precision, **noted(calibration)}),
         **{f"transform.{name}": value for name, value in job.config.get("transform", {}).items()},
         "source": job.config.get("source", ""),
         "trained_on": job.train_files,
@@ -61,24 +62,26 @@ def train(job: TrainingJob) -> None:
     training.finish()
 
 
-def calibrate_on_val(model: keras.Model, job: TrainingJob) -> Calibration | None:
-    """Measures how sure the network is on the val split; None where `serving.known_precision` is."""
-    precision = job.config.get(KNOWN_PRECISION)
-    if precision is None:
-        return None
-    report_progress("train: measuring how sure the model is")
-    split = open_split(job.val_files, job.image_size, len(job.class_names), transform=job.transform_settings)
+def calibrate_on(split: Split, model: keras.Model, precision: float) -> Calibration:
+    """Measures on a split that the network was not trained on how its confidence compares with its accuracy.
+
+    Args:
+      split: the images, at least one.
+      model: from images to logits.
+      precision: `serving.known_precision`, 0 to 1.
+
+    Raises:
+      ValueError: the split is empty.
+    """
+    report_progress("train: calibrating the model on the val split")
     return calibrate(*ask_logits(model, eval_batches(split, CALIBRATION_BATCH)), precision)
 
 
-def noted(calibration: Calibration, job: TrainingJob) -> dict[str, object]:
-    """What the model's note says of its calibration."""
+def noted(calibration: Calibration) -> dict[str, object]:
+    """The calibration as entries of the model's note."""
     return {
-        KNOWN_PRECISION: job.config[KNOWN_PRECISION],
-        **{
-            f"known.{name}": None if value is None else round(value, 6)
-            for name, value in dataclasses.asdict(calibration).items()
-        },
+        f"known.{name}": None if value is None else round(value, 6)
+        for name, value in dataclasses.asdict(calibration).items()
     }
 
 

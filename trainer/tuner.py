@@ -1,7 +1,7 @@
 """The Tuner component's module: `tuner_fn` searches hyperparameters with Keras Tuner, or takes over an earlier result.
 
 A search runs in processes of its own. Its trials lie beside the pipeline's artifacts, in a folder that is named after
-all that decides their outcome: a search that was killed is gone on with, and another one never taken for it.
+all that decides their outcome: a search that was killed is resumed, and another one never taken for it.
 
     <root>/history.json                   see tuning/reuse.py
     <root>/<key>/search/trial_0/...       see tuning/records.py
@@ -13,11 +13,13 @@ import dataclasses
 import datetime
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import keras_tuner
-import tensorflow as tf
 
+from components.common import files
+from components.common.claims import Claim
 from components.common.events import report_progress
 from trainer.fit.process import TrainingProcessDied, call_in_fresh_process, running_beside
 from trainer.job import FnArgs, TrainingJob
@@ -60,7 +62,10 @@ class SearchElsewhere(TrialLoop):
         images = job.config.get(IMAGES, {})
         self.profile = images.get("profile", {})
         self.result = last_good(self.settings, self.subject, read_history(self.root), images.get("drift", {}))
-        super().__init__(make_oracle(self.settings, job.seed, nominal_defaults(job)), f"{self.root}/{search_key(job)}")
+        # The same search under way in another run keeps its folder; where nothing is searched none is needed.
+        self.claim = Claim(f"{self.root}/{search_key(job)}") if self.result is None else None
+        directory = self.claim.folder if self.claim else f"{self.root}/{search_key(job)}"
+        super().__init__(make_oracle(self.settings, job.seed, nominal_defaults(job)), directory)
 
     def search(self) -> None:
         """Searches, unless an earlier result is taken over.
@@ -70,7 +75,8 @@ class SearchElsewhere(TrialLoop):
           TrainingProcessDied: a process was killed outside of a trial.
         """
         if self.result is not None:
-            report_progress(f"tune: taking over {self.result.source or 'the published values: nothing was searched'}")
+            origin = f"the result of {self.result.source}" if self.result.source else "the published values"
+            report_progress(f"tune: not searching, using {origin}")
         else:
             self._search()
         # Hyperband's oracle leaves this at None, on which TFX's executor fails (tensorflow/tfx#7778). The line can go
@@ -134,10 +140,11 @@ class SearchElsewhere(TrialLoop):
             summary |= {"epochs": len(winner.history), "trials": len(records), "finished": len(ranking)}
             # Hyperband may have given the default values fewer epochs.
             summary |= {"default": default and default.score, "default_epochs": len(default.history) if default else 0}
-            _write(f"{folder}/{TABLE_FILE}", trials_csv(records, winner))
-            _write(f"{folder}/{FIGURE_FILE}", trials_figure(records, ranking, score_name))
+            files.write_text(f"{folder}/{TABLE_FILE}", trials_csv(records, winner))
+            files.write_text(f"{folder}/{FIGURE_FILE}", trials_figure(records, ranking, score_name))
         lineage = {"searched_by": run.source or "published values", "searched_at": run.time}
-        _write(f"{folder}/{SUMMARY_FILE}", json.dumps({**summary, "searched": run.searched, **lineage}, indent=1))
+        content = json.dumps({**summary, "searched": run.searched, **lineage}, indent=1)
+        files.write_text(f"{folder}/{SUMMARY_FILE}", content)
         add_to_history(self.root, run)
         return lineage
 
@@ -158,7 +165,7 @@ class SearchElsewhere(TrialLoop):
             self.ranking()
         except NoTrialFinished as error:
             # Or a run on a better machine would meet the same failures again.
-            place = set_aside(self.root, search_key(self.job))
+            place = set_aside(self.root, Path(self.directory).name)
             raise NoTrialFinished(f"{error}; the next run searches anew, these trials are kept in {place}") from None
 
     def _run_trials(self, deadline: float | None, member: Member | None = None) -> None:
@@ -173,7 +180,7 @@ class SearchElsewhere(TrialLoop):
                 before, begun = begun, self._trials_begun()
                 if begun == before:
                     raise
-                report_progress("tune: the process was killed; going on with the trials that are left")
+                report_progress("tune: the process was killed; continuing with the remaining trials")
 
     def _trials_begun(self) -> int:
         return sum(record.attempts for record in self.records())
@@ -192,8 +199,3 @@ def search_key(job: TrainingJob) -> str:
     config.pop(IMAGES, None)
     tune = {name: value for name, value in job.config["tune"].items() if name not in NOT_AN_INPUT}
     return dataclasses.replace(job, config={**config, "tune": tune}).key()
-
-
-def _write(path: str, text: str) -> None:
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text)

@@ -8,13 +8,13 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from components.atomic_pusher.driver import push_path_of
 from components.atomic_pusher.model_card import CARD_FILE, make_card
-from components.atomic_pusher.properties import ALREADY_SERVED, REFUSAL
 from components.atomic_pusher.store import push
 from components.common import files
-from components.common.errors import Withdrawn
+from components.common.errors import Overtaken, Withdrawn
 from components.common.executor_types import Artifacts, ExecProperties
 from components.common.model_info import read_model_info
 from components.common.origin import lasting_uri
+from components.common.push_properties import ALREADY_SERVED, REFUSAL
 from components.gated_evaluator.verdict import read_verdict
 from components.served_model.record import PushRecord
 from components.served_model.versions import pushed_versions
@@ -56,8 +56,8 @@ class Executor(pusher_executor.Executor):
         known = pushed_versions(push_path)
         try:
             notes = {CARD_FILE: card, EVALUATION_FILE: evaluation}
-            pushed = push(saved_model, push_path, record, keep, notes, added)
-        except Withdrawn as refusal:
+            pushed = push(saved_model, push_path, record, keep, notes, added, verdict.served_fingerprint)
+        except (Withdrawn, Overtaken) as refusal:
             self._MarkNotPushed(pushed_model)
             pushed_model.set_string_custom_property(REFUSAL, str(refusal))
             return

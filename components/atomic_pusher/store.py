@@ -1,8 +1,7 @@
 """The folder that TensorFlow Serving watches: versions come whole, go whole, and the one that is served never goes.
 
-A model is written beside the versions, under a name that TensorFlow Serving ignores, and then renamed: whenever the
-process is killed, what is served is whole. An object store cannot rename a folder; there saved_model.pb, without which
-nobody takes a folder for a model, is written last.
+A model is written beside the versions, under a name that TensorFlow Serving ignores: whenever the process is killed,
+what is served is whole. How it then becomes a version is the matter of `Disk` and `ObjectStore`.
 """
 
 import contextlib
@@ -10,17 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Protocol
 
-from fasteners import InterProcessLock
-
-from components.common import durable, files
-from components.common.errors import PushError, Withdrawn
-from components.served_model.record import RECORD_FILE, PushRecord, write_record
+from components.atomic_pusher.disk import Disk
+from components.atomic_pusher.object_store import ObjectStore
+from components.common import files
+from components.common.errors import Overtaken, PushError, Withdrawn
+from components.served_model.record import LARGEST_VERSION, RECORD_FILE, PushRecord, write_record
 from components.served_model.versions import (
-    LARGEST_VERSION,
     SAVED_MODEL_FILE,
     Pushed,
+    baseline_among,
     fingerprint,
     pushed_models,
     pushed_versions,
@@ -28,9 +27,18 @@ from components.served_model.versions import (
     withdrawn,
 )
 
-LOCK_FILE = ".lock"
-INCOMING, OUTGOING = ".incoming-", ".outgoing-"
-LOCK_SECONDS = 300.0  # what writing a large model to a slow disk may take
+
+class Versions(Protocol):
+    """Where versions are."""
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Within it what is pushed stays as it is, or `add` fails."""
+
+    def add(self, version: str, fill: Callable[[str], PushRecord]) -> tuple[str, PushRecord]:
+        """Lets `fill` write a model to a folder that becomes a version; returns the version, and what `fill` did."""
+
+    def remove(self, version: str) -> None:
+        """Deletes a version."""
 
 
 def push(
@@ -40,6 +48,7 @@ def push(
     keep: int,
     notes: Mapping[str, str] | None = None,
     added: str = "",
+    judged_against: str | None = None,
 ) -> Pushed:
     """Makes `saved_model` the served version; then deletes the oldest versions until `keep` are left.
 
@@ -52,12 +61,15 @@ def push(
         keep: versions that may stay.
         notes: texts to write beside the model, by file name.
         added: folder whose files are added to the model's; "" or one that does not exist: none.
+        judged_against: fingerprint of the model that the gate compared this one with; "" if nothing was served then,
+            None: whatever is served is replaced.
 
     Raises:
         Withdrawn: if the model was rolled back from.
+        Overtaken: if what is served is no longer what the gate compared it with.
         PushError: if it cannot be written. What was served stays.
     """
-    with _alone(push_path):
+    with _alone(push_path) as versions:
         models = pushed_models(push_path)
         identity = fingerprint(saved_model)
         refused = withdrawn(models)
@@ -67,6 +79,13 @@ def push(
             raise Withdrawn(
                 f"got a model that was rolled back from {push_path}; it is not served again by itself: "
                 "`effnet models` lists the versions, `effnet rollback VERSION` serves one"
+            )
+        baseline = baseline_among(models, identity)
+        if judged_against not in (None, baseline.fingerprint):
+            now = f"version {baseline.version} is served" if baseline.version else "nothing else is served any more"
+            raise Overtaken(
+                f"{now} from {push_path}, which is not what the gate compared this model with; nothing was pushed. "
+                "Run again: the gate then compares with what is served"
             )
 
         def fill(folder: str) -> PushRecord:
@@ -82,8 +101,8 @@ def push(
             files.copy(files.join(saved_model, SAVED_MODEL_FILE), files.join(folder, SAVED_MODEL_FILE))
             return noted
 
-        version, noted = _add_version(push_path, fill)
-        _prune(push_path, keep)
+        version, noted = _add_version(versions, push_path, fill)
+        _prune(versions, push_path, keep)
         return Pushed(version, noted, identity)
 
 
@@ -108,7 +127,7 @@ def rollback(push_path: str, version: str | None, keep: int) -> Pushed:
     Raises:
         PushError: if there is no such version, it is served already, or it cannot be written. What was served stays.
     """
-    with _alone(push_path):
+    with _alone(push_path) as versions:
         models = pushed_models(push_path)
         if not models:
             raise PushError(f"no model is served from {push_path}; `effnet run` pushes one")
@@ -127,8 +146,8 @@ def rollback(push_path: str, version: str | None, keep: int) -> Pushed:
             files.bring(source, folder, leave_out=[name for name in files.walk(source) if name != SAVED_MODEL_FILE])
             return record
 
-        new_version, _ = _add_version(push_path, fill)
-        _prune(push_path, keep)
+        new_version, _ = _add_version(versions, push_path, fill)
+        _prune(versions, push_path, keep)
         return Pushed(new_version, record, target.fingerprint)
 
 
@@ -156,62 +175,32 @@ def _choose(models: list[Pushed], version: str | None) -> Pushed:
     return older[0]
 
 
-def _add_version(push_path: str, fill: Callable[[str], PushRecord]) -> tuple[str, PushRecord]:
+def _add_version(versions: Versions, push_path: str, fill: Callable[[str], PushRecord]) -> tuple[str, PushRecord]:
     """Lets `fill` write a model to a folder, and makes it the largest version, whatever the clock says."""
     newest = int(next(iter(version_folders(push_path)), 0))
     if newest == LARGEST_VERSION:
         raise PushError(f"{push_path} has version {newest}, and there can be no larger one: delete or rename it")
-    version = str(max(int(time.time()), newest + 1))
-    if files.is_remote(push_path):
-        return version, fill(files.join(push_path, version))
-    staged = Path(push_path) / f"{INCOMING}{version}"
-    record = fill(str(staged))
-    durable.rename_folder(staged, Path(push_path) / version)
-    return version, record
+    return versions.add(str(max(int(time.time()), newest + 1)), fill)
 
 
-def _prune(push_path: str, keep: int) -> None:
+def _prune(versions: Versions, push_path: str, keep: int) -> None:
     """Deletes the oldest versions beyond `keep`; the newest, which is served, always stays."""
     for version in pushed_versions(push_path)[max(keep, 1) :]:
-        folder = files.join(push_path, version)
-        if files.is_remote(push_path):
-            files.delete(files.join(folder, SAVED_MODEL_FILE))
-        else:
-            gone = files.join(push_path, f"{OUTGOING}{version}")
-            Path(folder).rename(gone)
-            folder = gone
-        files.delete(folder)
+        versions.remove(version)
 
 
 @contextlib.contextmanager
-def _alone(push_path: str) -> Iterator[None]:
-    """Keeps other pushes out of a local folder and clears away what a killed one left; OSError becomes PushError."""
+def _alone(push_path: str) -> Iterator[Versions]:
+    """Yields the versions, with other pushes kept out; OSError becomes PushError."""
+    versions: Versions = ObjectStore(push_path) if files.is_remote(push_path) else Disk(push_path)
     try:
-        if files.is_remote(push_path):
-            yield
-            return
-        Path(push_path).mkdir(parents=True, exist_ok=True)
-        lock = InterProcessLock(Path(push_path) / LOCK_FILE)  # the kernel lets go of it when the process is killed
-        if not lock.acquire(timeout=LOCK_SECONDS):
-            raise PushError(f"another push to {push_path} did not end within {LOCK_SECONDS:.0f} s; wait for it")
-        try:
-            _clear_leftovers(Path(push_path))
-            yield
-        except OSError:
-            _clear_leftovers(Path(push_path))  # a full disk gets its space back at once
-            raise
-        finally:
-            lock.release()
+        with versions.alone():
+            yield versions
     except OSError as error:
         raise PushError(
             f"cannot write to {push_path}: {error.strerror or error}; what was served stays. "
             "Make room there, allow writing or change push.path, then run again"
         ) from error
-
-
-def _clear_leftovers(push_path: Path) -> None:
-    for leftover in (*push_path.glob(f"{INCOMING}*"), *push_path.glob(f"{OUTGOING}*")):
-        files.delete(str(leftover))
 
 
 def _now() -> str:

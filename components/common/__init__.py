@@ -1,4 +1,4 @@
 """What several components share and the trainer may import.
 
-Nothing here imports TFX or TensorFlow at its top, but for `artifacts` and `cache_key_driver`.
+Only `artifacts` and `cache_key_driver` import TFX at their top, and nothing here imports TensorFlow there.
 """

@@ -1,4 +1,4 @@
-"""Artifact types of this project; what lies in them is read by the modules named here, without TFX.
+"""Artifact types of this project; the modules named here read what is in them, without TFX.
 
 Kubeflow Pipelines takes only type names with a namespace.
 """

@@ -2,7 +2,7 @@
 
 TFX puts a step's settings into its cache key, but not its code: without this an edited file would reuse the outputs of
 the old one. The hash is of what is imported, directly or not, by the modules that the step begins with, wherever the
-import stands; `if TYPE_CHECKING` is not followed, for it never runs. Nothing is imported to find out.
+import stands; `if TYPE_CHECKING` is not followed, because it never runs. Nothing is imported to find out.
 """
 
 import ast
@@ -224,7 +224,8 @@ def _imports_of_library(module: str) -> tuple[str, ...]:
 def _distributions_of(module: str) -> tuple[str, ...]:
     """The installed distributions that hold a module, as "name==version".
 
-    `metadata.packages_distributions` takes most of a second, and of `google.protobuf` it knows only who has `google`.
+    `metadata.packages_distributions` takes most of a second, and of `google.protobuf` it knows only which distributions
+    have `google`.
     """
     owners = _owners().get(module.partition(".")[0], [])
     parts = module.split(".")

@@ -47,14 +47,15 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
 
 
 def rename_folder(source: Path, destination: Path) -> None:
-    """Gives a folder a new name beside the old one, after all that is in it is on the disk.
+    """Gives a folder a new name, on the same disk, after all that is in it is on the disk.
 
     Raises:
         OSError: if it cannot be renamed or synced.
     """
     sync_tree(source)
     source.rename(destination)
-    sync_folder(destination.parent)
+    for folder in {destination.parent, source.parent}:
+        sync_folder(folder)
 
 
 def sync_tree(folder: Path) -> None:

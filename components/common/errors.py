@@ -27,6 +27,10 @@ class Withdrawn(PushError):
     """The model was rolled back from: only a user's explicit choice serves it again."""
 
 
+class Overtaken(PushError):
+    """Another model is served than the one that this push was judged against: the gate has to judge again."""
+
+
 def one_line(error: BaseException) -> str:
     """An error's message without its line breaks, safe to show; its type where there is no message."""
     return printable(" ".join(str(error).split())) or type(error).__name__

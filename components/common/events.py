@@ -174,22 +174,27 @@ def to_line(event: RunEvent) -> str:
 
 
 def from_line(line: str) -> RunEvent | None:
-    """What `to_line` wrote; None for a kind that this version does not know.
+    """What `to_line` wrote; None for a kind that this version does not know, or what is no event.
 
-    Raises:
-      ValueError: the line is no event.
+    A newer version's events may have other fields, and a power cut may leave anything: none of it ends whoever reads.
     """
-    fields = json.loads(line)
-    if not isinstance(fields, dict) or "kind" not in fields:
-        raise ValueError(f"expected an event, got {line[:80]!r}")
-    kind = KINDS.get(fields.pop("kind"))
-    return kind(**fields) if kind else None
+    try:
+        fields = json.loads(line)
+        kind = KINDS.get(fields.pop("kind"))
+        return kind(**fields) if kind else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def read_events(path: Path) -> Iterator[RunEvent]:
-    """The events of a file in their order; none if there is no file. A last line that a kill cut short is left out."""
+    """The events of a file in their order; none if there is no file.
+
+    A last line that a kill cut short is left out, as is one that is no event, which a power cut may leave.
+    """
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-        if line.endswith("\n") and (event := from_line(line)):
+    # Not `splitlines`, to which what a message may hold ends a line as well, such as U+2028.
+    *lines, _ = path.read_bytes().split(b"\n")
+    for line in lines:
+        if event := from_line(line.decode(errors="replace")):
             yield event

@@ -1,4 +1,7 @@
-"""How many examples each split has: noted on the artifact by who wrote them, counted again by who must not lose any."""
+"""How many examples each split has.
+
+The step that writes them notes it on the artifact; each step that must not lose any counts them again.
+"""
 
 import json
 import posixpath
@@ -52,7 +55,7 @@ class SplitsOfStored(Transform):
 
 
 def count_stored(pipeline: beam.Pipeline, uris: Mapping[str, str], path: str) -> None:
-    """Adds the counting of what lies in the folders `uris` (split -> folder); `read_counts` reads it from `path`."""
+    """Adds the counting of the examples in the folders `uris` (split -> folder); `read_counts` reads it from `path`."""
     _ = (
         pipeline
         | "Folders" >> beam.Create([files.all_in(uri) for uri in uris.values()])

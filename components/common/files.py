@@ -15,9 +15,10 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from components.common import durable
+from components.common import durable, s3_objects
+from components.common.errors import one_line
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystem import FileMetadata
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _MAGIC = re.compile(r"[*?[]")
 COPY_BYTES = 1 << 20
+
+
+class FileStatus(NamedTuple):
+    """What a storage tells of a file: its bytes, and when it was written last, in seconds since 1970."""
+
+    size: int
+    modified: float
 
 
 def is_remote(path: str) -> bool:
@@ -104,6 +112,9 @@ def write_bytes(path: str, content: bytes) -> None:
         with durable.replaced(Path(path)) as local:
             local.write(content)
         return
+    if path.startswith(s3_objects.SCHEME):
+        s3_objects.put(path, content)
+        return
     from apache_beam.io.filesystem import CompressionTypes
 
     with storages().create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
@@ -120,6 +131,10 @@ def copy(source: str, destination: str) -> None:
         with open_binary(source) as reader, durable.replaced(Path(destination)) as writer:
             shutil.copyfileobj(reader, writer, COPY_BYTES)
         return
+    if destination.startswith(s3_objects.SCHEME):
+        with open_binary(source) as reader:
+            s3_objects.upload(destination, reader)
+        return
     from apache_beam.io.filesystem import CompressionTypes
 
     with (
@@ -127,6 +142,24 @@ def copy(source: str, destination: str) -> None:
         storages().create(destination, compression_type=CompressionTypes.UNCOMPRESSED) as out,
     ):
         shutil.copyfileobj(reader, out, COPY_BYTES)
+
+
+def copy_within(pairs: Collection[tuple[str, str]]) -> None:
+    """Copies files of one storage, which does it by itself where it can: no bytes come here.
+
+    Args:
+        pairs: source and destination of each.
+
+    Raises:
+        OSError: if one cannot be copied.
+    """
+    if not pairs:
+        return
+    sources, destinations = zip(*pairs, strict=True)
+    # S3's answers a list of (source, destination, error or None), where the others raise.
+    results = storages().get_filesystem(sources[0]).copy(list(sources), list(destinations))
+    if failed := [(source, error) for source, _, error in results or () if error]:
+        raise OSError(f"{failed[0][0]} cannot be copied: {one_line(failed[0][1])}")
 
 
 def bring(source: str, destination: str, leave_out: Collection[str] = ()) -> None:
@@ -206,6 +239,35 @@ def sizes(folder: str) -> dict[str, int]:
     return {name: (Path(folder) / name).stat().st_size for name in walk(folder)}
 
 
+def status(path: str) -> FileStatus:
+    """Returns what the storage tells of a file.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    if not is_remote(path):
+        found = Path(path).stat()
+        return FileStatus(found.st_size, found.st_mtime)
+    folder, _, name = path.rpartition("/")
+    if not (matching := matches(folder, escape(name))):
+        raise FileNotFoundError(f"there is no file {path}")
+    return FileStatus(matching[0].size_in_bytes, matching[0].last_updated_in_seconds)
+
+
+def move(source: str, destination: str) -> None:
+    """Gives a folder another name in its storage, and makes the folders above that; a local one is then on the disk.
+
+    Raises:
+        OSError: if it cannot be moved. A remote folder, whose files move one by one, may then be in both places.
+    """
+    if is_remote(source):
+        bring(source, destination)
+        delete(source)
+        return
+    Path(destination).parent.mkdir(parents=True, exist_ok=True)
+    durable.rename_folder(Path(source), Path(destination))
+
+
 def delete(path: str) -> None:
     """Deletes a file, or a folder with all that is in it.
 
@@ -230,7 +292,7 @@ def escape(path: str) -> str:
 
 
 def all_in(folder: str) -> str:
-    """Returns the pattern of all that lies in `folder`, for libraries that take no list of files."""
+    """Returns the pattern of everything in `folder`, for libraries that take no list of files."""
     return join(escape(folder), "*")
 
 

@@ -1,11 +1,18 @@
 """Moments, durations, counts and bytes as people read them."""
 
+from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 
 def in_zone(moment: datetime, zone: tzinfo | None = None) -> str:
     """A moment, such as 2024-05-31 02:30 CEST; None is this machine's zone."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """As in "cat, dog and 3 more"."""
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
 
 
 def clock(seconds: float) -> str:

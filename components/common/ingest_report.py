@@ -57,9 +57,18 @@ class IngestSummary:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def classes(self) -> list[str]:
+        """The class names in the order of their labels."""
+        return list(next(iter(self.written.values()), ()))
+
+    @property
     def examples(self) -> int:
         """How many examples there are in all splits together."""
-        return sum(sum(classes.values()) for classes in self.written.values())
+        return sum(map(self.images_of, self.written))
+
+    def images_of(self, split: str) -> int:
+        """How many examples a split has; 0 for one that is not there."""
+        return sum(self.written.get(split, {}).values())
 
     @property
     def faulty(self) -> int:

@@ -17,7 +17,7 @@ class Metric:
 
     Attributes:
       name: in files.
-      label: for people.
+      label: human-readable.
       better: which values are; None: neither.
       format: of a value, as `format` takes it.
       setting: in the section `evaluate`, its bound for a push; None: it has none.

@@ -13,7 +13,7 @@ EXPECTED_ANSWERS = "assets.extra/expected_answers.json"  # the trainer's own, se
 
 
 class ModelInfo(TypedDict, total=False):
-    """The parts of the note that are read by name; the others are for people."""
+    """The parts of the note that programs read by name; the others are to be looked at."""
 
     classes: list[str]  # in label order
     variant: str

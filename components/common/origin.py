@@ -1,4 +1,4 @@
-"""Where an artifact lies for good, for what is written down about it."""
+"""An artifact's lasting address, to be written down."""
 
 from typing import TYPE_CHECKING
 

@@ -55,11 +55,7 @@ class Executor(BaseExecutor):
         drift = json.loads(exec_properties["drift"])
         if served and drift:
             problems += find_drift(summary.profile, read_profile(served), drift)
-        others = (
-            describe_other_classes(list(summary.written["train"]), read_model_info(served).get("classes"))
-            if served
-            else ""
-        )
+        others = describe_other_classes(summary.classes, read_model_info(served).get("classes")) if served else ""
         if others and int(exec_properties["refuse_other_classes"]):
             problems.append(f"{others}: with evaluate.other_classes=floors such a model may be pushed")
         elif others:
@@ -67,7 +63,7 @@ class Executor(BaseExecutor):
         check(problems)
         verdict = {
             "passed": True,
-            "images": {split: sum(classes.values()) for split, classes in summary.written.items()},
+            "images": {split: summary.images_of(split) for split in summary.written},
             "faulty_files": summary.faulty,
             "limits": limits,
             "compared_with": served,

@@ -54,7 +54,7 @@ def find_statistics_problems(
     """
     problems = []
     for split, counted in statistics.items():
-        written = sum(summary.written.get(split, {}).values())
+        written = summary.images_of(split)
         if counted.num_examples != written:
             problems.append(f"the statistics of {split} cover {counted.num_examples} of {written} examples")
         elif written >= LEAST_FOR_IMAGE_FORMATS and not _counts_image_formats(counted):
@@ -77,17 +77,17 @@ def find_anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[str
 
 
 def describe_other_classes(classes: list[str], served: list[str] | None) -> str:
-    """Says how the classes differ from the served model's; "" if they do not, or nobody knows that model's."""
+    """Says how the classes differ from the served model's; "" if they do not, or that model's are unknown."""
     if served is None or set(classes) == set(served):
         return ""
     new = [name for name in classes if name not in served]
     gone = [name for name in served if name not in classes]
-    told = [f"does not know {', '.join(new)}"] * bool(new) + [f"knows also {', '.join(gone)}"] * bool(gone)
+    told = [f"does not know {', '.join(new)}"] * bool(new) + [f"also knows {', '.join(gone)}"] * bool(gone)
     return f"the served model {' and '.join(told)}"
 
 
 def _is_a_guess_about_names(feature: str, info: anomalies_pb2.AnomalyInfo) -> bool:
-    """Tells whether it says no more than that file names read like sentences: of names nothing is asked.
+    """Tells whether it says no more than that file names read like sentences, which they may.
 
     The statistics have such guesses because only with them TFDV checks the image domain.
     """
@@ -160,7 +160,7 @@ def _empty_splits(summary: IngestSummary) -> list[str]:
     return [
         f"the split {split} is empty: add images or enlarge its fraction"
         for split in SPLITS
-        if not sum(summary.written.get(split, {}).values())
+        if not summary.images_of(split)
     ]
 
 

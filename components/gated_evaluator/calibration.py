@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
 from components.common.calibration_error import BINS, bin_of, expected_calibration_error
-
-NAME = "expected_calibration_error"
+from components.common.metrics import CALIBRATION
 
 Bins = NDArray[np.float64]
 
@@ -18,7 +17,7 @@ Bins = NDArray[np.float64]
 class ExpectedCalibrationError(metric_types.Metric):
     """The expected calibration error of the most probable class, over bins of equal width."""
 
-    def __init__(self, name: str = NAME):
+    def __init__(self, name: str = CALIBRATION):
         super().__init__(metric_util.merge_per_key_computations(_computations), name=name)
 
 

@@ -32,7 +32,7 @@ from components.gated_evaluator.rules import (
 )
 from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.verdict import GateVerdict, write_verdict
-from components.served_model.versions import read_served
+from components.served_model.versions import ServedVersion, read_served
 
 RULES = "rules"
 CONFUSED_PAIRS = 10
@@ -93,6 +93,7 @@ class Executor(evaluator_executor.Executor):
             notes=[*before.notes, *by_class.notes, *by_slice.notes],
             accuracy_interval=wilson_interval(measured.metrics[ACCURACY], round(measured.metrics[EXAMPLES])),
             slices=measured.slices,
+            served_fingerprint=served_then(input_dict).fingerprint,
         )
         blessing = artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY])
         files.write_text(files.join(uri, CONFUSION_FILE), confusion_table(confusions, names))
@@ -102,15 +103,20 @@ class Executor(evaluator_executor.Executor):
             withdraw(blessing)
 
 
+def served_then(input_dict: Artifacts) -> ServedVersion:
+    """Returns what ServedModel found; nothing if the pipeline has no such step."""
+    baseline = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY)
+    return read_served(artifact_utils.get_single_uri(baseline)) if baseline else ServedVersion()
+
+
 def find_baseline(input_dict: Artifacts, rules: Rules) -> tuple[str, Judgement]:
     """Returns the served version to compare with, "" for none, and what is to be said of it."""
-    baseline = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY)
-    uri = artifact_utils.get_single_uri(baseline) if baseline else ""
-    served = read_served(uri).version if uri else ""
+    served = served_then(input_dict).version
     if not served:
         return "", Judgement([], ["nothing is served to compare with: the floors alone decided"])
     candidate = artifact_utils.get_single_uri(input_dict[standard_component_specs.MODEL_KEY])
-    difference = compare_class_lists(read_classes(candidate), read_classes(uri))
+    baseline = artifact_utils.get_single_uri(input_dict[standard_component_specs.BASELINE_MODEL_KEY])
+    difference = compare_class_lists(read_classes(candidate), read_classes(baseline))
     if not difference:
         return served, Judgement([], [])
     line = f"the classes are not those of the served version {served} ({difference})"

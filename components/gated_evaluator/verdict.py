@@ -1,4 +1,4 @@
-"""The gate's decision as a file, for people and for the steps after it."""
+"""The gate's decision as a file, read by the steps after it."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -25,6 +25,7 @@ class GateVerdict:
         notes: what else is worth knowing, a line each.
         accuracy_interval: within what the accuracy lies with 95 % confidence; None if it was not computed.
         slices: the images by size and by brightness.
+        served_fingerprint: of the model that was served when it was judged, compared with or not; "" if none was.
     """
 
     blessed: bool
@@ -38,6 +39,7 @@ class GateVerdict:
     notes: list[str]
     accuracy_interval: tuple[float, float] | None = None
     slices: list[Slice] = field(default_factory=list)
+    served_fingerprint: str = ""
 
 
 def write_verdict(uri: str, verdict: GateVerdict) -> None:

@@ -2,16 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from components.common.errors import DataError
+from components.common.human_format import some
 from components.common.ingest_report import IngestSummary
 from components.common.profile import FEATURES
 from components.image_example_gen.class_notes import note_similar_names, note_without_eval
 from components.image_example_gen.sources.plan import IngestPlan
 from components.image_example_gen.split import SPLITS
 
-SHOWN = 5  # names in a warning; the quarantine file has all
 # A class's share of a split is uneven if so many images, and standard deviations of the cut, lie between it and the
 # share of the other classes.
 LEAST_OFF, DEVIATIONS_OFF = 10, 4
@@ -92,8 +92,8 @@ def _check_nothing_lost(plan: IngestPlan, summary: IngestSummary, counts: Counts
         expected = passed
     if summary.examples != expected:
         raise RuntimeError(f"examples were lost: {expected} passed on, {summary.examples} written")
-    for split, classes in summary.written.items():
-        written, stored = sum(classes.values()), counts.get((STORED, split), 0)
+    for split in summary.written:
+        written, stored = summary.images_of(split), counts.get((STORED, split), 0)
         if stored != written:
             raise RuntimeError(f"examples were lost: {written} written to {split}, {stored} in its shards")
 
@@ -116,7 +116,7 @@ def _check_readable(plan: IngestPlan, summary: IngestSummary) -> None:
 def _warnings(plan: IngestPlan, quarantined: Counter[str]) -> list[str]:
     warnings = []
     if plan.empty_classes:
-        warnings.append(f"class folders without a file, left out: {_some(plan.empty_classes)}")
+        warnings.append(f"class folders without a file, left out: {some(plan.empty_classes)}")
     if several := quarantined["multi_label"]:
         warnings.append(f"{several} images with several labels (multi_label), left out: one for each is expected")
     if between := quarantined["two_classes"]:
@@ -143,10 +143,4 @@ def _uneven(written: Mapping[str, Mapping[str, int]], given_splits: Collection[s
                 found.append(f"{name} has {count} of its {sizes[name]} images in {split}, the others {share:.0%}")
     if not found:
         return []
-    return [f"uneven splits (near copies and groups stay together; another `seed` cuts anew): {_some(found)}"]
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more
+    return [f"uneven splits (near copies and groups stay together; another `seed` cuts anew): {some(found)}"]

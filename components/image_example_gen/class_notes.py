@@ -4,7 +4,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-SHOWN = 5  # names in a note
+from components.common.human_format import some
 
 
 def note_similar_names(classes: Sequence[str]) -> list[str]:
@@ -16,7 +16,7 @@ def note_similar_names(classes: Sequence[str]) -> list[str]:
     if not groups:
         return []
     return [
-        f"classes whose names differ only in case, blanks or Unicode form: {_some(groups)}; rename them if they are one"
+        f"classes whose names differ only in case, blanks or Unicode form: {some(groups)}; rename them if they are one"
     ]
 
 
@@ -29,11 +29,4 @@ def note_without_eval(eval_images: Mapping[str, int]) -> list[str]:
     without = [name for name, count in eval_images.items() if not count]
     if not without or len(without) == len(eval_images):
         return []
-    return [
-        f"classes without eval images, which nothing judges: {_some(without)}; add images of them to the eval split"
-    ]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return [f"classes without eval images, which nothing judges: {some(without)}; add images of them to the eval split"]

@@ -70,7 +70,7 @@ class Executor(BaseBeamExecutor):
 
         lines = [vars(rejected) for rejected in plan.rejected] + quarantine
         write_report(report.uri, plan.classes, sorted(lines, key=lambda line: line["path"]), summary)
-        note_counts(examples, {split: sum(classes.values()) for split, classes in summary.written.items()})
+        note_counts(examples, {split: summary.images_of(split) for split in summary.written})
         for artifact in (examples, report):
             artifact.set_string_custom_property("input_fingerprint", input_fingerprint)
 

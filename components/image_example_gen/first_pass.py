@@ -11,8 +11,8 @@ from apache_beam.io.filesystem import BeamIOError
 from components.common.beam_types import Emitted, Tagged
 from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
-from components.image_example_gen.images.codec import NormalisedImage, check_bytes, normalise_image
-from components.image_example_gen.images.damage import ImageError
+from components.image_example_gen.images.codec import NormalisedImage, normalise_image
+from components.image_example_gen.images.damage import ImageError, check_size
 from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.plan import ImageFile
@@ -78,7 +78,7 @@ class Survey(beam.DoFn):
         self._progress.step()
         yield count(IN, SURVEY)
         try:
-            check_bytes(bytes_of(file), self._max_pixels)
+            check_size(bytes_of(file), self._max_pixels)
             data = read_image(self._root, file)
             image = normalise_image(data, self._max_pixels)
         except ImageError as error:

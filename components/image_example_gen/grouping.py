@@ -181,7 +181,7 @@ def name_unit(joined: tuple[str, tuple[Iterable[Surveyed], Iterable[str]]]) -> I
 class Settle(beam.DoFn):
     """Gives a unit one split: the strictest that folders or the manifest give one of its members, else the rule's.
 
-    A member that was given to another split is set aside: a training image that also lies in eval would be learned by
+    A member that was given to another split is set aside: a training image that is also in eval would be learned by
     heart. Yields (split, unit, image).
     """
 
@@ -202,7 +202,7 @@ class Settle(beam.DoFn):
             yield count(IN, LEAKS)
             given = image.file.split
             if split in held_out and given not in ("", split):
-                message = f"a copy of it, or of its group, lies in {split}: {held_out[split]}"
+                message = f"a copy of it, or of its group, is in {split}: {held_out[split]}"
                 yield from reject(LEAKS, image.file, "in_two_splits", message)
             else:
                 yield count(OUT, LEAKS)

@@ -1,7 +1,6 @@
 """Runs Transform for TFX, with a forecast before and a count after it."""
 
 import functools
-import importlib
 import json
 
 from google.protobuf import json_format
@@ -13,6 +12,7 @@ from components.common import files
 from components.common.events import report_progress
 from components.common.example_counts import count_stored, note_counts, noted_counts, read_counts
 from components.common.executor_types import Artifacts, ExecProperties
+from components.common.functions import load_function
 from components.image_transform.forecast import Preprocessing, check_room, forecast
 
 
@@ -61,6 +61,5 @@ class Executor(tfx_transform.Executor):
 
 
 def _preprocessing(exec_properties: ExecProperties) -> Preprocessing:
-    module, _, name = exec_properties["preprocessing_fn"].rpartition(".")
-    function = getattr(importlib.import_module(module), name)
+    function = load_function(exec_properties["preprocessing_fn"])
     return functools.partial(function, custom_config=json.loads(exec_properties["custom_config"]))

@@ -13,7 +13,7 @@ from components.common.human_format import byte_count
 
 SAMPLE = 32  # images; those of a split lie mixed, so that the first ones are as good as any
 RECORD_BYTES = 40  # of what TFRecord and tf.Example add to an image, compressed
-ROOM = 1.1  # what is asked of the disk, as a multiple of the forecast
+ROOM = 1.1  # what the disk has to have free, as a multiple of the forecast
 _INPUTS = {"image": tf.io.FixedLenFeature([1], tf.string), "label": tf.io.FixedLenFeature([1], tf.int64)}
 
 Preprocessing = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
@@ -26,7 +26,7 @@ class Forecast:
 
     Attributes:
         images: how many.
-        bytes_per_image: compressed, with all that lies around it.
+        bytes_per_image: compressed, with everything around it.
     """
 
     images: int

@@ -58,7 +58,7 @@ class Agreement:
         if not self.images:
             return "there were no eval images to compare it on"
         if not np.isfinite(self.difference):
-            return "it answered something that is no number"
+            return "it returned NaN or infinity"
         drop = self.model_accuracy - self.accuracy
         if drop > max_accuracy_drop:
             return f"it loses {drop:.4f} of accuracy, more than export.max_accuracy_drop {max_accuracy_drop:g}"

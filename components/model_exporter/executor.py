@@ -12,6 +12,7 @@ from tfx.types import artifact_utils
 
 from components.common import files
 from components.common.executor_types import Artifacts, ExecProperties
+from components.common.push_properties import PUSHED
 from components.model_exporter.agreement import Agreement
 from components.model_exporter.formats import FILES, ExportedModel, Pixels, convert, load
 from components.model_exporter.report import Export, write_report
@@ -32,7 +33,7 @@ class Executor(BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(input_dict["pushed_model"])
         uri = artifact_utils.get_single_uri(output_dict["exports"])
-        if not pushed.get_int_custom_property("pushed"):
+        if not pushed.get_int_custom_property(PUSHED):
             write_report(uri, [])
             return
         splits = {

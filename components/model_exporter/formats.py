@@ -1,4 +1,4 @@
-"""The formats that a SavedModel of this project can be converted to, and how a converted model is asked.
+"""The formats that a SavedModel of this project can be converted to, and how a converted model is queried.
 
 A converted model takes pixels, uint8 (batch, size, size, 3) as the SavedModel's `pixels` gives them, and answers
 `probabilities`: the formats have no image decoder. LiteRT's batch is 1.
@@ -21,7 +21,7 @@ ONNX_OPSET = 17  # read by ONNX Runtime 1.12 (2022) and later
 
 
 class ExportedModel(Protocol):
-    """What `tf.saved_model.load` gives of a model of this project, as far as it is asked; see `trainer.export`."""
+    """What `tf.saved_model.load` returns for a model of this project, as far as it is used; see `trainer.export`."""
 
     def pixels(self, image: tf.Tensor) -> tf.Tensor:
         """Encoded bytes (batch,) to what the network sees, uint8 (batch, size, size, 3)."""

@@ -1,1 +1,1 @@
-"""RunReport: one HTML file that tells of a run whether its model may be trusted, and why."""
+"""RunReport: one HTML file that says whether a run's model may be trusted, and why."""

@@ -47,7 +47,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Bin:
-    """The images whose confidence lies in a range: how sure the model was, how often it was right, and the 95 %
+    """The images whose confidence is in a range: how sure the model was, how often it was right, and the 95 %
     interval of that."""
 
     images: int
@@ -76,7 +76,7 @@ def known_share(answers: Answers, threshold: float) -> tuple[float, float | None
 
 
 def coverage_and_precision(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns, for the surest images up to each, their share of all and the share of right answers among them."""
+    """Returns, for the surest images up to each, their share of all and the share of right answers, float (images,)."""
     right = answers.right[np.argsort(-answers.confidence, kind="stable")]
     images = np.arange(1, len(right) + 1)
     return images / len(right), np.cumsum(right) / images

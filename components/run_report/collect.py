@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from components.common import files
 from components.common.human_format import in_zone
 from components.common.ingest_report import read_classes, read_summary
+from components.common.metrics import EXAMPLES
 from components.common.model_info import ModelInfo
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.analysis import Answers, worst_mistakes
 from components.run_report.collect_data import gather_data
 from components.run_report.collect_model import (
-    accuracy_interval,
     compare,
     gather_evaluation,
     gather_serving,
@@ -32,8 +32,7 @@ from components.run_report.content import LineageSection, Mistake, Report, RunOu
 from components.run_report.images import as_seen, overlay
 from components.run_report.schedule import read_schedule
 from components.run_report.sources import CONFIGURATION_FILE, Push, ReportSettings, Sources
-from components.serving_check.report import ServingReport as ServingReport
-from components.serving_check.report import read_report
+from components.serving_check.report import ServingReport, read_report
 
 MOST_MISTAKES = 24
 MOST_SAMPLES_READ = 500
@@ -122,8 +121,8 @@ def outcome_of(verdict: GateVerdict | None, serving: ServingReport | None, push:
     """Says how a run ended, and why."""
     problems = [*(verdict.problems if verdict else []), *(serving.problems if serving else [])]
     notes = list(verdict.notes) if verdict else []
-    if verdict and (interval := accuracy_interval(verdict)):
-        images, (low, high) = round(verdict.metrics["example_count"]), interval
+    if verdict and verdict.accuracy_interval:
+        images, (low, high) = round(verdict.metrics[EXAMPLES]), verdict.accuracy_interval
         notes.insert(
             0,
             f"accuracy {verdict.accuracy:.4f} on {images:,} images that took no part in training: with 95 % confidence "
@@ -142,9 +141,9 @@ def _mistakes(
     saved_model: str, split: ExplainableSplit, answers: Answers, names: Sequence[str], explain: Explain | None
 ) -> list[Mistake]:
     chosen = worst_mistakes(answers, MOST_MISTAKES)
-    images = split.read_images(chosen)
     if not chosen or explain is None:
         return []
+    images = split.read_images(chosen)
     labels = [int(answers.predicted[number]) for number in chosen]
     explained = explain(saved_model, [images[number] for number in chosen], labels)
     return [

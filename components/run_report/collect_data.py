@@ -25,6 +25,7 @@ from components.run_report.sources import ReportSettings, Sources
 
 MOST_SAMPLED_CLASSES, SAMPLES_OF_CLASS = 12, 6
 MOST_QUARANTINED = 24
+NOT_SHOWN = ("ignored", "too_many_bytes", "too_many_pixels", "too_many_scans")
 PLOTTED = ("brightness", "size", "aspect", "format")
 SHOWN_STATISTICS = ("brightness", "width", "height")
 
@@ -45,8 +46,7 @@ def gather_data(
     summary = read_summary(sources.ingest_report)
     quarantine = read_quarantine(sources.ingest_report)
     splits = list(summary.written)
-    names = list(next(iter(summary.written.values())))
-    counts = {name: [summary.written[split][name] for split in splits] for name in names}
+    counts = {name: [summary.written[split][name] for split in splits] for name in summary.classes}
     before = read_profile(served) if served and files.exists(files.join(served, *PROFILE_PATH)) else None
     return DataSection(
         facts=_facts(summary),
@@ -64,11 +64,11 @@ def gather_data(
 
 
 def _facts(summary: IngestSummary) -> Facts:
-    splits = ", ".join(f"{split} {sum(classes.values()):,}" for split, classes in summary.written.items())
+    splits = ", ".join(f"{split} {summary.images_of(split):,}" for split in summary.written)
     cut = "as the folders say" if summary.given_splits else "cut by image content"
     facts = [
         ("images", f"{summary.examples:,} of {summary.found:,} files"),
-        ("classes", str(len(next(iter(summary.written.values()))))),
+        ("classes", str(len(summary.classes))),
         ("splits", f"{splits} ({cut})"),
         ("identical files", f"{summary.identical_files:,}"),
         ("near copies", f"{summary.near_duplicates:,} more; copies never lie in two splits"),
@@ -96,17 +96,14 @@ def _quarantined(root: str, entry: dict[str, str]) -> Picture:
     """The file may be gone by now, be no image or be damaged: then there is no picture, which the report says."""
     path = files.join(root, entry["path"])
     source = ""
-    if not entry["path"].endswith("/") and entry["reason"] not in ("ignored", "too_many_pixels", "too_many_scans"):
+    if not entry["path"].endswith("/") and entry["reason"] not in NOT_SHOWN:
         try:
-            source = thumbnail(files.read_bytes(path)) if files.is_remote(path) or _is_small_file(path) else ""
+            if files.is_remote(path) or Path(path).is_file():  # a pipe would be waited for
+                with files.open_binary(path) as file:
+                    source = thumbnail(file.read(MOST_BYTES + 1))  # of a larger one it shows nothing
         except OSError:
             source = ""
     return Picture(source, entry["path"], entry["message"])
-
-
-def _is_small_file(path: str) -> bool:
-    """Not a pipe, which would be waited for, and nothing that memory has no room for."""
-    return Path(path).is_file() and Path(path).stat().st_size <= MOST_BYTES
 
 
 def _distributions(summary: IngestSummary, before: Profile | None) -> list[Markup]:

@@ -13,7 +13,6 @@ from components.common.metrics import in_order
 from components.common.model_info import ModelInfo, read_model_info
 from components.gated_evaluator.results import BASELINE, CANDIDATE, read_confusions, read_evaluation
 from components.gated_evaluator.results import Evaluation as Measured
-from components.gated_evaluator.slices import wilson_interval
 from components.gated_evaluator.verdict import GateVerdict
 from components.run_report import plots
 from components.run_report.analysis import (
@@ -35,8 +34,7 @@ from components.run_report.content import (
     TrainingSection,
     TuningSection,
 )
-from components.serving_check.report import ServingReport as ServingReport
-from components.serving_check.report import engine_verdict
+from components.serving_check.report import ServingReport, engine_verdict
 
 HISTORY_FILE, PACE_FILE = "history.csv", "pace.csv"
 TRIALS_FILE, SEARCH_FILE = "trials.csv", "search.json"
@@ -181,12 +179,6 @@ def known_facts(info: dict[str, Parsed], answers: Answers) -> Facts:
 
 def _coverage(share: float, precision: float | None) -> str:
     return f"{share:.1%}" + ("" if precision is None else f", {precision:.2%} of them right")
-
-
-def accuracy_interval(verdict: GateVerdict) -> tuple[float, float] | None:
-    """Returns the 95 % interval of the accuracy; None if the number of images is not known."""
-    images = verdict.metrics.get("example_count")
-    return wilson_interval(verdict.accuracy, round(images)) if images else None
 
 
 def gather_serving(report: ServingReport) -> ServingSection:

@@ -39,7 +39,7 @@ class RunReportSpec(TypedSpec):
 
 
 class RunReport(BaseComponent):
-    """Tells of a run in one HTML file, whether or not its model was pushed.
+    """Reports a run in one HTML file, whether or not its model was pushed.
 
     Outputs:
         report: `RunReport` with report.html, model_card.md and pipeline.yaml.
@@ -52,7 +52,7 @@ class RunReport(BaseComponent):
         """Describes a report.
 
         Args:
-            settings: what it is told of the run.
+            settings: of the run.
             explain_fn: dotted name of a function as `gather.Explain`, which says where a model looked; "" for none.
             **inputs: the channels that `Sources` names; `tuner_results` may be None.
         """

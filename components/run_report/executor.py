@@ -1,17 +1,15 @@
 """Writes the report for TFX."""
 
-import importlib
 import json
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact, artifact_utils
 
-from components.atomic_pusher.properties import REFUSAL
 from components.common.executor_types import Artifacts, ExecProperties
+from components.common.functions import load_function
+from components.common.push_properties import DESTINATION, PUSHED, REFUSAL, VERSION
 from components.run_report.sources import Push, ReportSettings, Sources
 from components.run_report.write import write_report
-
-PUSHED, DESTINATION, VERSION = "pushed", "pushed_destination", "pushed_version"
 
 
 class Executor(BaseExecutor):
@@ -27,13 +25,13 @@ class Executor(BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         uris = {name: artifact_utils.get_single_uri(found) for name, found in input_dict.items() if found}
         pushed = artifact_utils.get_single_instance(input_dict["pushed_model"])
-        module, _, function = exec_properties["explain_fn"].rpartition(".")
+        explain_fn = exec_properties["explain_fn"]
         write_report(
             artifact_utils.get_single_uri(output_dict["report"]),
             Sources(**uris),
             push_of(pushed),
             ReportSettings(**json.loads(exec_properties["settings"])),
-            getattr(importlib.import_module(module), function) if module else None,
+            load_function(explain_fn) if explain_fn else None,
         )
 
 

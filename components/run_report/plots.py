@@ -144,7 +144,14 @@ def calibration(title: str, bins: Sequence[Bin]) -> Markup:
 def coverage(
     title: str, share: NDArray[np.float64], precision: NDArray[np.float64], threshold: tuple[float, float | None]
 ) -> Markup:
-    """Draws how many of the surest answers are right over how many these are, and where the threshold lies."""
+    """Draws how many of the surest answers are right over how many these are, and the threshold's point on the curve.
+
+    Args:
+        title: of the figure.
+        share: float (images,), of all images.
+        precision: float (images,), share of right answers among these.
+        threshold: (share, precision) of the known answers; None where there are none.
+    """
     with _figure(title, 4.6, 2.9) as (figure, axes):
         axes.plot(share, precision, label="the surest images")
         if threshold[1] is not None:
@@ -157,7 +164,7 @@ def coverage(
 
 
 def confidences(title: str, right: NDArray[np.float32], wrong: NDArray[np.float32]) -> Markup:
-    """Draws how sure the model was, of its right and of its wrong answers."""
+    """Draws the confidence of the right and of the wrong answers, float (images,) each."""
     with _figure(title, 4.6, 2.9) as (figure, axes):
         axes.hist([right, wrong], bins=[edge / 20 for edge in range(21)], stacked=True, label=["right", "wrong"])
         axes.set_yscale("symlog", linthresh=1)

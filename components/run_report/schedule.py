@@ -1,4 +1,4 @@
-"""What the schedule came to before this run, from a file that whoever schedules the runs keeps."""
+"""Earlier attempts of the schedule, from a file that the scheduler keeps."""
 
 import json
 

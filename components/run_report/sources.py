@@ -1,4 +1,4 @@
-"""Where the report's material lies."""
+"""Where the report's material is."""
 
 from dataclasses import dataclass, field
 
@@ -57,7 +57,7 @@ class ReportSettings:
         drift: feature -> largest divergence allowed.
         configuration: the whole of it, as YAML; "" if it is not known.
         code: step, or file of pins -> hash of what ran.
-        schedule: file with what the schedule came to before, see `read_schedule`; "" without a schedule.
+        schedule: file with the schedule's earlier attempts, see `read_schedule`; "" without a schedule.
       most_images: eval images to ask the model about once more.
     """
 

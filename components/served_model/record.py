@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from components.common import files
 from components.common.errors import DamagedRecord, one_line
 
 # TensorFlow Serving leaves assets.extra alone.
 RECORD_FILE = "assets.extra/push.json"
+LARGEST_VERSION = 2**63 - 1
+MOST_DIGITS = 40  # of a version: leading zeros may stand before it
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class PushRecord:
     withdrawn: tuple[str, ...] = ()
 
 
+def is_version(name: str) -> bool:
+    """Tells whether TensorFlow Serving takes a folder's name for a version: ASCII digits that fit an int64."""
+    return name.isascii() and name.isdecimal() and len(name) <= MOST_DIGITS and int(name) <= LARGEST_VERSION
+
+
 def write_record(saved_model: str, record: PushRecord) -> None:
     """Notes `record` in the SavedModel."""
     files.write_text(files.join(saved_model, RECORD_FILE), json.dumps(asdict(record), indent=2) + "\n")
@@ -45,6 +53,20 @@ def read_record(saved_model: str) -> PushRecord:
         if not files.exists(path):
             return PushRecord()
         noted = json.loads(files.read_bytes(path))
-        return PushRecord(**{**noted, "withdrawn": tuple(noted["withdrawn"])})
+        record = PushRecord(**{**noted, "withdrawn": tuple(noted["withdrawn"])})
+        _check(record)
+        return record
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DamagedRecord(f"{RECORD_FILE} cannot be read ({one_line(error)})") from error
+
+
+def _check(record: PushRecord) -> None:
+    texts = (record.pushed_at, record.model_uri, record.rollback_of, *record.withdrawn)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("expected texts")
+    if record.accuracy is not None and not isinstance(record.accuracy, float | int):
+        raise TypeError(f"got accuracy {record.accuracy!r}, expected a number")
+    if record.pushed_at and datetime.fromisoformat(record.pushed_at).tzinfo is None:
+        raise ValueError(f"got {record.pushed_at}, expected a time in UTC")
+    if record.rollback_of and not is_version(record.rollback_of):
+        raise ValueError(f"got {record.rollback_of!r}, expected a version")

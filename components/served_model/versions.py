@@ -11,13 +11,11 @@ from dataclasses import asdict, dataclass
 
 from components.common import files
 from components.common.errors import DamagedRecord, GateError, one_line
-from components.served_model.record import PushRecord, read_record
+from components.served_model.record import PushRecord, is_version, read_record
 
 SAVED_MODEL_FILE = "saved_model.pb"
 _MODEL_PARTS = (SAVED_MODEL_FILE, "fingerprint.pb", "variables/")  # none of which TensorFlow ever writes empty
-LARGEST_VERSION = 2**63 - 1
 SERVED_FILE = "served.json"
-MOST_DIGITS = 40  # leading zeros may stand before it
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,12 @@ def find_baseline(push_path: str, candidate: str) -> ServedVersion:
     models = pushed_models(push_path)
     if models and not any(model.fingerprint for model in models):
         raise GateError(_all_damaged(push_path, models))
-    no_baseline = {fingerprint(candidate), "", *withdrawn(models)}
+    return baseline_among(models, fingerprint(candidate))
+
+
+def baseline_among(models: Sequence[Pushed], candidate: str) -> ServedVersion:
+    """Returns the newest of `models`, by `pushed_models`, that a candidate of this fingerprint has to beat, or none."""
+    no_baseline = {candidate, "", *withdrawn(models)}
     for model in models:
         if model.fingerprint not in no_baseline:
             return ServedVersion(model.version, model.fingerprint)
@@ -103,12 +106,9 @@ def version_folders(push_path: str) -> list[str]:
         return []
     except OSError as error:
         raise GateError(_unreadable(push_path, error)) from error
-    return sorted((name for name in names if is_version(name)), key=int, reverse=True)
-
-
-def is_version(name: str) -> bool:
-    """Tells whether TensorFlow Serving takes a folder's name for a version: ASCII digits that fit an int64."""
-    return name.isascii() and name.isdecimal() and len(name) <= MOST_DIGITS and int(name) <= LARGEST_VERSION
+    # As TensorFlow Serving does, 007 counts; beside a 7 nobody could say which of them is served.
+    by_number = {int(name): name for name in sorted(names, key=len, reverse=True) if is_version(name)}
+    return [by_number[number] for number in sorted(by_number, reverse=True)]
 
 
 def pushed_models(push_path: str) -> list[Pushed]:
@@ -131,20 +131,30 @@ def withdrawn(models: Sequence[Pushed]) -> frozenset[str]:
     return frozenset(noted - {models[0].fingerprint, ""})
 
 
-def served_path(push_path: str) -> str:
-    """Returns the folder of the newest version whose model is whole; "" if nothing was pushed, or no `push_path`.
+def servable(push_path: str) -> list[Pushed]:
+    """Returns the versions that may answer, the newest first: whole, and nobody rolled back from them.
 
     Raises:
-        GateError: if there are versions, but none is whole.
+        GateError: if there are versions, but none that may.
     """
-    models = []
-    for version in pushed_versions(push_path) if push_path else []:
-        models.append(_look_at(push_path, version))
-        if models[-1].fingerprint:
-            return files.join(push_path, version)
-    if models:
+    models = pushed_models(push_path)
+    out = withdrawn(models)
+    found = [model for model in models if model.fingerprint and model.fingerprint not in out]
+    if models and not found:
         raise GateError(_all_damaged(push_path, models))
-    return ""
+    return found
+
+
+def served_path(push_path: str) -> str:
+    """Returns the folder of the newest version that may answer; "" if nothing was pushed, or no `push_path`.
+
+    Raises:
+        GateError: if there are versions, but none that may.
+    """
+    versions = pushed_versions(push_path) if push_path else []
+    if versions and not _look_at(push_path, versions[0]).fingerprint:
+        versions = [model.version for model in servable(push_path)]
+    return files.join(push_path, versions[0]) if versions else ""
 
 
 def _look_at(push_path: str, version: str) -> Pushed:
@@ -173,7 +183,7 @@ def _unreadable(push_path: str, error: OSError) -> str:
 
 
 def _all_damaged(push_path: str, models: Sequence[Pushed]) -> str:
-    problems = "; ".join(f"version {model.version}: {model.problem}" for model in models)
+    problems = "; ".join(f"version {one.version}: {one.problem or 'it may be rolled back from'}" for one in models)
     return (
         f"no version in {push_path} is whole, so nobody knows what is served ({problems}): restore one from a backup, "
         "or delete these folders to begin anew"

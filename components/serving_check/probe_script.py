@@ -56,7 +56,7 @@ def compare(model: Any, one: bytes, other: bytes) -> float | str:
     try:
         seen = [tf.cast(model.pixels(tf.constant([image])), tf.float32) for image in (one, other)]
     except (AttributeError, tf.errors.OpError) as error:
-        return str(error).strip().splitlines()[-1]
+        return (str(error).strip().splitlines() or [type(error).__name__])[-1]
     return float(tf.reduce_mean(tf.abs(seen[0] - seen[1])))
 
 

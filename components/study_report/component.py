@@ -13,7 +13,7 @@ from components.study_report.executor import Executor
 
 
 class StudyReportSpec(TypedSpec):
-    """What goes in and out of StudyReport, but for its inputs, of which there are as many as trainings."""
+    """The parameters and outputs of StudyReport; it has as many inputs as there are trainings."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = {
         "experiment": ExecutionParameter(type=str),

@@ -1,6 +1,5 @@
 """Writes the report of a study for TFX."""
 
-import importlib
 import tempfile
 
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -8,6 +7,7 @@ from tfx.types import artifact_utils
 
 from components.common import files
 from components.common.executor_types import Artifacts, ExecProperties
+from components.common.functions import load_function
 
 
 class Executor(BaseExecutor):
@@ -23,8 +23,8 @@ class Executor(BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         model_runs = [artifact_utils.get_single_uri(input_dict[name]) for name in sorted(input_dict)]
         report = artifact_utils.get_single_uri(output_dict["report"])
-        module, _, function = exec_properties["write_fn"].rpartition(".")
+        write = load_function(exec_properties["write_fn"])
         with tempfile.TemporaryDirectory() as folder:
-            getattr(importlib.import_module(module), function)(folder, exec_properties["experiment"], model_runs)
+            write(folder, exec_properties["experiment"], model_runs)
             for name in files.walk(folder):
                 files.copy(files.join(folder, name), files.join(report, name))

@@ -1,11 +1,26 @@
 """How far the images are from those of earlier searches."""
 
-import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import NonNegativeInt, TypeAdapter
 
 from components.common import files
 from components.common.profile import Profile, divergence
 
-HISTORY_FILE = "history.json"  # the tuner's, a list of its runs: {"searched", "source", "profile", ...}
+HISTORY_FILE = "history.json"  # the tuner's, a list of its runs
+
+
+@dataclass(frozen=True)
+class _TunerRun:
+    """What is of interest here in an entry; see trainer/tuning/reuse.py."""
+
+    searched: bool
+    source: str
+    profile: Mapping[str, Mapping[str, NonNegativeInt]] = field(default_factory=dict)
+
+
+_RUNS = TypeAdapter(list[_TunerRun])
 
 
 def drift_since(root: str, profile: Profile) -> dict[str, float]:
@@ -18,18 +33,19 @@ def drift_since(root: str, profile: Profile) -> dict[str, float]:
         profile: of the images now.
 
     Raises:
-        DataError: if a profile is empty.
+        DataError: if `profile` is empty.
     """
     path = files.join(root, HISTORY_FILE)
     if not files.exists(path):
         return {}
     try:
-        runs = json.loads(files.read_bytes(path))
+        runs = _RUNS.validate_json(files.read_bytes(path))
     except ValueError:
         return {}  # the tuner says so, and searches
-    searches = [run for run in runs if run["searched"] and run.get("profile")]
-    return {run["source"]: _largest(profile, run["profile"]) for run in searches}
+    return {run.source: _largest(profile, run.profile) for run in runs if run.searched and run.profile}
 
 
 def _largest(profile: Profile, other: Profile) -> float:
-    return max(divergence(profile[feature], other[feature]) for feature in profile.keys() & other.keys())
+    """Of the features that both have images of; all the way where there is none."""
+    shared = [feature for feature in profile.keys() & other.keys() if sum(other[feature].values())]
+    return max((divergence(profile[feature], other[feature]) for feature in shared), default=1.0)

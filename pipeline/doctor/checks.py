@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.common.errors import DataError
+from components.common.errors import DataError, one_line
 from components.common.files import is_remote, nearest_folder
 from components.image_example_gen.sources.source import span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
@@ -91,7 +91,7 @@ def _gpu_verdict() -> Finding:
     try:
         import tensorflow as tf
     except ImportError as error:  # not installed, or its libraries do not load here
-        reason = str(error).splitlines()[0]
+        reason = one_line(error)
         return Finding("GPU", False, f"TensorFlow cannot be imported ({reason}): run `rm -rf .venv && make setup`")
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:

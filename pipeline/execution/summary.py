@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common.ingest_report import QUARANTINE_FILE, read_quarantine, read_summary
 from components.common.metrics import ACCURACY, EXAMPLES, in_order
+from components.common.push_properties import ALREADY_SERVED
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.model_exporter.report import read_report as read_exports
 from components.serving_check.report import ServingReport, engine_verdict, read_report

@@ -1,23 +1,27 @@
 """Results of runs: a line each for `effnet runs`, and two side by side for `effnet compare`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
-from components.atomic_pusher.properties import ALREADY_SERVED
 from components.common import files
+from components.common.errors import one_line
 from components.common.ingest_report import IngestSummary, read_summary
 from components.common.json_types import Json
 from components.common.metrics import CHANGE, EXAMPLES, metric_of
+from components.common.push_properties import ALREADY_SERVED, PUSHED, VERSION
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.run_report.sources import CONFIGURATION_FILE
-from components.serving_check.report import read_report
+from components.serving_check.report import ServingReport, read_report
 from pipeline.config.model import PipelineConfig
 from pipeline.history.metadata import RunRecord, all_runs
 from pipeline.history.report import find_report
 from pipeline.run_lock import is_running
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,12 @@ def list_runs(config: PipelineConfig, last: int | None = None) -> list[RunLine]:
 
 def line_of(config: PipelineConfig, run: RunRecord) -> RunLine:
     """The run in short."""
-    verdict, summary = verdict_of(run), summary_of(run)
+    verdict, summary, serving = (_read(run, *record) for record in (VERDICT, SUMMARY, SERVING))
+    damaged = [record.problem for record in (verdict, summary, serving) if isinstance(record, Damaged)]
+    verdict = verdict if isinstance(verdict, GateVerdict) else None
+    summary = summary if isinstance(summary, IngestSummary) else None
     result, why, version = _result(run, verdict)
+    why = "; ".join(filter(None, (why, *damaged)))
     report = find_report(config, run)
     return RunLine(
         run=run.number,
@@ -75,21 +83,38 @@ def line_of(config: PipelineConfig, run: RunRecord) -> RunLine:
 
 def verdict_of(run: RunRecord) -> GateVerdict | None:
     """The gate's verdict, or None if the run did not get that far or it was deleted."""
-    uri = run.output("GatedEvaluator", "evaluation")
-    return read_verdict(uri) if uri and Path(uri).exists() else None
+    found = _read(run, *VERDICT)
+    return found if isinstance(found, GateVerdict) else None
 
 
 def summary_of(run: RunRecord) -> IngestSummary | None:
     """What the run's ingest did, or None."""
-    uri = run.output("ImageExampleGen", "report")
-    return read_summary(uri) if uri and Path(uri).exists() else None
+    found = _read(run, *SUMMARY)
+    return found if isinstance(found, IngestSummary) else None
 
 
 def problems_of(run: RunRecord, verdict: GateVerdict | None) -> list[str]:
-    """Why the gate, then the serving check, refused the run's model."""
-    serving = run.output("ServingCheck", "blessing")
-    there = serving and Path(serving).exists()
-    return [*(verdict.problems if verdict else ()), *(read_report(serving).problems if there else ())]
+    """Why the gate, and then the check of serving, refused the run's model."""
+    serving = _read(run, *SERVING)
+    return [*(verdict.problems if verdict else ()), *(serving.problems if isinstance(serving, ServingReport) else ())]
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A record that cannot be read, as one that a power cut left empty: `problem` says which, and why."""
+
+    problem: str
+
+
+def _read(run: RunRecord, step: str, output: str, read: Callable[[str], Record]) -> Record | Damaged | None:
+    """What a step noted; None if the run never came to it, or it was deleted."""
+    uri = run.output(step, output)
+    if not uri or not Path(uri).exists():
+        return None
+    try:
+        return read(uri)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        return Damaged(f"the {output} of {step} is damaged ({one_line(error)})")
 
 
 def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]:
@@ -97,13 +122,18 @@ def _result(run: RunRecord, verdict: GateVerdict | None) -> tuple[str, str, str]
     if "Pusher" not in run.steps or not run.steps["Pusher"].done:
         return "stopped", f"in {', '.join(run.undone) or 'an early step'}", ""
     pushed = run.steps["Pusher"].outputs["pushed_model"].custom_properties
-    version = pushed["pushed_version"].string_value if pushed["pushed"].int_value else ""
+    version = pushed[VERSION].string_value if pushed[PUSHED].int_value else ""
     if version:
         unchanged = run.steps["Pusher"].cached or pushed[ALREADY_SERVED].int_value
         return ("unchanged" if unchanged else "pushed"), "", version
     problems = problems_of(run, verdict)
     refusal = pushed["refusal"].string_value
     return ("refused" if problems else "not pushed"), (problems or [refusal])[0], ""
+
+
+VERDICT = ("GatedEvaluator", "evaluation", read_verdict)
+SUMMARY = ("ImageExampleGen", "report", read_summary)
+SERVING = ("ServingCheck", "blessing", read_report)
 
 
 @dataclass(frozen=True)
@@ -139,11 +169,14 @@ def _values(config: PipelineConfig, run: RunRecord) -> Iterator[tuple[str, objec
 
 
 def configuration_of(config: PipelineConfig, run: RunRecord) -> dict[str, Json]:
-    """The run's configuration; empty if it left no report."""
+    """What the run was configured with; empty if it left no report, or that is damaged."""
     report = find_report(config, run)
     path = report.with_name(CONFIGURATION_FILE) if report else None
-    values: dict[str, Json] = yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}
-    return values
+    try:
+        values = yaml.safe_load(files.read_bytes(str(path))) if path and path.exists() else {}
+    except (yaml.YAMLError, OSError, ValueError, RecursionError):
+        values = {}
+    return values if isinstance(values, dict) else {}
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -101,9 +101,6 @@ def init(
         "unknown (training uses the GPU)" if seconds is None else f"about {counted(round(seconds / 60), 'minute')}"
     )
     print(f"estimated time of a run: {forecast}")
-    if found.days:
-        spans = shlex.quote(f"{folder}/{{SPAN}}")
-        say(f"the classes look like days with class folders in them; to read them so: effnet init {spans} --force")
     named = "" if output == Path("pipeline.yaml") else f" --config {shlex.quote(str(output))}"
     say(f"wrote {output}; next: effnet run{named}")
 
@@ -122,7 +119,7 @@ def _asked_for(settings: "ReadingSettings") -> "list[Suggestion]":
 def _print_readings(error: "AmbiguousLayout", folder: Path, as_json: bool) -> None:
     """Lists the ways to read the folder, and how to choose one."""
     if as_json:
-        print_json({"readings": error.readings})
+        print_json({"readings": error.readings, "spans": error.spans})
         return
     say(f"{folder} can be read in {len(error.readings)} ways; nothing was written. Choose one:")
     for reading in error.readings:
@@ -130,6 +127,9 @@ def _print_readings(error: "AmbiguousLayout", folder: Path, as_json: bool) -> No
         if len({other.layout for other in error.readings}) < len(error.readings):
             choice = "give effnet init the label file itself"
         say(f"  {reading}\n    {choice}")
+    if error.spans:
+        spans = shlex.quote(f"{folder}/{{SPAN}}")
+        say(f"  a folder for each day or number, of which the latest is read\n    effnet init {spans}")
 
 
 def _facts(found: "FolderSurvey") -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import hashlib
 import statistics
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from components.common.errors import DataError
 from components.common.sampling import spread
 from components.image_example_gen.class_notes import note_similar_names, note_without_eval
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.damage import ImageError
+from components.image_example_gen.images.damage import ImageError, check_size
 from components.image_example_gen.images.near_duplicates import near_pairs
 from components.image_example_gen.sources.groups import suggest_pattern
-from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 from components.image_example_gen.sources.settings import LEFT_OPEN, ReadingSettings
 from components.image_example_gen.sources.source import find_source
-from components.image_example_gen.sources.spans import SpanRule, are_spans
+from components.image_example_gen.sources.spans import SpanRule
 from pipeline.init.shard_sample import sample_shards
 
 MOST_READ = 2000  # files that are read; of more a sample, spread over the folder
@@ -62,7 +62,6 @@ class FolderSurvey:
       rows: some images as they were understood: path, class, split, group.
       sampled: which part of the shards was read, so that counts are estimates; "" if all, or if there are none.
       group_pattern: of groups in the file names, "" if they have none.
-      days: the classes rather look like spans: dates or numbers, with folders of one name in each.
     """
 
     path: str
@@ -76,7 +75,6 @@ class FolderSurvey:
     formats: dict[str, int] = field(default_factory=dict)
     copies: int = 0
     near_copies: int = 0
-    days: bool = False
     reading: str = ""
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
     sampled: str = ""
@@ -145,7 +143,6 @@ def survey(
         formats=dict(Counter(look.format for look in good).most_common()),
         copies=sum(count - 1 for count in by_content.values()),
         near_copies=sum(1 for _ in near_pairs([look.perceptual_hash for look in spread(once, MOST_COMPARED)])),
-        days=are_spans(plan.classes) and not plan.given_splits and _have_folders_in_common(plan.images),
         reading=plan.reading,
         rows=[_row(plan, image) for image in spread(plan.images, SHOWN)],
         sampled=sampled,
@@ -169,20 +166,9 @@ def _notes(plan: IngestPlan) -> list[str]:
     return notes
 
 
-def _row(plan: IngestPlan, image: ImageFile) -> tuple[str, str, str, str]:
-    return image.path, plan.classes[image.label], image.split, image.group
-
-
-def _have_folders_in_common(images: Sequence[ImageFile]) -> bool:
-    below = defaultdict(set)
-    for image in images:
-        folder, _, rest = image.path.partition("/")
-        below[folder].add(rest.partition("/")[0] if "/" in rest else "")
-    return bool(set.intersection(*below.values()) - {""})
-
-
 def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
     try:
+        check_size(bytes_of(image), max_pixels)
         data = read_image(root, image)
         found = normalise_image(data, max_pixels)
     except (ImageError, OSError) as error:
@@ -194,3 +180,7 @@ def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
 def _ends(values: Sequence[float]) -> tuple[float, float]:
     ordered = sorted(values)
     return ordered[int(0.05 * (len(ordered) - 1))], ordered[int(0.95 * (len(ordered) - 1))]
+
+
+def _row(plan: IngestPlan, image: ImageFile) -> tuple[str, str, str, str]:
+    return image.path, plan.classes[image.label], image.split, image.group

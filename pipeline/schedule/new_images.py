@@ -5,6 +5,7 @@ another day is not new, the same image in another class folder is. Bytes are rea
 file's name, size and time together. In shards and in remote storage, these three alone identify a file.
 """
 
+import contextlib
 import datetime
 import hashlib
 import posixpath
@@ -19,8 +20,8 @@ from components.common.errors import DamagedRecord, MissingData
 from components.common.profile import FEATURES, PROFILE_PATH, divergence, kinds, read_profile
 from components.common.sampling import spread
 from components.image_example_gen.images.codec import normalise_image
-from components.image_example_gen.images.damage import ImageError
-from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.images.damage import ImageError, check_size
+from components.image_example_gen.sources.image_bytes import bytes_of, read_image
 from components.image_example_gen.sources.plan import ImageFile, IngestPlan
 from components.image_example_gen.sources.source import Source, find_source, span_folders
 from components.image_example_gen.sources.spans import PLACEHOLDER, SpanRule
@@ -99,14 +100,13 @@ class NewImages:
             pushed_at = read_record(served).pushed_at
         except DamagedRecord:
             pushed_at = ""
-        # Of a model that another program pushed, or whose record is damaged: every pusher of TFX names a version by its
-        # Unix time.
-        version = posixpath.basename(served)
-        return (
-            datetime.datetime.fromisoformat(pushed_at)
-            if pushed_at
-            else datetime.datetime.fromtimestamp(int(version), datetime.UTC)
-        )
+        if pushed_at:
+            return datetime.datetime.fromisoformat(pushed_at)
+        # A model that another program pushed, or whose record is damaged: its version is a Unix time, as with every
+        # pusher of TFX. One that is no time in our era is as old as can be.
+        with contextlib.suppress(OverflowError, ValueError, OSError):
+            return datetime.datetime.fromtimestamp(int(posixpath.basename(served)), datetime.UTC)
+        return datetime.datetime.fromtimestamp(0, datetime.UTC)
 
     def drift(self) -> Mapping[str, float] | None:
         """Feature -> divergence from the served model's images, 0 to 1, from a sample.
@@ -152,6 +152,7 @@ class NewImages:
     def _kinds(self, plan: IngestPlan, file: ImageFile) -> list[tuple[str, str]]:
         assert self.source is not None
         try:
+            check_size(bytes_of(file), self.config.data.max_pixels)
             image = normalise_image(read_image(self.source.root, file), self.config.data.max_pixels)
         except (ImageError, OSError):
             return []  # the run quarantines it

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.common import files
-from components.image_example_gen.images.codec import check_bytes, most_bytes, open_image
-from components.image_example_gen.images.damage import ImageError
+from components.image_example_gen.images.codec import open_image
+from components.image_example_gen.images.damage import ImageError, check_size, most_bytes
 from components.serving_engine.engine import EngineName, is_known, load_engine, usable_cores
 from components.serving_engine.pixels import Pixels
+from pipeline.serving.model_cache import local_copy
 
 DIGITS = 4  # of a probability that is shown
 
@@ -50,7 +50,7 @@ class Classifier:
     By ONNX Runtime where that was proven, else by TensorFlow, which takes seconds.
 
     Args:
-      model_path: the folder of its version.
+      model_path: the folder of its version, local or remote.
       max_pixels: of an image.
       engine: see `load_engine`.
 
@@ -59,8 +59,7 @@ class Classifier:
     """
 
     def __init__(self, model_path: str, max_pixels: int, engine: EngineName = "auto"):
-        with files.brought(model_path) as local:
-            self._engine = load_engine(local, engine, max_pixels)
+        self._engine = load_engine(local_copy(model_path), engine, max_pixels)
 
     def answer(self, images: Sequence[bytes]) -> list[Answer | str]:
         """Returns what the model says of each image, or why it cannot be read.
@@ -91,9 +90,9 @@ def read_for_model(path: str, max_pixels: int) -> bytes | str:
     """Returns a file's bytes, or why it is no image; only its size and its header are looked at."""
     try:
         with Path(path).open("rb") as file:
-            check_bytes(os.fstat(file.fileno()).st_size, max_pixels)
+            check_size(os.fstat(file.fileno()).st_size, max_pixels)
             data = file.read(most_bytes(max_pixels) + 1)  # what is no plain file, such as a pipe, has no size
-        check_bytes(len(data), max_pixels)
+        check_size(len(data), max_pixels)
         open_image(data, max_pixels)
     except OSError as error:
         return error.strerror or str(error)

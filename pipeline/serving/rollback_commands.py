@@ -29,7 +29,7 @@ def models(
         say(f"no model is served from {settings.push_path}: `effnet run` pushes one")
         return
     gone_back_from = withdrawn(pushed)
-    served = next((model.version for model in pushed if model.fingerprint), None)
+    served = next((one.version for one in pushed if one.fingerprint not in ("", *gone_back_from)), None)
     table = Table("version", "accuracy", "pushed (UTC)", "")
     for model in pushed:
         notes = [styled(("served", "green"))] if model.version == served else []

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import typer
 
-from components.served_model.versions import is_version, pushed_versions
+from components.served_model.record import is_version
+from components.served_model.versions import pushed_versions
 from pipeline.config.load import ConfigSource
 from pipeline.config.model import PipelineConfig
 from pipeline.shared_options import configured

@@ -1,12 +1,13 @@
 """Fixtures: pictures in any format, and folders of them."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests import photos
 
 WIDTH, HEIGHT = 48, 32
 
@@ -22,13 +23,7 @@ def picture() -> Image.Image:
 @pytest.fixture
 def encode() -> Callable[..., bytes]:
     """Encode a picture: encode(picture, "JPEG", quality=90)."""
-
-    def apply(image: Image.Image, image_format: str, **options) -> bytes:
-        buffer = io.BytesIO()
-        image.save(buffer, image_format, **options)
-        return buffer.getvalue()
-
-    return apply
+    return photos.encode
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """More than 40 files such as turn up in image folders, each with what should become of it."""
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from components.image_example_gen.images.codec import EXIF_ORIENTATION
+from tests.photos import encode
 
 MAX_PIXELS = 1_000_000
 
@@ -21,12 +21,6 @@ class Hostile(NamedTuple):
     content: bytes
     picture: Image.Image | None = None
     reason: str = ""
-
-
-def encode(picture: Image.Image, image_format: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, image_format, **options)
-    return buffer.getvalue()
 
 
 def hostile_files(photo: Image.Image) -> Iterator[Hostile]:

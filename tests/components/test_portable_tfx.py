@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.config.beam import complete
 from tests.components.data_steps import data_steps
+from tests.tfx_pipeline import run_pipeline
 
 pytestmark = [pytest.mark.tfx, pytest.mark.slow]
 
@@ -35,16 +36,8 @@ def test_all_data_steps_pass_on_the_portable_runner(digits, make_tree, tmp_path)
         disable_statistics=True,
     ).with_id("Transform")
     transform.add_upstream_node(gate)
-    pipeline = tfx.dsl.Pipeline(
-        pipeline_name="portable",
-        pipeline_root=str(tmp_path / "artifacts"),
-        components=[*steps, transform],
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(tmp_path / "metadata.sqlite")
-        ),
-        beam_pipeline_args=complete(["--runner=PortableRunner", "--job_endpoint=embed"]),
-    )
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    portable = complete(["--runner=PortableRunner", "--job_endpoint=embed"])
+    run_pipeline(tmp_path, [*steps, transform], beam_pipeline_args=portable)
 
     (verdict,) = tmp_path.glob("artifacts/DataGate/verdict/*/verdict.json")
     counts = json.loads(verdict.read_text())["images"]

@@ -27,7 +27,7 @@ def make_photos(folder: Path) -> None:
 
 
 def new_project(folder: Path) -> Project:
-    project = Project(folder / "project", folder / "snapshot", folder / "photos")
+    project = Project(folder / "project", folder / "snapshot", folder / "photos", folder / "notes")
     project.folder.mkdir(parents=True)
     make_photos(project.photos)
     project.write_settings()

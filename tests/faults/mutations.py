@@ -5,7 +5,7 @@ import os
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# `FUZZ_EXAMPLES=20000 pytest tests/faults/test_foreign_bytes.py` looks for minutes, nightly.
+# `make fuzz` sets it, nightly.
 FUZZ = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "60")),
     deadline=10_000,  # ms an item

@@ -6,9 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +37,13 @@ class Project:
       folder: of the project.
       snapshot: what it is put back to before each case.
       photos: the images, outside of it.
+      notes: what an injected fault notes; emptied before each.
     """
 
     folder: Path
     snapshot: Path
     photos: Path
-    notes: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="effnet-fault-")))
+    notes: Path
 
     @property
     def served(self) -> Path:

@@ -41,6 +41,14 @@ def fresh_process(tmp_path, call: str, *before: str, **environment: str) -> str:
     return done.stdout.splitlines()[-1] if done.stdout else done.stderr
 
 
+@pytest.mark.network
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("end", ["sys.exit", "os._exit"])
+def test_a_training_that_ends_its_process_is_no_success(tmp_path, end, code):
+    said = fresh_process(tmp_path, f"{end}, {code}")
+    assert said.startswith("error ") and f"ended by itself, with status {code}" in said, said
+
+
 @pytest.mark.parametrize("name", ["PYTHONWARNINGS", "PYTHONOPTIMIZE"])
 def test_settings_for_those_who_work_on_a_package_change_nothing(tmp_path, name):
     value = {"PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2"}[name]

@@ -14,7 +14,9 @@ SIBLINGS = ("models p", "models o")  # that the name would match as a pattern
 
 
 def test_the_gate_compares_with_what_is_served_there(tmp_path):
-    project = Project(tmp_path / "proj [v1] [/red] x?", tmp_path / "snapshot", tmp_path / "photos [2024] *")
+    project = Project(
+        tmp_path / "proj [v1] [/red] x?", tmp_path / "snapshot", tmp_path / "photos [2024] *", tmp_path / "notes"
+    )
     project.folder.mkdir()
     make_photos(project.photos)
     project.write_settings()

@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from tests import photos
 from trainer.preprocessing import central_image, decode_stored_image, preprocessing_fn, resize_image
 from trainer.settings import TransformSettings
 
@@ -15,9 +16,7 @@ CHINA, FLOWER = load_sample_images().images  # two photos, uint8 (427, 640, 3)
 
 
 def encode(pixels: np.ndarray, image_format: str) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, image_format)
-    return stream.getvalue()
+    return photos.encode(Image.fromarray(pixels), image_format)
 
 
 def transform(images: list[bytes], **choices) -> dict[str, tf.Tensor]:

@@ -1,10 +1,8 @@
 """From transformed images to a served model, without TFX around it."""
 
-import io
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,9 +29,7 @@ feature { name: "class_name" type: BYTES presence { min_fraction: 1 } shape { di
 
 
 def png(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray((pixels * 255 / 16).astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
+    return encode(Image.fromarray((pixels * 255 / 16).astype(np.uint8)), "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -286,12 +282,10 @@ def test_only_a_model_with_a_known_precision_says_what_it_knows(job, raw_images)
 
     from trainer.efficientnet import build_efficientnet
     from trainer.export import ServingModule
-    from trainer.train import calibrate_on_val
+    from trainer.train import calibrate_on
 
     network = build_efficientnet("b0", len(CLASSES), image_size=SIZE)
-    assert calibrate_on_val(network, job) is None
-    asked = replace(job, config={**job.config, "known_precision": 0.4})
-    calibration = calibrate_on_val(network, asked)
+    calibration = calibrate_on(open_split(job.val_files, SIZE, len(CLASSES)), network, 0.4)
     graph = tft.TFTransformOutput(job.transform_graph_path)
     images = tf.constant([image for image, _ in raw_images])
     plain = ServingModule(network, graph, CLASSES, TransformSettings())

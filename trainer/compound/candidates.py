@@ -8,9 +8,8 @@ from trainer.compound.forecast import Pace, Timing, training_seconds
 from trainer.compound.trainings import forget_networks, rates_of, read_outcome, setup_of, why_failed
 from trainer.fit.callbacks import StepTimer
 from trainer.fit.phases import phases_of
-from trainer.input_data import steps_per_epoch, train_batches
+from trainer.input_data import eval_steps, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
-from trainer.recipes import recipe_of
 
 # A traced network with gradients of its own stays in TensorFlow's gradient registry (tf.custom_gradient registers each
 # under a new name) for as long as the process lives: some 100 MB. So trainings move to a new process now and then.
@@ -74,24 +73,22 @@ def _time(candidate: Candidate) -> Timing:
     batch_size = setup.batch_size()
     steps = steps_per_epoch(setup.train_split, batch_size)
     model = setup.build(steps * job.settings.epochs, **rates_of(job))
-    setup.compile(model, phases_of(recipe_of(job.settings), job.settings.epochs)[-1], batch_size)
+    setup.compile(model, phases_of(setup.recipe, job.settings.epochs)[-1], batch_size)
     batches = train_batches(
         setup.train_split,
         batch_size=batch_size,
         epochs=TIMED_STEPS,
         seed=job.seed,
-        augment=recipe_of(job.settings).augment,
+        augment=setup.recipe.augment,
     )
     building, timer = time.monotonic() - started, StepTimer()
     model.fit(batches, steps_per_epoch=TIMED_STEPS, epochs=1, callbacks=[timer], shuffle=False, verbose=0)
-    val_steps = -(-setup.val_split.num_examples // batch_size)
     timing = Timing(
         layers=candidate.layers,
         macs=candidate.macs,
         # Validation is traced as well, without a backward pass.
         start_seconds=building + 1.5 * timer.first_seconds,
-        # A step of validation has no backward pass, which is two thirds of a training step.
-        epoch_seconds=timer.seconds_per_step * (steps + val_steps / 3),
+        epoch_seconds=timer.epoch_seconds(steps, eval_steps(setup.val_split, batch_size)),
     )
     del model
     forget_networks()

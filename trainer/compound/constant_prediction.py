@@ -1,4 +1,4 @@
-"""What an answer that does not look at the images is worth. Pure Python."""
+"""Loss of the best constant prediction. Pure Python."""
 
 import math
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ class Timing:
 def training_seconds(timings: Sequence[Timing], layers: int, macs: int, epochs: int) -> float:
     """What the training of a network will take.
 
-    To build and trace it takes its time by the layer. So does a part of an epoch, for each layer is a call however
+    To build and trace it takes its time by the layer. So does a part of an epoch, because each layer is a call however
     little it computes; the rest goes by the multiply-adds. Both shares are fitted to what was timed, and neither is
     negative. By multiply-adds alone, deep networks of small images would take three to six times the forecast.
     """

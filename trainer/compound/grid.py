@@ -67,7 +67,7 @@ def distinct_networks(points: Sequence[GridPoint], base: ModelSettings) -> dict[
 def spread(points: Sequence[GridPoint], count: int) -> list[GridPoint]:
     """`count` of the points, far apart from each other, the one nearest to the paper's coefficients first.
 
-    Whoever tries only the first few has seen all of the grid roughly.
+    The first few are a rough sample of the whole grid.
     """
     left = list(points)
     chosen: list[GridPoint] = []

@@ -90,9 +90,9 @@ def _candidates(start: ModelSettings, way: str, level: float) -> Iterator[ModelS
             update = {"phi": share * 2 * math.log2(level)}
         else:
             ones = dict.fromkeys(COEFFICIENTS.values(), 1.0)
-            # FLOPs grow with the depth, and with the square of width and resolution; more is asked for to be sure.
+            # FLOPs grow with the depth, and with the square of width and resolution; the factor is a margin.
             highest = 1.5 * math.sqrt(level)
-            if way == "depth":  # of a shallow base every stage has one block, however little more is asked for
+            if way == "depth":  # every stage of a shallow base has one block until the coefficient is large
                 highest = min(1.5 * level / min(start.base_depth, 1.0), MAX_COEFFICIENT)
             update = {"phi": 1.0, **ones, COEFFICIENTS[way]: 1.0 + share * (highest - 1.0)}
         model = start.model_copy(update=update)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import tensorflow as tf
 
+from components.common import files
 from components.common.events import report_progress
 from trainer.compound.outcome import OUTCOME_FILE
 from trainer.compound.trainings import outcome_of
@@ -27,7 +28,6 @@ def train(job: TrainingJob) -> None:
       TrainingDataError: a split is empty.
     """
     folder = job.config["checkpoint_root"]
-    tf.io.gfile.makedirs(folder)
     outcome = None
     try:
         outcome = outcome_of(job, folder)
@@ -35,6 +35,4 @@ def train(job: TrainingJob) -> None:
         report_progress(f"train: left out, {error}")
     # TFX's Trainer asks for this folder; the networks themselves are not kept.
     tf.io.gfile.makedirs(job.model_dir)
-    tf.io.gfile.makedirs(job.log_dir)
-    with tf.io.gfile.GFile(f"{job.log_dir}/{OUTCOME_FILE}", "w") as file:
-        file.write(json.dumps(outcome and asdict(outcome)))
+    files.write_text(f"{job.log_dir}/{OUTCOME_FILE}", json.dumps(outcome and asdict(outcome)))

@@ -21,8 +21,8 @@ class TrainingResult:
       seconds: that the training took, from its last resumption on: what it had done before a kill is not in it.
       images: trained on.
       val_images: in the val split.
-      largest_share: of the val split that its largest class has, which is the accuracy of who always answers that one.
-      constant_loss: on the val split of who answers every image with the shares of its classes.
+      largest_share: of the val split that its largest class has: the accuracy of always predicting that class.
+      constant_loss: on the val split, of the best constant prediction.
       device: that trained it.
     """
 

@@ -38,7 +38,7 @@ def study_networks(
 ) -> bool:
     """Runs the trainings that are left, or as many as one process is to do; all networks with one seed, then the next.
 
-    A training that fails (its loss is not finite, or the memory does not suffice) is told of and left out; the others
+    A training that fails (its loss is not finite, or the memory does not suffice) is reported and left out; the others
     say how their networks do.
 
     Args:

@@ -21,7 +21,6 @@ from trainer.compound.forecast import Pace, Timing
 from trainer.compound.grid import PAPER, GridPoint
 from trainer.compound.outcome import TrainingResult
 from trainer.compound.trainings import outcome_of, read_outcome
-from trainer.fit.callbacks import TrainingFailed
 from trainer.tuning.oracles import MIN_SEED, Proposal, SearchOracle
 from trainer.tuning.records import TrialRecord, read_records
 from trainer.tuning.trials import PROJECT, History, RecordedTrials
@@ -55,7 +54,7 @@ def make_rungs(networks: int, epochs: int, count: int) -> list[Rung]:
 def search_seconds(
     candidates: Sequence[Candidate], rungs: Sequence[Rung], seeds: int, timings: Sequence[Timing]
 ) -> float:
-    """Forecast of a whole search; who comes through is not known, so later rungs count with the mean network."""
+    """Forecast of a whole search; which networks get through is unknown, so later rungs count with the mean network."""
     return sum(
         rung.size * seeds * statistics.mean(candidate.seconds(timings, rung.epochs) for candidate in candidates)
         for rung in rungs
@@ -185,7 +184,7 @@ class NetworkTrials(RecordedTrials):
             known = read_outcome(candidate.training(seed, epochs), self.folder)
             try:
                 outcomes.append(known or outcome_of(candidate.training(seed, epochs), self.folder))
-            except TrainingFailed:
+            except Exception:  # of whatever kind: what is left of this trial is not trained
                 self.pace.dropped((len(self.seeds) - len(outcomes)) * forecast)
                 raise
             if not known:  # which the pace has counted

@@ -14,9 +14,8 @@ import time
 from dataclasses import asdict, replace
 
 import keras
-import tensorflow as tf
 
-from components.common.files import write_text
+from components.common import files
 from trainer.compound.backbone_table import BACKBONES
 from trainer.compound.backbones import BackboneSetup, built_macs
 from trainer.compound.constant_prediction import constant_loss
@@ -26,30 +25,24 @@ from trainer.fit.callbacks import TrainingDiverged, TrainingFailed
 from trainer.fit.context import TrainingContext
 from trainer.fit.loop import Training
 from trainer.job import TrainingJob
-from trainer.recipes import choose_rates, recipe_of
+from trainer.recipes import choose_rates
 
 
 def read_outcome(job: TrainingJob, folder: str) -> TrainingResult | None:
     """The outcome of a training that is done, or None."""
     path = f"{folder}/{job.key()}.json"
-    if not tf.io.gfile.exists(path):
-        return None
-    with tf.io.gfile.GFile(path) as file:
-        return TrainingResult(**json.loads(file.read()))
+    return TrainingResult(**json.loads(files.read_bytes(path))) if files.exists(path) else None
 
 
 def why_failed(job: TrainingJob, folder: str) -> str | None:
     """Why a training was given up; None where it was not."""
     path = f"{folder}/{job.key()}.failed"
-    if not tf.io.gfile.exists(path):
-        return None
-    with tf.io.gfile.GFile(path) as file:
-        return str(file.read())
+    return files.read_bytes(path).decode() if files.exists(path) else None
 
 
 def give_up(job: TrainingJob, folder: str, reason: str) -> None:
     """Notes why a training has no outcome, so that it is not tried again, and forgets its network."""
-    write_text(f"{folder}/{job.key()}.failed", reason)
+    files.write_text(f"{folder}/{job.key()}.failed", reason)
     forget_networks()
 
 
@@ -88,10 +81,10 @@ def outcome_of(job: TrainingJob, folder: str) -> TrainingResult:
         images=training.setup.train_split.num_examples,
         val_images=training.setup.val_split.num_examples,
         largest_share=max(counts) / sum(counts),
-        constant_loss=constant_loss(counts, recipe_of(job.settings).label_smoothing),
+        constant_loss=constant_loss(counts, training.setup.recipe.label_smoothing),
         device=device_name(),
     )
-    write_text(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
+    files.write_text(f"{folder}/{key}.json", json.dumps(asdict(outcome)))
     training.finish()
     del training, model
     forget_networks()

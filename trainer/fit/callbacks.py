@@ -41,7 +41,7 @@ class ProgressLogger(keras.callbacks.Callback):
       task: what is trained, the first word of every line.
       total_steps: steps of the whole training.
       batch_size: images a step.
-      steps_done: steps of an earlier run that this one goes on with.
+      steps_done: steps of an earlier run that this one resumes.
     """
 
     def __init__(self, task: str, total_steps: int, batch_size: int, steps_done: int = 0):
@@ -124,7 +124,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
         """Keeps what an earlier `fit` of the same training has seen, where Keras' own would forget it."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Leaves the weights alone: another `fit` may follow; who trains takes `best_weights` at the end."""
+        """Leaves the weights alone: another `fit` may follow; the caller takes `best_weights` at the end."""
 
     def get_state(self) -> StoppingState:
         """Everything but `best_weights`, in plain values."""
@@ -158,3 +158,10 @@ class StepTimer(keras.callbacks.Callback):
         """Of the others; of the only one where there are no others."""
         first = min(1, len(self.ends) - 2)
         return (self.ends[-1] - self.ends[first]) / (len(self.ends) - 1 - first)
+
+    def epoch_seconds(self, steps: int, val_steps: int) -> float:
+        """Forecast of an epoch of that many training steps, evaluation included.
+
+        A step of evaluation has no backward pass, which is two thirds of a training step.
+        """
+        return self.seconds_per_step * (steps + val_steps / 3)

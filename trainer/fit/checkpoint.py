@@ -1,4 +1,4 @@
-"""A training that is killed goes on where it was: its state in one file beside the pipeline's artifacts.
+"""A killed training resumes where it was: its state in one file beside the pipeline's artifacts.
 
 Keras' BackupAndRestore resumes at whole epochs, and leaves out dropout's random numbers, averaged weights and what
 early stopping has seen.
@@ -6,26 +6,36 @@ early stopping has seen.
     <root>/<key>/state.npz      the key is a hash of all that the training depends on
 """
 
+import contextlib
+import errno
 import io
 import json
+import math
+import struct
 import time
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from typing import NotRequired, TypedDict
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.common import files
+from components.common.claims import LOCK_FILE, Claim
 from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, Logs, StoppingState
 from trainer.fit.ema import WeightAverage
 
 STATE_FILE = "state.npz"
 MOST_TIME_SAVING = 0.02  # of the training's time
-KEPT_SECONDS = 7 * 24 * 3600  # that a training which nobody goes on with lies about
+# What NumPy and zipfile raise over damaged files.
+_DAMAGE = (
+    zipfile.BadZipFile, OSError, LookupError, ValueError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError,
+    struct.error, zlib.error, AttributeError,
+)  # fmt: skip
+KEPT_SECONDS = 7 * 24 * 3600  # that the state of an abandoned training is kept
 
 
 @dataclass
@@ -69,14 +79,17 @@ class State:
 class CheckpointStore:
     """The file of one training under a root that it shares with other trainings.
 
+    The same training in another process at the same time has a file of its own.
+
     Args:
-      root: folder, local or remote; made when something is saved.
+      root: folder, local or remote; made if it is local.
       key: what tells this training from others.
     """
 
     def __init__(self, root: str, key: str) -> None:
         self.root = root
-        self.folder = f"{root}/{key}"
+        self._claim = Claim(f"{root}/{key}")
+        self.folder = self._claim.folder
         self.path = f"{self.folder}/{STATE_FILE}"
 
     def save(self, progress: TrainingProgress, state: State) -> None:
@@ -94,32 +107,46 @@ class CheckpointStore:
 
     def load(self) -> "Saved | None":
         """What was saved last, or None; a damaged file is none."""
-        if not tf.io.gfile.exists(self.path):
-            return None
         try:
-            with tf.io.gfile.GFile(self.path, "rb") as file, np.load(io.BytesIO(file.read())) as content:
+            with np.load(io.BytesIO(files.read_bytes(self.path)), allow_pickle=False) as content:
                 arrays = dict(content)
             meta = json.loads(str(arrays.pop("meta")))
             return Saved(TrainingProgress(**meta["progress"]), meta, arrays)
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        except FileNotFoundError:
+            return None
+        except _DAMAGE as error:
             report_progress(f"train: the saved state in {self.path} is damaged ({error}); starting anew")
             return None
 
     def remove(self) -> None:
         """Forgets this training."""
-        if tf.io.gfile.exists(self.folder):
-            tf.io.gfile.rmtree(self.folder)
+        _delete(self.folder)
+        self._claim.release()
 
     def remove_old(self) -> None:
-        """Forgets other trainings that nobody went on with for a week; younger ones may be just interrupted."""
-        if not tf.io.gfile.exists(self.root):
-            return
-        for name in tf.io.gfile.listdir(self.root):
-            folder = f"{self.root}/{name.rstrip('/')}"
-            if folder == self.folder or not tf.io.gfile.exists(f"{folder}/{STATE_FILE}"):
-                continue
-            if time.time() - tf.io.gfile.stat(f"{folder}/{STATE_FILE}").mtime_nsec / 1e9 > KEPT_SECONDS:
-                tf.io.gfile.rmtree(folder)
+        """Forgets other trainings that were not resumed for a week; younger ones may only be interrupted."""
+        for name in (STATE_FILE, LOCK_FILE):  # one that was killed before its first save has the lock alone
+            for path in files.find(self.root, f"*/{name}"):
+                folder = path.rpartition("/")[0]
+                if folder != self.folder and time.time() - _last_change(folder) > KEPT_SECONDS:
+                    _delete(folder)
+
+
+def _last_change(folder: str) -> float:
+    """When a training was saved last, in seconds since 1970, or begun; never, where another run deleted it just now."""
+    for name in (STATE_FILE, LOCK_FILE):
+        with contextlib.suppress(FileNotFoundError):
+            return files.status(f"{folder}/{name}").modified
+    return math.inf
+
+
+def _delete(folder: str) -> None:
+    """Deletes a folder that another run may delete, or find free and begin to use, at the same time."""
+    try:
+        files.delete(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            raise
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class WeightAverage(keras.callbacks.Callback):
     thus forgets its initial weights too.
 
     The averages change places with the weights when an evaluation begins, and back when the next epoch begins.
-    Callbacks that look at the model at the end of an epoch, and who takes it after the last, get the averages.
+    Callbacks that look at the model at the end of an epoch, and the caller after the last one, get the averages.
 
     Args:
       model: built; its float weights are averaged.

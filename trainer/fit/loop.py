@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import keras
 import tensorflow as tf
 
+from components.common import files
 from components.common.csv_table import csv_text
 from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, ProgressLogger
@@ -14,14 +15,13 @@ from trainer.fit.ema import WeightAverage
 from trainer.fit.phases import Phase, phases_of
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
-from trainer.recipes import recipe_of
 
 
 class Training:
     """What is trained, and where it is.
 
     Args:
-      job: what to train; with a `checkpoint_root` the state is saved there, and a saved one is gone on with.
+      job: what to train; with a `checkpoint_root` the state is saved there, and a saved one is resumed.
       rates: `dropout_rate` and `drop_connect_rate`.
       setup: data, devices and network; those of the job by default.
 
@@ -66,7 +66,7 @@ class Training:
             report_progress(f"train: resuming at epoch {self.progress.epoch + 1}, step {self.steps_done}")
         epochs = self.job.settings.epochs
         model = self.setup.build(self.total_steps, self.rates["dropout_rate"], self.rates["drop_connect_rate"])
-        for phase in phases_of(recipe_of(self.job.settings), epochs):
+        for phase in phases_of(self.setup.recipe, epochs):
             if self.progress.epoch < phase.end or phase.end == epochs:
                 self._train_phase(model, phase)
         return model
@@ -114,7 +114,7 @@ class Training:
 
     def _prepare(self, model: keras.Model, phase: Phase) -> State:
         """Compiles the model for the phase and puts back what was saved."""
-        settings, recipe = self.job.settings, recipe_of(self.job.settings)
+        settings, recipe = self.job.settings, self.setup.recipe
         self.setup.compile(model, phase, self.progress.batch_size)
         with self.setup.strategy.scope():
             average = WeightAverage(model, recipe.ema_decay) if recipe.ema_decay else None
@@ -151,7 +151,7 @@ class Training:
             batch_size=self.progress.batch_size,
             epochs=end,
             seed=self.job.seed,
-            augment=recipe_of(self.job.settings).augment,
+            augment=self.setup.recipe.augment,
             class_balance=self.job.settings.class_balance,
             first_epoch=epoch,
             first_step=step,
@@ -161,7 +161,4 @@ class Training:
 def _write_table(path: str, epochs: Mapping[int, Mapping[str, float]]) -> None:
     """Writes values of epochs, counted from 0, as CSV."""
     rows = ({"epoch": number, **values} for number, values in epochs.items())
-    text = csv_text(["epoch", *sorted(next(iter(epochs.values())))], rows)
-    tf.io.gfile.makedirs(path.rpartition("/")[0])
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text)
+    files.write_text(path, csv_text(["epoch", *sorted(next(iter(epochs.values())))], rows))

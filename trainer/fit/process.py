@@ -53,7 +53,9 @@ def call_in_fresh_process(function: Callable[[*Arguments], Result], *arguments: 
             (process,) = pool._processes.values()  # the pool forgets it when it dies
             try:
                 return answer.result()
-            except BaseException:
+            except BaseException as error:
+                if answer.done() and isinstance(error, SystemExit):  # it would end this process too, and well at times
+                    raise TrainingProcessDied(_ended_itself(error.code)) from error
                 if not answer.done():  # Ctrl-C, say: the end of the block would wait for the training's own end
                     process.terminate()
                 raise
@@ -68,20 +70,24 @@ def _how_it_died(process: BaseProcess | None) -> str:
     if process is not None:
         process.join(SECONDS_TO_DIE)
     code = process.exitcode if process is not None else None
-    if code is not None and code > 0:
+    if code is not None and code >= 0:
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit != resource.RLIM_INFINITY:
+        if code and limit != resource.RLIM_INFINITY:
             return (
                 f"the training process ended with status {code}, most likely out of memory (the address space is "
                 f"limited to {limit / 1e9:.1f} GB, see `ulimit -v`); raise the limit, or lower train.batch_size or "
                 "model.image_size"
             )
-        return (
-            f"the training process could not start or ended by itself, with status {code}; what it printed last, in "
-            "run.log or above, says why"
-        )
+        return _ended_itself(code)
     by = "" if code is None else f" by {signal.Signals(-code).name}"
     return f"the training process was killed{by}, most likely out of memory; lower train.batch_size or model.image_size"
+
+
+def _ended_itself(code: object) -> str:
+    return (
+        f"the training process could not start or ended by itself, with status {code}; what it printed last, in "
+        "run.log or above, says why"
+    )
 
 
 @contextlib.contextmanager

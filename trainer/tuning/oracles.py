@@ -20,7 +20,7 @@ MIN_SEED = 1  # Keras Tuner takes seed 0 for "no seed"
 
 
 class Proposal(TypedDict):
-    """What an oracle answers to who asks for a trial: its values while it is RUNNING."""
+    """An oracle's answer when the next trial is requested: its values while it is RUNNING."""
 
     status: Literal["RUNNING", "IDLE", "STOPPED"]
     values: NotRequired[dict[str, float | str]]
@@ -138,7 +138,7 @@ class SearchOracle(keras_tuner.Oracle):
         write_text(f"{self._get_trial_dir(trial.trial_id)}/trial.json", json.dumps(trial.get_state()))
 
     def reload(self) -> None:
-        """Goes on from the files: unfinished trials are run again, finished ones never.
+        """Resumes from the files: unfinished trials are run again, finished ones never.
 
         A trial's file is written before the oracle's. After a kill between the two the oracle would leave out a trial
         that had just been proposed, and repeat one that had just ended.

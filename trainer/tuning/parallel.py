@@ -1,4 +1,4 @@
-"""Several processes search together, by Keras Tuner's own chief, who proposes trials, and workers, who run them."""
+"""Several processes search together: Keras Tuner's own chief proposes trials, and workers run them."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ MISSED_LOOKS = 3  # in a row, after which the chief is taken for dead
 
 
 class ChiefMissing(RuntimeError):
-    """Nobody proposes trials."""
+    """The process that proposes trials is missing."""
 
 
 @dataclass(frozen=True)

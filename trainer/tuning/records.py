@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-import tensorflow as tf
-
+from components.common import files
 from components.common.events import report_progress
-from components.common.files import find, write_text
 
 RECORD_FILE = "record.json"
 
@@ -48,17 +46,16 @@ class TrialRecord:
 
 def write_record(folder: str, record: TrialRecord) -> None:
     """Replaces the record in a trial's folder."""
-    write_text(f"{folder}/{RECORD_FILE}", json.dumps(asdict(record)))
+    files.write_text(f"{folder}/{RECORD_FILE}", json.dumps(asdict(record)))
 
 
 def read_record(folder: str) -> TrialRecord | None:
     """The record in a trial's folder, or None; a damaged one is none, and its trial is run again."""
     path = f"{folder}/{RECORD_FILE}"
-    if not tf.io.gfile.exists(path):
+    if not files.exists(path):
         return None
     try:
-        with tf.io.gfile.GFile(path) as file:
-            content = json.loads(file.read())
+        content = json.loads(files.read_bytes(path))
         return TrialRecord(**{**content, "history": tuple(content["history"])})
     except (ValueError, TypeError, KeyError) as error:
         report_progress(f"tuner: {path} is damaged ({error})")
@@ -67,7 +64,7 @@ def read_record(folder: str) -> TrialRecord | None:
 
 def read_records(project: str) -> list[TrialRecord]:
     """The records of all trials in a Keras Tuner project, by number."""
-    folders = [path.rpartition("/")[0] for path in find(project, f"trial_*/{RECORD_FILE}")]
+    folders = [path.rpartition("/")[0] for path in files.find(project, f"trial_*/{RECORD_FILE}")]
     return sorted((record for record in map(read_record, folders) if record), key=lambda record: int(record.trial))
 
 

@@ -3,15 +3,18 @@
 <root>/history.json     one entry for each time that the Tuner step ran; components/tuner/drift.py reads it too
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-import tensorflow as tf
+from fasteners import InterProcessLock
+from pydantic import TypeAdapter
 
+from components.common import files
+from components.common.errors import one_line
 from components.common.events import report_progress
-from components.common.files import write_text
 from trainer.job import TrainingJob
 from trainer.settings import Every, TuneSettings
 
@@ -23,12 +26,12 @@ class TunerRun:
     """One run of the Tuner step.
 
     Args:
-      subject: what was asked, see `subject_of`.
+      subject: the question, see `subject_of`.
       searched: whether it searched or took over an earlier result.
       values: the hyperparameters that it gave.
       source: the artifact of the search that found them; "" for published values.
       time: of that search, ISO 8601 in UTC; "" for published values.
-      profile: what the images of that search were like, as whoever runs the tuner described them.
+      profile: of the images of that search, as the Tuner component measured it.
     """
 
     subject: str
@@ -37,6 +40,9 @@ class TunerRun:
     source: str
     time: str
     profile: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+_HISTORY = TypeAdapter(list[TunerRun])
 
 
 def subject_of(job: TrainingJob, settings: TuneSettings) -> str:
@@ -62,7 +68,7 @@ def last_good(
 
     Args:
       settings: `when` decides.
-      subject: what is asked now.
+      subject: of this run.
       history: all earlier runs.
       drift: how far the images have moved, 0 to 1, by the `source` of a search; one that is missing counts as far.
     """
@@ -85,17 +91,17 @@ def last_good(
 def read_history(root: str) -> list[TunerRun]:
     """All runs, the oldest first; a damaged file, as earlier versions left after a power cut, is none."""
     path = f"{root}/{HISTORY_FILE}"
-    if not tf.io.gfile.exists(path):
+    if not files.exists(path):
         return []
     try:
-        with tf.io.gfile.GFile(path) as file:
-            return [TunerRun(**entry) for entry in json.loads(file.read())]
-    except (ValueError, TypeError) as error:
-        report_progress(f"tuner: the history of searches in {path} is damaged ({error}); starting anew")
+        return _HISTORY.validate_json(files.read_bytes(path))
+    except ValueError as error:
+        report_progress(f"tuner: the history of searches in {path} is damaged ({one_line(error)}); starting anew")
         return []
 
 
 def add_to_history(root: str, run: TunerRun) -> None:
-    """Appends a run; a kill leaves either the old or the new file."""
-    entries = [asdict(entry) for entry in (*read_history(root), run)]
-    write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))
+    """Appends a run; a kill leaves either the old or the new file, and another run's entry is not lost on a disk."""
+    with contextlib.nullcontext() if files.is_remote(root) else InterProcessLock(f"{root}/{HISTORY_FILE}.lock"):
+        entries = [asdict(entry) for entry in (*read_history(root), run)]
+        files.write_text(f"{root}/{HISTORY_FILE}", json.dumps(entries, indent=1))

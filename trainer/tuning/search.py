@@ -1,6 +1,6 @@
-"""A search as one process runs it: the trials that are left, or the answers to those who run them.
+"""A search as one process runs it: the trials that are left, or the answers to the processes that run them.
 
-What this module imports decides the outcome of trials: a search that was killed is gone on with while it is the same.
+What this module imports decides the outcome of trials: a search that was killed is resumed while it is the same.
 """
 
 from trainer.job import TrainingJob

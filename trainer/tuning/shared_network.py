@@ -13,15 +13,15 @@ import keras
 import tensorflow as tf
 
 from components.common.events import report_progress
-from trainer.efficientnet import reinitialize, set_regularisation
+from trainer.efficientnet import reseed, set_regularisation
 from trainer.fit.callbacks import StepTimer
 from trainer.fit.context import TrainingContext
 from trainer.fit.phases import Phase, compile_phase, reset_optimizer
-from trainer.input_data import eval_batches, steps_per_epoch, train_batches
+from trainer.input_data import eval_batches, eval_steps, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
 from trainer.kernels import Tensor
 from trainer.learning_rate import learning_rate_schedule
-from trainer.recipes import default_values, recipe_of
+from trainer.recipes import default_values
 from trainer.settings import TuneSettings
 
 TIMED_STEPS = 4  # the first of which traces the network
@@ -67,7 +67,7 @@ class Study:
         self.setup = TrainingContext(job, holdout=settings.val_fraction)
         self.batch_size = self.setup.batch_size()
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.batch_size, settings.data_fraction)
-        self.defaults = default_values(job.model_settings.chosen_variant, recipe_of(job.settings), self.batch_size)
+        self.defaults = default_values(job.model_settings.chosen_variant, self.setup.recipe, self.batch_size)
         self.network = self.setup.build(self.steps_per_epoch * settings.epochs)
         self.peak: keras.Variable | None = None
         self._compile()
@@ -86,7 +86,7 @@ class Study:
           epochs: at most those of the settings, whose schedule every trial follows.
           callbacks: that watch the training.
         """
-        reinitialize(self.network, self.job.seed)
+        reseed(self.network, self.job.seed)
         self.network.set_weights(self.initial_weights)
         reset_optimizer(self.network)
         set_regularisation(
@@ -104,12 +104,10 @@ class Study:
         timer = StepTimer()
         steps = min(TIMED_STEPS, self.steps_per_epoch)
         self._fit(self.defaults, 1, steps, [timer])
-        val_steps = -(-self.setup.val_split.num_examples // self.batch_size)
-        # A step of validation has no backward pass, which is two thirds of a training step.
-        return timer.seconds_per_step * (self.steps_per_epoch + val_steps / 3)
+        return timer.epoch_seconds(self.steps_per_epoch, eval_steps(self.setup.val_split, self.batch_size))
 
     def _compile(self) -> None:
-        searched, recipe = self.settings.ranges, recipe_of(self.job.settings)
+        searched, recipe = self.settings.ranges, self.setup.recipe
         if "label_smoothing" in searched:
             recipe = replace(recipe, label_smoothing=0.0)  # the trial's own comes with its labels
         with self.setup.strategy.scope():
@@ -159,7 +157,7 @@ class Study:
             batch_size=self.batch_size,
             epochs=self.settings.epochs,
             seed=self.job.seed,
-            augment=replace(recipe_of(self.job.settings).augment, randaugment_magnitude=magnitude),
+            augment=replace(self.setup.recipe.augment, randaugment_magnitude=magnitude),
             class_balance=self.job.settings.class_balance,
             fraction=self.settings.data_fraction,
         )

@@ -14,6 +14,7 @@ from keras_tuner.engine.trial import Trial
 
 from components.common.events import report_progress
 from components.common.human_format import clock
+from components.common.printable import printable
 from trainer.fit.callbacks import Logs, ProgressLogger, TrainingDiverged, TrainingFailed
 from trainer.tuning.oracles import SearchOracle, plan_of, searched_values
 from trainer.tuning.records import Status, TrialRecord, ranked, read_record, read_records, write_record
@@ -27,11 +28,11 @@ SECONDS_BETWEEN_QUESTIONS = 0.2  # of a worker that waits for others; Keras Tune
 
 
 class TrialLoop(BaseTuner):
-    """Keras Tuner's loop, whose state lies in its directory as soon as it changes.
+    """Keras Tuner's loop, whose state is in its directory as soon as it changes.
 
     Args:
       oracle: proposes the trials; its file is the state.
-      directory: of this search alone; what lies there already is gone on with.
+      directory: of this search alone; a search that is already there is resumed.
     """
 
     def __init__(self, oracle: SearchOracle, directory: str) -> None:
@@ -49,7 +50,7 @@ class TrialLoop(BaseTuner):
 
 
 class RecordedTrials(TrialLoop):
-    """Runs trials and records each, however it ends; who inherits says how one is trained."""
+    """Runs trials and records each, however it ends; a subclass says how one is trained."""
 
     def values_of(self, trial: Trial) -> dict[str, float]:
         """What tells the trial from others, for its record."""
@@ -89,11 +90,11 @@ class RecordedTrials(TrialLoop):
                 raise TrialKilled(f"the process was killed in each of {MOST_ATTEMPTS} attempts, maybe out of memory")
             record = self.train(trial, record, watch)
         except (TrainingFailed, TrialKilled, MemoryError, tf.errors.ResourceExhaustedError) as error:
-            reason = _one_line(error)
+            reason = _first_line(error)
             record = replace(record, status="failed", reason=reason, history=tuple(watch.epochs))
             raise keras_tuner.errors.FailedTrialError(reason) from error
         except Exception as error:
-            raise keras_tuner.errors.FatalError(_one_line(error)) from error
+            raise keras_tuner.errors.FatalError(_first_line(error)) from error
         finally:
             write_record(folder, replace(record, seconds=time.monotonic() - started))
             if record.status != "running":
@@ -237,6 +238,6 @@ class History(keras.callbacks.Callback):
         self.epochs.append({name: float(scores[name]) for name in ("val_loss", "val_accuracy")})
 
 
-def _one_line(error: BaseException) -> str:
-    """The error's first line, with its type where it has none."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _first_line(error: BaseException) -> str:
+    """The error's first line: TensorFlow's go on with the whole traceback of a graph. Its type where it has no line."""
+    return printable(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__))

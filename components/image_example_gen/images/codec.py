@@ -30,9 +30,6 @@ from components.image_example_gen.images.near_duplicates import perceptual_hash
 from components.image_example_gen.images.orientation import read_orientation
 from components.image_example_gen.images.samples import check_not_a_preview, eight_bit, without_transparency
 
-# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
-BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
-BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
 # A list, so that Pillow does not try its readers of EPS (runs Ghostscript), PDF or TGA (takes any bytes for an image).
 READABLE_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 # MPO is what phones write for a JPEG with a second picture behind it; JPEG readers take the first.
@@ -63,6 +60,9 @@ _FOREIGN_SIGNATURES = (
     (b"IIRO", 0, "a raw photo (ORF)"),
     (b"IIU\0", 0, "a raw photo (RW2)"),
     (b"FUJIFILM", 0, "a raw photo (RAF)"),
+    (b"DICM", 128, "DICOM"),
+    (b"JXL ", 4, "JPEG XL"),
+    (b"\xff\x0a", 0, "JPEG XL"),
 )
 
 _HEIC_SIGNATURES = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
@@ -72,21 +72,6 @@ if HEIC:
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-
-
-def most_bytes(max_pixels: int) -> int:
-    """Returns how large the file of an image of at most `max_pixels` may be."""
-    return max_pixels * BYTES_PER_PIXEL + BYTES_OF_NOTES
-
-
-def check_bytes(size: int, max_pixels: int) -> None:
-    """Does nothing if a file may be an image by its size.
-
-    Raises:
-        ImageError: if it has too many bytes.
-    """
-    if size > most_bytes(max_pixels):
-        raise ImageError("too_many_bytes", f"{size:,} bytes are too many for an image")
 
 
 @dataclass(frozen=True)
@@ -199,8 +184,9 @@ def _check_pixels(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
 
 def _make_picture(data: bytes, image: Image.Image) -> Picture:
     kept_format = _kept_format(image)
-    orientation = read_orientation(data) if kept_format else _noted_orientation(image)
     picture = _decode(image)
+    # After decoding: some of Pillow's readers (TIFF, HEIF) turn the picture by themselves, and then note it as upright.
+    orientation = read_orientation(data) if kept_format else _noted_orientation(picture)
 
     changes = []
     if not (kept_format and data.startswith(KEPT_SIGNATURES)):
@@ -234,7 +220,7 @@ def _open(data: bytes) -> Image.Image:
     """Reads the header only."""
     if data[8:11] == _CR2:  # a TIFF whose first picture is a preview and does not say so
         raise ImageError("unsupported_format", "a raw photo (CR2) cannot be read here: export it as JPEG or PNG")
-    # Of a PNG, Pillow gets the pixels alone, for it refuses files over a profile or a text that is malformed or large.
+    # Of a PNG, Pillow gets the pixels alone, because it refuses files over a malformed or large profile or text.
     readable = png_pixels(data) if data.startswith(PNG_SIGNATURE) else data
     try:
         return _open_with_pillow(readable)

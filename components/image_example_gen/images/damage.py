@@ -28,17 +28,36 @@ _UNUSUAL_SAMPLING = "subsampling"
 _MOST_SCANS = 12
 
 
+_BYTES_PER_PIXEL = 8  # of an uncompressed image of four 16-bit channels
+_BYTES_OF_NOTES = 16_000_000  # what cameras write beside the pixels
+
+
 class ImageError(ValueError):
     """An image that cannot become an example.
 
     Attributes:
-        reason: a stable code: empty_file, not_an_image, truncated (cut short or damaged), too_many_pixels,
-            too_many_scans or unsupported_format.
+        reason: a stable code: empty_file, not_an_image, truncated (cut short or damaged), too_many_bytes,
+            too_many_pixels, too_many_scans or unsupported_format.
     """
 
     def __init__(self, reason: str, message: str):
         super().__init__(message)
         self.reason = reason
+
+
+def most_bytes(max_pixels: int) -> int:
+    """How many bytes a file can have whose image has so many pixels."""
+    return max_pixels * _BYTES_PER_PIXEL + _BYTES_OF_NOTES
+
+
+def check_size(size: int, max_pixels: int) -> None:
+    """Checks the size of a file, in bytes, that has not been read yet.
+
+    Raises:
+        ImageError: if no image of so many pixels is as large.
+    """
+    if size > most_bytes(max_pixels):
+        raise ImageError("too_many_bytes", f"{size:,} bytes are too many for an image")
 
 
 def png_pixels(data: bytes) -> bytes:

@@ -4,9 +4,9 @@ trainer/orientation.py reads the same in TensorFlow's operations: whatever one o
 as well, damaged notes included. That is why Pillow, which also looks into XMP and text chunks, is not asked.
 """
 
-import re
 import struct
 
+from components.image_example_gen.images import jpeg_segments
 from components.image_example_gen.images.damage import PNG_SIGNATURE
 
 # The limits of trainer/orientation.py.
@@ -14,14 +14,13 @@ SEGMENTS = 1000
 WINDOW = 1024
 CHUNKS = 20_000
 EXIF_BYTES = 65_536
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)
 _ENTRY = 12
 _TAG, _SHORT, _LONG = 0x0112, 3, 4
 
 
 def read_orientation(data: bytes) -> int:
     """Returns the orientation, 1 to 8, that the first Exif segment or eXIf chunk notes; 1, upright, if none does."""
-    if data.startswith(b"\xff\xd8"):
+    if data.startswith(jpeg_segments.START):
         return _orientation_in_tiff(_exif_of_jpeg(data))
     if data.startswith(PNG_SIGNATURE):
         return _orientation_in_tiff(_exif_of_png(data))
@@ -31,7 +30,7 @@ def read_orientation(data: bytes) -> int:
 def _exif_of_jpeg(data: bytes) -> bytes:
     position = 2
     for _ in range(SEGMENTS):
-        segment = _MARKER.search(data, position, position + WINDOW)
+        segment = jpeg_segments.MARKER.search(data, position, position + WINDOW)
         if segment is None:
             position += WINDOW - 1
             if position >= len(data):
@@ -40,7 +39,7 @@ def _exif_of_jpeg(data: bytes) -> bytes:
         kind, length = segment[0][1], int.from_bytes(data[segment.end() : segment.end() + 2], "big")
         if kind == 0xE1 and length >= 8 and data[segment.end() + 2 : segment.end() + 8] == b"Exif\0\0":
             return data[segment.end() + 8 : segment.end() + min(length, 8 + EXIF_BYTES)]
-        if kind in (0xDA, 0xD9):  # the pixels begin, or the picture ends
+        if kind in (jpeg_segments.SCAN, jpeg_segments.END):
             break
         position = segment.end() + max(length, 2)
     return b""

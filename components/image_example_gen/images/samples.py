@@ -9,7 +9,7 @@ from components.image_example_gen.images.damage import ImageError
 
 BACKGROUND = (255, 255, 255, 255)  # transparent pixels are shown on white, as on a page
 # Microscopes and X-ray devices write fewer bits into 16, whose upper byte would be nearly black. 14 bits are not among
-# these, for a dark picture of 16 looks the same. trainer/decoding.py does as much with PNG.
+# these, because a dark picture of 16 looks the same. trainer/decoding.py does as much with PNG.
 DEPTHS = (8, 10, 12, 16)
 _NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE = 254, 258  # tags of TIFF
 _REDUCED = 1  # the bit of the former for a smaller copy of another picture in the file

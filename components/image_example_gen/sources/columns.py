@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.common.errors import DataError
-from components.image_example_gen.sources.csv_json_tables import NOT_A_ROW, Table
+from components.image_example_gen.sources.csv_json_tables import NotARow, Table
 from components.image_example_gen.sources.settings import ReadingSettings
 from components.image_example_gen.sources.values import NoText, SeveralValues, plain_text
 
@@ -20,7 +20,8 @@ LABEL_COLUMNS = (
 SPLIT_COLUMNS = ("split", "subset")
 GROUP_COLUMNS = ("group",)
 LOOKED_AT = 200  # rows, to tell what a column holds
-_ONE_HOT = {"0", "1", "0.0", "1.0"}
+CHOSEN = frozenset({"1", "1.0", "true"})  # in a one-hot column, in lower case
+_ONE_HOT = CHOSEN | {"0", "0.0", "false"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def choose_columns(table: Table, settings: ReadingSettings, is_file: Callable[[s
     Raises:
         DataError: if they are not there; names those that are.
     """
-    sample = [row for _, row in table.rows[:LOOKED_AT] if NOT_A_ROW not in row]
+    sample = [row for _, row in table.rows[:LOOKED_AT] if not isinstance(row, NotARow)]
     image, found = _image_column(table, settings.image_column, sample, is_file)
     split, group = _first(table, SPLIT_COLUMNS), _first(table, GROUP_COLUMNS)
     others = [name for name in table.columns if name not in (image, split, group)]
@@ -71,6 +72,11 @@ def choose_columns(table: Table, settings: ReadingSettings, is_file: Callable[[s
         label = next((name for known in LABEL_COLUMNS for name in others if _key(name) == known), "")
     one_hot = () if label or settings.label_column else _one_hot(others, sample)
     if not image or not (label or one_hot):
+        if headless := next((name for name in table.columns if is_file(name)), ""):
+            raise DataError(
+                f"got {table.name} whose first line names the file {headless}, expected column names there, "
+                "such as path,label: add a line"
+            )
         raise DataError(_unknown(table, settings, image, label))
     return Columns(image, label, one_hot, split, group, found)
 
@@ -87,8 +93,10 @@ def _image_column(
 
 
 def _one_hot(names: Sequence[str], sample: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    columns = tuple(name for name in names if sample and all(_text(row.get(name)) in _ONE_HOT for row in sample))
-    meant = any(sum(_text(row[name]) in ("1", "1.0") for name in columns) == 1 for row in sample)
+    columns = tuple(
+        name for name in names if sample and all(_text(row.get(name)).lower() in _ONE_HOT for row in sample)
+    )
+    meant = any(sum(_text(row[name]).lower() in CHOSEN for name in columns) == 1 for row in sample)
     return columns if len(columns) > 1 and meant else ()
 
 

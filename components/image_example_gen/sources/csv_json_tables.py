@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,16 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
 PARQUET = "metadata.parquet"  # Hugging Face's third form of the table beside images
 MOST_BYTES = 500_000_000
 SEPARATORS = ",;\t|"
-NOT_A_ROW = ""  # the key under which a row says why it is none
+
+
+@dataclass(frozen=True)
+class NotARow:
+    """What stands where a row should be, and why it is none."""
+
+    reason: str
+
+
+Row = dict[str, Any] | NotARow
 
 
 @dataclass(frozen=True)
@@ -23,13 +33,13 @@ class Table:
     Attributes:
         name: the file.
         columns: names, without blanks around them.
-        rows: (line or number of the row, column -> value).
+        rows: (line or number of the row, column -> value or what is wrong with it).
         kind: what it is, in words.
     """
 
     name: str
     columns: list[str]
-    rows: list[tuple[int, dict[str, Any]]]
+    rows: list[tuple[int, Row]]
     kind: str
 
 
@@ -61,9 +71,12 @@ def _decode(content: bytes, name: str) -> str:
     # Spreadsheets begin a file with a mark, and write UTF-16 where they are asked for "Unicode text".
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(f"got {name} in another encoding than UTF-8 ({error.reason}): save it as UTF-8") from error
+    if "\0" in text:  # UTF-16 without its mark, or no text at all
+        raise DataError(f"got {name} in another encoding than UTF-8 (it has zero bytes): save it as UTF-8")
+    return text
 
 
 def _read_csv(text: str, name: str) -> Table:
@@ -71,20 +84,19 @@ def _read_csv(text: str, name: str) -> Table:
     first, _, rest = text.partition("\n")
     if first.strip().lower().startswith("sep=") and len(first.strip()) == 5:  # Excel's own note
         text, lines_before = rest, 1
-    head = next(iter(text.splitlines()), "")
+    head = io.StringIO(text, newline=None).readline()
     separator = max(SEPARATORS, key=lambda one: len(next(csv.reader([head], delimiter=one), [])))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[tuple[int, dict[str, Any]]] = []
+    rows: list[tuple[int, Row]] = []
     columns: list[str] = []
     line = 0
     try:
         for values in reader:
             line = reader.line_num
             if not columns:
-                columns = [value.strip() for value in values]
+                columns = _header(values, name)
             elif any(values):
-                row = dict(zip(columns, (value.strip() for value in values), strict=False))
-                rows.append((line + lines_before, row))
+                rows.append((line + lines_before, _row(columns, values)))
     except csv.Error as error:
         start = line + 1 + lines_before
         raise DataError(
@@ -95,7 +107,21 @@ def _read_csv(text: str, name: str) -> Table:
     return Table(name, columns, rows, f"CSV with {known}")
 
 
-def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _header(values: Sequence[str], name: str) -> list[str]:
+    columns = [value.strip() for value in values]
+    if twice := [column for column, times in Counter(columns).items() if column and times > 1]:
+        raise DataError(f"got {name} with the column {twice[0]} more than once, expected each once: rename one")
+    return columns
+
+
+def _row(columns: Sequence[str], values: Sequence[str]) -> Row:
+    given = [value.strip() for value in values]
+    if any(given[len(columns) :]):  # a comma in a value that is not in quotes: its end would be lost
+        return NotARow(f"the row has {len(given)} values for {len(columns)} columns: put quotes around commas")
+    return dict(zip(columns, given, strict=False))
+
+
+def _json_lines(text: str) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -103,10 +129,10 @@ def _json_lines(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             row = None
-        yield number, row if isinstance(row, dict) else {NOT_A_ROW: "the line is no JSON object"}
+        yield number, row if isinstance(row, dict) else NotARow("the line is no JSON object")
 
 
-def _json_list(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_list(text: str, name: str) -> Iterator[tuple[int, Row]]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -116,11 +142,11 @@ def _json_list(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if any(isinstance(row, dict) and "annotations" in row and "data" in row for row in content[:1]):
         raise DataError(f"got {name} as Label Studio's full export, expected its JSON-MIN or CSV: export it so")
     for number, row in enumerate(content, start=1):
-        yield number, row if isinstance(row, dict) else {NOT_A_ROW: "the member of the list is no object"}
+        yield number, row if isinstance(row, dict) else NotARow("the member of the list is no object")
 
 
-def _of_objects(name: str, rows: list[tuple[int, dict[str, Any]]], kind: str) -> Table:
-    columns = dict.fromkeys(key for _, row in rows for key in row if key != NOT_A_ROW)
+def _of_objects(name: str, rows: list[tuple[int, Row]], kind: str) -> Table:
+    columns = dict.fromkeys(key for _, row in rows if not isinstance(row, NotARow) for key in row)
     return Table(name, list(columns), rows, kind)
 
 

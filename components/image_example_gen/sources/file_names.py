@@ -14,6 +14,7 @@ from functools import cached_property
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from components.image_example_gen.sources.shards import is_image_name
+from components.image_example_gen.sources.split_names import split_of_name
 
 # Label Studio: files of a folder that it was given, and uploaded ones, with eight hex digits before the name.
 _LOCAL_FILES, _UPLOAD = "/data/local-files/", re.compile(r"/data/upload/")
@@ -51,7 +52,8 @@ class FileNames:
         Args:
             name: as the label file has it.
             base: the label file's own folder, relative to the root; "" for the root itself.
-            hint: of files of one name in several folders, those in a folder called so are meant (train for train.csv).
+            hint: of files of one name in several folders, those are meant whose folder is called so (train for
+                train.csv), or names the same split (train for trainLabels.csv).
         """
         if usual := self._exact.get(f"{base}/{name}" if base else name):
             return usual
@@ -89,6 +91,14 @@ class FileNames:
         return stems
 
     @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        """Path in any case -> files: those of a disk that makes no difference between IMG.JPG and img.jpg."""
+        folded = defaultdict(list)
+        for path in self._paths:
+            folded[_folded(path)].append(path)
+        return folded
+
+    @cached_property
     def _names(self) -> dict[str, list[str]]:
         """File name, with and without extension -> images."""
         names = defaultdict(list)
@@ -102,7 +112,7 @@ class FileNames:
     def _exactly(self, path: str) -> str | NoFile | None:
         if found := self._exact.get(path) or self._exact.get(_form(path)):
             return found
-        return _only(self._stems.get(_form(path), ()), path)
+        return _only(self._stems.get(_form(path), ()), path) or _only(self._folded.get(_folded(path), ()), path)
 
     def _anywhere(self, path: str, hint: str) -> str | NoFile:
         """Finds a file by the end of its path, if only one ends so."""
@@ -112,9 +122,7 @@ class FileNames:
             for one in self._names.get(wanted.rpartition("/")[2], ())
             if f"/{_form(one)}".endswith(f"/{wanted}") or f"/{_form(posixpath.splitext(one)[0])}".endswith(f"/{wanted}")
         ]
-        if hint and len(ends) > 1:
-            ends = [one for one in ends if hint in _form(posixpath.dirname(one)).lower().split("/")] or ends
-        return _only(ends, path) or _MISSING
+        return _only(_meant(ends, hint) if hint else ends, path) or _MISSING
 
     def _by_suffix(self, address: str, hint: str) -> str | NoFile:
         """Finds a file by as much of the end of its path in another place as is the same here."""
@@ -145,6 +153,16 @@ def _original(name: str) -> str:
     return _UPLOADED_AS.sub("", name)
 
 
+def _meant(paths: list[str], hint: str) -> list[str]:
+    """Returns those of several files that a label file means by its own name; all if it says nothing of them."""
+    if len(paths) < 2:
+        return paths
+    folders = {path: posixpath.dirname(path) for path in paths}
+    called = [path for path, folder in folders.items() if _folded(hint) in _folded(folder).split("/")]
+    split = split_of_name(hint)
+    return called or [path for path, folder in folders.items() if split and split_of_name(folder) == split] or paths
+
+
 def _only(paths: Iterable[str], name: str) -> str | NoFile | None:
     found = list(paths)
     if len(found) > 1:
@@ -155,3 +173,8 @@ def _only(paths: Iterable[str], name: str) -> str | NoFile | None:
 def _form(path: str) -> str:
     """Returns a path in the one Unicode form that all are compared in: disks and label files differ."""
     return path if path.isascii() else unicodedata.normalize("NFC", path)
+
+
+def _folded(path: str) -> str:
+    """Returns a path in which case makes no difference either."""
+    return _form(path).casefold()

@@ -22,8 +22,8 @@ class FolderLayout:
 
     Attributes:
         name: "classes" or "splits".
-        parents: folder that holds class folders, "" for the root -> the split of what lies in it, "" if it has none.
-        unlabelled: folders of a split without class folders: nobody knows the classes of what lies in them.
+        parents: folder that holds class folders, "" for the root -> the split of its files, "" if it has none.
+        unlabelled: folders of a split without class folders: the classes of their files are unknown.
     """
 
     name: str
@@ -32,7 +32,7 @@ class FolderLayout:
 
 
 class _Tree:
-    """The folders of a listing, and how many files lie in them."""
+    """The folders of a listing, and how many files are in them."""
 
     def __init__(self, listing: Listing):
         self._children: dict[str, list[str]] = defaultdict(list)
@@ -113,9 +113,10 @@ def _tell(
 ) -> FolderLayout:
     """Returns the one of two readings that the folders speak for."""
     if not with_folders:
-        if len({split_of_word(top.name) for top in tops} - {""}) > 1 and all(split_of_word(top.name) for top in tops):
+        flat = {top.name: split_of_word(top.name) for top in tops if split_of_word(top.name)}
+        if len(set(flat.values())) > 1 and ("train" in flat.values() or len(flat) == len(tops)):
             raise DataError(
-                f"got images without classes in {', '.join(top.name for top in tops)}, which are names of splits, "
+                f"got images without classes in {', '.join(flat)}, which are names of splits, "
                 "expected class folders in each, or a label file: add one, or set data.layout=classes (effnet init "
                 "--layout classes) if these are the classes"
             )
@@ -129,10 +130,13 @@ def _tell(
     plain = all(split_of_word(top.name) for top in with_folders if top.path in named)
     if trained and not rest and ((several and (plain or shared)) or (plain and len(named) == 1)):
         return splits
-    lonely = any(tree.images_in(top.path) for top in with_folders) or len(with_folders) < 2
-    days = are_spans(top.name for top in tops)
-    if (several and (plain or shared)) or (alike and not lonely and len(with_folders) == len(tops) and not days):
-        raise AmbiguousLayout([_classes_reading(tree, tops), _splits_reading(tree, with_folders, splits, rest)])
+    everywhere = len(with_folders) == len(tops) > 1 and not any(tree.images_in(top.path) for top in with_folders)
+    spans = everywhere and are_spans(top.name for top in tops) and _have_all_one_in_common(with_folders)
+    # train/cat beside cat: either train is a split and the others are left over, or there are three classes.
+    doubled = any(top.below.intersection(rest) for top in with_folders if top.path in named)
+    if (several and (plain or shared)) or (alike and everywhere) or spans or doubled:
+        readings = [_classes_reading(tree, tops), _splits_reading(tree, with_folders, splits, rest)]
+        raise AmbiguousLayout(readings, spans)
     return classes
 
 
@@ -140,6 +144,10 @@ def _splits(tree: _Tree, tops: list[_Top], with_folders: list[_Top]) -> FolderLa
     empty_handed = [top for top in tops if not top.below]
     unlabelled = [top.path for top in empty_handed if split_of_name(top.name) or says_unlabelled(top.name)]
     return FolderLayout(SPLITS, {top.inner: split_of_name(top.name) for top in with_folders}, tuple(unlabelled))
+
+
+def _have_all_one_in_common(tops: list[_Top]) -> bool:
+    return bool(frozenset.intersection(*(top.below for top in tops)))
 
 
 def _share_folders(tops: list[_Top]) -> bool:
@@ -152,11 +160,11 @@ def _are_named(configured: Sequence[str], tops: list[_Top]) -> bool:
 
 
 def _look_into(tree: _Tree, folder: str) -> _Top:
-    """Skips a folder that only repeats its parent's name (seg_train/seg_train), or is called images."""
+    """Skips a folder that only repeats its parent's name (seg_train/seg_train), or is called images (test/images)."""
     inner = folder
     while len(below := tree.folders(inner)) == 1 and not tree.images_in(inner):
         name = _name(below[0]).lower()
-        if name != _name(inner).lower() and not (name in _BETWEEN and tree.folders(below[0])):
+        if name != _name(inner).lower() and name not in _BETWEEN:
             break
         inner = below[0]
     return _Top(folder, inner, frozenset(map(_name, tree.folders(inner))))

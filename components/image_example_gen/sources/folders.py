@@ -29,9 +29,9 @@ def plan_folders(
             images.append(ImageFile(entry.path, entry.size, label, layout.parents[parent]))
             files_in[f"{parent}/{class_name}".lstrip("/")] += 1
         elif any(entry.path.startswith(f"{folder}/") for folder in layout.unlabelled):
-            rejected.append(Rejected(entry.path, "unlabelled", "lies in a split without class folders"))
+            rejected.append(Rejected(entry.path, "unlabelled", "is in a split without class folders"))
         else:
-            message = "lies beside the class folders: its class is unknown"
+            message = "is beside the class folders: its class is unknown"
             rejected.append(Rejected(entry.path, "not_in_class_folder", message))
     class_folders = [folder for folder in listing.folders if folder.rpartition("/")[0] in layout.parents]
     splits = frozenset(layout.parents.values()) - {""}

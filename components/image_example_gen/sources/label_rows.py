@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.image_example_gen.sources.columns import Columns
-from components.image_example_gen.sources.csv_json_tables import NOT_A_ROW, Table
+from components.image_example_gen.sources.columns import CHOSEN, Columns
+from components.image_example_gen.sources.csv_json_tables import NotARow, Table
 from components.image_example_gen.sources.file_names import FileNames, NoFile
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.split_names import split_of_word
@@ -29,8 +29,8 @@ class LabelFile:
 
     @property
     def hint(self) -> str:
-        """Its name without extension: train.csv often names the images in train/."""
-        return posixpath.splitext(posixpath.basename(self.table.name))[0].lower()
+        """As `hint_of`."""
+        return hint_of(self.table.name)
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Row:
     split: str
     group: str
     file: str
+
+
+def hint_of(name: str) -> str:
+    """Returns a label file's name without extension: train.csv names the images in train/, whatever test/ has."""
+    return posixpath.splitext(posixpath.basename(name))[0]
 
 
 def read_rows(
@@ -62,8 +67,8 @@ def read_rows(
     for line, values in table.rows:
         where = f"{table.name} line {line}"
         try:
-            if NOT_A_ROW in values:
-                raise _BadRow("bad_row", str(values[NOT_A_ROW]))
+            if isinstance(values, NotARow):
+                raise _BadRow("bad_row", values.reason)
             given = plain_text(values.get(columns.image))
             if not given:
                 raise _BadRow("bad_row", f"the row has no {columns.image}")
@@ -85,8 +90,9 @@ def read_rows(
 
 
 def none_exists(label_file: LabelFile) -> str:
-    """What is to be said of a label file that names no file that there is."""
-    first = next((str(row.get(label_file.columns.image)) for _, row in label_file.table.rows), "")
+    """The message for a label file that names no existing file."""
+    rows = [row for _, row in label_file.table.rows if not isinstance(row, NotARow)]
+    first = next((str(row.get(label_file.columns.image)) for row in rows), "")
     return (
         f"none of the {len(label_file.table.rows)} files that {label_file.table.name} names exists, such as {first}: "
         "correct the paths, which are relative to the label file's folder, or data.path"
@@ -119,7 +125,7 @@ def _read_row(
 
 def _label(values: Mapping[str, object], columns: Columns, single: set[str]) -> str:
     if columns.one_hot:
-        meant = [name for name in columns.one_hot if plain_text(values.get(name)) in ("1", "1.0")]
+        meant = [name for name in columns.one_hot if plain_text(values.get(name)).lower() in CHOSEN]
         return plain_text(meant)
     label = plain_text(values.get(columns.label))
     parts = [part for part in _PARTS.split(label) if part]
@@ -132,5 +138,6 @@ def _label(values: Mapping[str, object], columns: Columns, single: set[str]) -> 
 
 def _single_labels(table: Table, columns: Columns) -> set[str]:
     """The labels without a separator in them: a list such as "cat|dog" is one of several of these."""
-    labels = {value for _, row in table.rows if isinstance(value := row.get(columns.label), str)}
+    rows = [row for _, row in table.rows if not isinstance(row, NotARow)]
+    labels = {value for row in rows if isinstance(value := row.get(columns.label), str)}
     return {label.strip() for label in labels if not _PARTS.search(label)} - {""}

@@ -9,7 +9,7 @@ from components.common.errors import DataError
 from components.image_example_gen.sources.columns import choose_columns
 from components.image_example_gen.sources.csv_json_tables import is_table_name, read_table
 from components.image_example_gen.sources.file_names import FileNames
-from components.image_example_gen.sources.label_rows import LabelFile, Row, none_exists, read_rows
+from components.image_example_gen.sources.label_rows import LabelFile, Row, hint_of, none_exists, read_rows
 from components.image_example_gen.sources.listing import Listing, Rejected
 from components.image_example_gen.sources.plan import AmbiguousLayout, ImageFile, IngestPlan, Reading
 from components.image_example_gen.sources.settings import LABELS, ReadingSettings
@@ -49,8 +49,8 @@ def open_label_file(content: bytes, name: str, names: FileNames, settings: Readi
         DataError: it is damaged, or has no column with the image or with its class.
     """
     table = read_table(content, name)
-    folder = posixpath.dirname(name)
-    columns = choose_columns(table, settings, lambda value: isinstance(names.find(value, folder), str))
+    folder, hint = posixpath.dirname(name), hint_of(name)
+    columns = choose_columns(table, settings, lambda value: isinstance(names.find(value, folder, hint), str))
     return LabelFile(table, columns)
 
 

@@ -21,7 +21,7 @@ class ImageFile:
         label: index of its class.
         split: the split that its folder names, or "" if the split rule decides.
         group: images of one group, such as one patient's, fall into one split; "" if it has none.
-        shard: the file that it lies in, "" if it is a file of its own.
+        shard: the file that contains it, "" if it is a file of its own.
         offset: of its first byte in the shard.
         inflated: bytes once it is decompressed, for a member of a zip archive that is compressed by itself; else 0.
     """
@@ -77,14 +77,21 @@ class Reading:
 
 
 class AmbiguousLayout(DataError):
-    """A folder can be understood in more than one way, and a person has to say which is meant."""
+    """A folder can be understood in more than one way, and a person has to say which is meant.
 
-    def __init__(self, readings: Sequence[Reading]):
+    Attributes:
+        readings: the ways.
+        spans: whether the top folders are also called as spans are, so that {SPAN} in data.path is one more way.
+    """
+
+    def __init__(self, readings: Sequence[Reading], spans: bool = False):
         self.readings = tuple(readings)
+        self.spans = spans
         ways = "; or ".join(f"{reading.layout}: {reading}" for reading in readings)
+        span = "; or, if they are days or numbers, add /{SPAN} to data.path" if spans else ""
         super().__init__(
             f"got a folder that can be read in {len(readings)} ways, expected one ({ways}): "
-            "say which with data.layout (effnet init --layout), or name the classes in data.classes"
+            f"say which with data.layout (effnet init --layout), or name the classes in data.classes{span}"
         )
 
 

@@ -25,8 +25,8 @@ class Folder:
     """A folder to be understood.
 
     Attributes:
-        root: where it lies.
-        listing: what lies in it.
+        root: its path.
+        listing: its content.
         label_file: the one that data.path names, "" if it names the folder.
         is_span: it is one of several, so that it may well have a single class.
     """

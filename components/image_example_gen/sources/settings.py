@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-AUTO, CLASSES, SPLITS, LABELS, SHARDS = LAYOUTS = ("auto", "classes", "splits", "labels", "shards")
+AUTO, CLASSES, SPLITS, LABELS, SHARDS = ("auto", "classes", "splits", "labels", "shards")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ _LINES: dict[str, type[Found] | type[Rejected]] = {"found": Found, "rejected": R
 
 
 class IndexShard(beam.DoFn):
-    """Turns the path of a shard into JSON lines [kind, ...fields] of what lies in it, and one that says it is done."""
+    """Turns the path of a shard into JSON lines [kind, ...fields] of its content, and one that says it is done."""
 
     def __init__(self, root: str, features: Mapping[str, str], unpacked: str):
         """Remembers where shards lie.
@@ -53,7 +53,7 @@ def build_index(pipeline: beam.Pipeline, shards: Sequence[str], index: IndexShar
 
 
 def read_index(index_path: str, shards: Sequence[str]) -> list[Found | Rejected]:
-    """Returns what lies in the shards.
+    """Returns the content of the shards.
 
     Raises:
         RuntimeError: if a shard was lost on the way.

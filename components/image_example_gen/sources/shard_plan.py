@@ -21,11 +21,11 @@ def plan_shards(
     A shard whose path names a split, as birds-val-000.tar does, gives it to its images, if another one names train.
 
     Args:
-        found: what lies in the shards.
-        listing: what lies in the folder.
+        found: the content of the shards.
+        listing: the content of the folder.
         configured_classes: the classes, if they are configured; a label that is a number and none of them is counted
             in them.
-        shards: the paths of the shards in the folder; what else lies there is ignored.
+        shards: the paths of the shards in the folder; everything else there is ignored.
     """
     found = list(found)
     named_splits = any(isinstance(item, Found) and item.shard_split == "train" for item in found)
@@ -43,7 +43,7 @@ def plan_shards(
             split = split_of_word(item.split) or (item.shard_split if named_splits else "")
             images.append(ImageFile(item.path, item.size, label, split, item.group, item.shard, item.offset))
     rejected += [
-        Rejected(entry.path, "ignored", "lies beside the shards") for entry in listing.files if entry.path not in shards
+        Rejected(entry.path, "ignored", "is beside the shards") for entry in listing.files if entry.path not in shards
     ]
     return IngestPlan(
         images=sorted(images, key=lambda image: image.path),

@@ -1,4 +1,4 @@
-"""Reads one shard: what it is, what lies in it, and what is wrong with it."""
+"""Reads one shard: what it is, its content, and what is wrong with it."""
 
 import contextlib
 import gzip
@@ -26,7 +26,7 @@ MOST_GROWTH, LEAST_BOUND = 100, 1 << 30
 def read_shard(
     root: str, path: str, features: Mapping[str, str], unpacked: str, most_bytes: int | None = None
 ) -> Iterator[Found | Rejected]:
-    """Yields what lies in a shard, and one line that says why if it cannot be read.
+    """Yields the content of a shard, and one line that says why if it cannot be read.
 
     A shard that is compressed as a whole is unpacked, because no image in it could be read by itself.
 
@@ -63,7 +63,7 @@ def read_shard(
 
 
 def index_shard(file: BinaryIO, path: str, shard: str, features: Mapping[str, str]) -> Iterator[Found | Rejected]:
-    """Yields what lies in a tar or a TFRecord, in its order.
+    """Yields the content of a tar or a TFRecord, in its order.
 
     Args:
         file: the shard, unpacked; it can seek.

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from components.common.errors import DataError, MissingData
+from components.common.human_format import some
 
 PLACEHOLDER = "{SPAN}"
 _DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
 _NAMED_DAYS = {"today": 0, "yesterday": 1}
-SHOWN = 5  # missing spans in a message
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SpanRule:
         there = _keys(names)
         dates = {key: name for key, name in there.items() if isinstance(key, datetime.date)}
         if dates and len(dates) < len(there):
-            raise DataError(f"got dates and numbers side by side for {PLACEHOLDER}: {_some(there.values())}; keep one")
+            raise DataError(f"got dates and numbers side by side for {PLACEHOLDER}: {some(there.values())}; keep one")
         last = self._last(there, today)
         back = range(self.window - 1, -1, -1)
         if isinstance(last, datetime.date):
@@ -51,7 +51,7 @@ class SpanRule:
         missing = [str(key) for key in wanted if key not in there]
         if missing and (not self.allow_missing or len(missing) == len(wanted)):
             raise MissingData(
-                f"got no folder for the span {_some(missing)} (there are {_some(sorted(there.values())) or 'none'}): "
+                f"got no folder for the span {some(missing)} (there are {some(sorted(there.values())) or 'none'}): "
                 "add it, or set data.span.allow_missing=true to go on without" + self._hint(there)
             )
         return [there[key] for key in wanted if key in there]
@@ -68,7 +68,7 @@ class SpanRule:
         last = self._last(there, day)
         if last not in there:
             raise MissingData(
-                f"got no folder for the span {last} (there are {_some(sorted(there.values())) or 'none'})"
+                f"got no folder for the span {last} (there are {some(sorted(there.values())) or 'none'})"
                 + self._hint(there)
             )
         return replace(self, last=str(last))
@@ -115,8 +115,3 @@ def _key(name: str) -> datetime.date | int | None:
         except ValueError:
             pass  # eight digits that are no day are a number
     return int(name) if name.isascii() and name.isdecimal() else None
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:SHOWN]) + (f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else "")

@@ -17,6 +17,8 @@ SPLIT_WORDS = {
 # Of folders with images that nobody has labelled yet.
 UNLABELLED_WORDS = frozenset({"pred", "predict", "prediction", "unlabelled", "unlabeled", "inference", "submission"})
 
+_NEXT_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
 
 def split_of_word(word: str) -> str:
     """Returns "train", "val" or "eval" for a name that is nothing but a split's, in any case; else ""."""
@@ -35,4 +37,5 @@ def says_unlabelled(name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    return re.split(r"[^a-z]+", name.lower())
+    """The words of a path, in lower case; trainLabels has two."""
+    return re.split(r"[^a-z]+", _NEXT_WORD.sub(" ", name).lower())

@@ -12,7 +12,21 @@ from components.image_example_gen.sources.split_names import says_unlabelled, sp
 # Names by which tf.Examples are known to call their parts, the first that is there counts; `data.features` overrides.
 FEATURES: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "image/encoded", "image_raw", "encoded", "jpeg", "jpg", "png"),
-    "label": ("class_name", "image/class/text", "label_name", "label", "image/class/label", "class", "cls", "target"),
+    "label": (
+        "class_name",
+        "image/class/text",
+        "label_name",
+        "label",
+        "image/class/label",
+        "class",
+        "cls",
+        "target",
+        "category",
+        "breed",
+        "species",
+        "diagnosis",
+        "choice",
+    ),
     "split": ("split",),
     "group": ("group",),
 }

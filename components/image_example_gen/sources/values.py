@@ -1,4 +1,4 @@
-"""What a value in a label file, or in a sample's JSON, says: one text, nothing, or several."""
+"""The meaning of a value in a label file, or in a sample's JSON: one text, none, or several."""
 
 import math
 from typing import Any

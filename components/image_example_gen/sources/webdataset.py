@@ -12,12 +12,13 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
+from components.image_example_gen.sources.columns import LABEL_COLUMNS
 from components.image_example_gen.sources.listing import Rejected, is_litter
 from components.image_example_gen.sources.shards import IMAGE_SUFFIXES, Found, is_image_name
 from components.image_example_gen.sources.values import NoText, SeveralValues, plain_text
 
 _SIDECAR_BYTES = 1_000_000  # a class is not longer
-_JSON_LABELS = ("class_name", "label", "class", "cls")
+_JSON_LABELS = (*LABEL_COLUMNS, "cls")
 _DAMAGE = (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, MemoryError, RecursionError)
 
 
@@ -70,7 +71,7 @@ def _index_sample(
     file: BinaryIO, path: str, shard: str, key: str, members: list[tarfile.TarInfo]
 ) -> Iterator[Found | Rejected]:
     by_field = {_key_and_field(member.name)[1].lower(): member for member in members}
-    note = _read_sidecars(file, by_field)
+    note = _read_sidecars(file, by_field, in_folder=bool(posixpath.dirname(posixpath.normpath(key))))
     image = next((member for field, member in by_field.items() if field in IMAGE_SUFFIXES), None)
     for member in members:
         name = f"{path}/{_printable(member.name)}"
@@ -84,7 +85,7 @@ def _index_sample(
             yield Rejected(name, "ignored", f"not the image of the sample {key}")
 
 
-def _read_sidecars(file: BinaryIO, by_field: Mapping[str, tarfile.TarInfo]) -> _Note:
+def _read_sidecars(file: BinaryIO, by_field: Mapping[str, tarfile.TarInfo], in_folder: bool) -> _Note:
     """Returns what the files beside an image say of it."""
     texts = {
         field: _read_at(file, by_field[field].offset_data, min(by_field[field].size, _SIDECAR_BYTES))
@@ -106,7 +107,8 @@ def _read_sidecars(file: BinaryIO, by_field: Mapping[str, tarfile.TarInfo]) -> _
     except (ValueError, RecursionError) as error:
         return _Note(reason="bad_row", problem=f"its .json or .cls cannot be read: {error}")
     if not label:
-        return _Note(reason="bad_row", problem="the sample has neither a .cls nor a .json with a label")
+        problem = "the sample has neither a .cls nor a .json with a label"
+        return _Note(reason="bad_row", problem=f"{problem}; unpack a tar of class folders" if in_folder else problem)
     return _Note(label, **said)
 
 

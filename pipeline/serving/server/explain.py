@@ -11,7 +11,6 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from typing import Any
 
-from components.common import files
 from components.serving_engine.pixels import Pixels
 from pipeline.serving.server.errors import ServingError
 
@@ -39,8 +38,8 @@ class Explainer:
         Raises:
             ServingError: if there can be none.
         """
-        if importlib.util.find_spec("keras") is None or files.is_remote(saved_model):
-            raise ServingError("UNIMPLEMENTED", "heat maps need the training packages, and a model on this machine")
+        if importlib.util.find_spec("keras") is None:
+            raise ServingError("UNIMPLEMENTED", "heat maps need the training packages")
         if self._waiting >= WAITING:
             raise ServingError("RESOURCE_EXHAUSTED", "too many heat maps are waiting; try again later")
         self._waiting += 1
@@ -88,6 +87,7 @@ def _network(saved_model: str) -> Any:
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU is the server's
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from pipeline.serving.model_cache import local_copy
     from trainer.grad_cam import rebuild
 
-    return rebuild(saved_model)
+    return rebuild(local_copy(saved_model))

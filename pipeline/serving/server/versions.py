@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from components.common import files
 from components.common.errors import one_line
-from components.served_model.versions import is_version, pushed_models, pushed_versions, withdrawn
+from components.served_model.record import is_version
+from components.served_model.versions import pushed_models, pushed_versions, withdrawn
 from components.serving_engine.engine import Engine, EngineError, load_engine, warm_up
+from pipeline.serving.model_cache import local_copy
 from pipeline.serving.server.batching import Batcher
 from pipeline.serving.server.errors import ServingError, invalid
 from pipeline.serving.server.settings import ServedFolder, ServerSettings
@@ -29,7 +31,7 @@ class Version:
 
     Attributes:
         number: of the version.
-        folder: its name, which may have zeros before the number.
+        folder: its name: the number, maybe with leading zeros.
         state: as TensorFlow Serving has it.
         error: why it could not be loaded; "" if nothing is wrong.
         engine: of a version that is AVAILABLE or UNLOADING; likewise the batcher.
@@ -223,11 +225,11 @@ class ServedModel:
                     raise EngineError(model.problem)
                 log.warning("%s: version %d: %s", self.name, version.number, model.problem)
         settings = self._settings
-        with files.brought(self.path_of(version)) as path:
-            engine = load_engine(path, settings.engine, settings.limits.max_pixels, settings.threads)
-            signatures = read_signatures(path)
-            card_path = files.join(path, CARD_FILE)
-            card = files.read_bytes(card_path).decode() if files.exists(card_path) else ""
+        path = local_copy(self.path_of(version))
+        engine = load_engine(path, settings.engine, settings.limits.max_pixels, settings.threads)
+        signatures = read_signatures(path)
+        card_path = files.join(path, CARD_FILE)
+        card = files.read_bytes(card_path).decode() if files.exists(card_path) else ""
         warm_up(engine)
         return engine, signatures, card
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from components.atomic_pusher import store
-from components.common.errors import PushError, Withdrawn
+from components.atomic_pusher.disk import LOCK_FILE
+from components.common.errors import Overtaken, PushError, Withdrawn
 from components.served_model.record import PushRecord
 from components.served_model.versions import find_baseline, fingerprint, pushed_models
 from tests.mounts import mounted, set_read_only
@@ -144,7 +145,7 @@ def test_a_full_disk_and_a_read_only_place_are_one_clear_line(save, push_path, t
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert sorted(path.name for path in Path(push_path).iterdir()) == [
-        store.LOCK_FILE,
+        LOCK_FILE,
         pushed_models(push_path)[0].version,
     ]
     with pytest.raises(PushError, match="cannot write to /proc/served"):
@@ -262,3 +263,56 @@ def test_a_served_model_whose_record_is_lost_gets_one_when_it_is_pushed_again(sa
     assert pushed_models(push_path)[0] == again
     assert (again.version, again.record.accuracy, again.problem) == (second.version, 0.9, "")
     assert again.record.withdrawn == (first.fingerprint,), "nobody knows whether it was rolled back from"
+
+
+def test_a_push_is_refused_if_another_model_is_served_than_the_gate_compared_with(save, push_path):
+    first = push(save("a"), push_path)
+    push(save("b"), push_path)
+    with pytest.raises(Overtaken, match=r"version \d+ is served from .*nothing was pushed. Run again"):
+        store.push(save("c"), push_path, PushRecord(), 5, judged_against=first.fingerprint)
+    with pytest.raises(Overtaken):
+        store.push(save("c"), push_path, PushRecord(), 5, judged_against="")
+    assert served_content(push_path) == "b"
+    store.push(save("c"), push_path, PushRecord(), 5, judged_against=fingerprint(save("b")))
+    assert served_content(push_path) == "c"
+
+
+def test_a_rollback_between_gate_and_push_is_noticed_and_going_forth_again_is_no_change(save, push_path):
+    first, second = push(save("a"), push_path), push(save("b"), push_path)
+    store.rollback(push_path, None, keep=9)
+    with pytest.raises(Overtaken):
+        store.push(save("c"), push_path, PushRecord(), 9, judged_against=second.fingerprint)
+    store.rollback(push_path, second.version, keep=9)
+    assert store.push(save("c"), push_path, PushRecord(), 9, judged_against=second.fingerprint)
+    assert first in pushed_models(push_path)
+
+
+def test_a_baseline_that_was_deleted_is_no_baseline(save, push_path):
+    first = push(save("a"), push_path)
+    (Path(push_path) / first.version).rename(Path(push_path) / "kept")
+    with pytest.raises(Overtaken, match="nothing else is served any more"):
+        store.push(save("b"), push_path, PushRecord(), 5, judged_against=first.fingerprint)
+
+
+def test_what_is_served_already_needs_no_comparison(save, push_path):
+    served = push(save("a"), push_path)
+    assert store.push(save("a"), push_path, PushRecord(), 5, judged_against="of something else") == served
+
+
+def push_first(model: str, push_path: str) -> None:
+    try:
+        store.push(model, push_path, PushRecord(), 5, judged_against="")
+    except Overtaken:
+        os._exit(3)
+
+
+def test_of_several_first_pushes_at_once_one_wins(save, push_path):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=push_first, args=(save(name), push_path)) for name in "abcd"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert sorted(process.exitcode or 0 for process in processes) == [0, 3, 3, 3]
+    assert len(pushed_models(push_path)) == 1
+    served_content(push_path)

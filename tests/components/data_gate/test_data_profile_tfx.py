@@ -4,6 +4,7 @@ import pytest
 
 from components.common.profile import find_drift, read_profile
 from components.served_model.versions import served_path
+from tests.tfx_pipeline import run_pipeline
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
@@ -27,17 +28,8 @@ def test_the_profile_lies_with_the_pushed_model(digits, make_tree, tmp_path):
         ),
     )
     profile = DataProfile(report=ingest.outputs["report"], pushed_model=pusher.outputs["pushed_model"])
-    pipeline = tfx.dsl.Pipeline(
-        pipeline_name="profile",
-        pipeline_root=str(tmp_path / "artifacts"),
-        components=[ingest, importer.with_id("model"), pusher, profile],
-        enable_cache=True,
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(tmp_path / "metadata.sqlite")
-        ),
-    )
     for _ in range(2):  # the second time from the cache
-        tfx.orchestration.LocalDagRunner().run(pipeline)
+        run_pipeline(tmp_path, [ingest, importer.with_id("model"), pusher, profile])
     kept = read_profile(served_path(str(push_path)))
     assert sum(kept["label"].values()) == sum(kept["brightness"].values()) == len(scans)
     assert find_drift(kept, kept, dict.fromkeys(kept, 0.0)) == []

@@ -13,6 +13,7 @@ from components.gated_evaluator.rules import Rules
 from components.gated_evaluator.verdict import GateVerdict, read_verdict
 from components.served_model.versions import ServedVersion, pushed_models, pushed_versions, write_served
 from pipeline.config.gates import EvaluateSettings
+from tests.tfx_pipeline import run_pipeline
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
@@ -76,16 +77,7 @@ class Pipeline:
             push_path=push_path,
             keep=5,
         )
-        pipeline = tfx.dsl.Pipeline(
-            pipeline_name="gate",
-            pipeline_root=str(self.home / "artifacts"),
-            components=[ingest, model, served, evaluator, pusher],
-            enable_cache=True,
-            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(self.home / "metadata.sqlite")
-            ),
-        )
-        tfx.orchestration.LocalDagRunner().run(pipeline)
+        run_pipeline(self.home, [ingest, model, served, evaluator, pusher])
         return len(pushed_versions(push_path))
 
     def last_verdict(self) -> GateVerdict:

@@ -24,5 +24,5 @@ def test_classes_that_nothing_judges_are_named():
 
 
 def test_classes_that_the_served_model_does_not_know_are_named_before_training():
-    assert describe_other_classes(["a", "c"], ["a", "b"]) == "the served model does not know c and knows also b"
+    assert describe_other_classes(["a", "c"], ["a", "b"]) == "the served model does not know c and also knows b"
     assert describe_other_classes(["b", "a"], ["a", "b"]) == describe_other_classes(["a"], None) == ""

@@ -14,6 +14,7 @@ from components.common.ingest_report import IngestSummary, read_classes, read_qu
 from components.common.profile import find_drift, write_profile
 from pipeline.config.data import Drift
 from tests.components.data_steps import data_steps
+from tests.tfx_pipeline import run_pipeline
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
 
@@ -191,20 +192,8 @@ class Pipeline:
         self.images, self.home = images, home
 
     def run(self) -> None:
-        from tfx import v1 as tfx
-
-        pipeline = tfx.dsl.Pipeline(
-            pipeline_name="data",
-            pipeline_root=str(self.home / "artifacts"),
-            components=data_steps(
-                self.images, drift={"brightness": 0.1, "label": 0.1}, push_path=str(self.home / "served")
-            ),
-            enable_cache=True,
-            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(self.home / "metadata.sqlite")
-            ),
-        )
-        tfx.orchestration.LocalDagRunner().run(pipeline)
+        drift, served = {"brightness": 0.1, "label": 0.1}, str(self.home / "served")
+        run_pipeline(self.home, data_steps(self.images, drift=drift, push_path=served))
 
     def outputs(self, key: str) -> list[Path]:
         """The folders of a node's output ("ImageExampleGen/report"), one for each time it ran."""

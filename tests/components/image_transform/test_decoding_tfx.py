@@ -9,6 +9,7 @@ from sklearn.datasets import load_sample_images
 
 from components.image_example_gen.images.codec import EXIF_ORIENTATION, normalise_image
 from components.image_example_gen.images.damage import ImageError
+from tests.photos import without_adobe_marker
 
 pytestmark = pytest.mark.tfx
 
@@ -24,11 +25,6 @@ def decode(data: bytes) -> np.ndarray:
     import tensorflow as tf
 
     return tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
-
-
-def without_adobe_marker(jpeg: bytes) -> bytes:
-    start = jpeg.index(b"\xff\xee")
-    return jpeg[:start] + jpeg[start + 2 + int.from_bytes(jpeg[start + 2 : start + 4], "big") :]
 
 
 def variants(photo: Image.Image, encode):

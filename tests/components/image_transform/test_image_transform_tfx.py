@@ -9,10 +9,10 @@ from sklearn.datasets import load_sample_images
 
 from components.common.human_format import byte_count
 from components.image_transform.forecast import Forecast, check_room
+from tests.components.data_steps import SCHEMA
+from tests.tfx_pipeline import run_pipeline
 
 pytestmark = [pytest.mark.tfx, pytest.mark.usefixtures("in_memory_beam")]
-
-SCHEMA = Path(__file__).parents[3] / "data" / "schema.pbtxt"
 
 
 @pytest.fixture
@@ -52,15 +52,7 @@ def run(tiles: Path, home: Path, *beam_options: str, **transform):
         materialize=settings.materialize,
         disable_statistics=True,
     ).with_id("Transform")
-    database = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(home / "metadata.sqlite"))
-    pipeline = tfx.dsl.Pipeline(
-        pipeline_name="transform",
-        pipeline_root=str(home / "artifacts"),
-        components=[ingest, schema, step],
-        metadata_connection_config=database,
-        beam_pipeline_args=list(beam_options),
-    )
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    run_pipeline(home, [ingest, schema, step], beam_pipeline_args=list(beam_options))
     return sorted(home.glob("artifacts/Transform/transformed_examples/*"))
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from components.common.metrics import ACCURACY, METRICS
 from components.gated_evaluator.slices import Slice
 from components.run_report import plots
 from components.run_report.analysis import Answers, calibration_bins, worst_mistakes
+from components.run_report.collect_data import _quarantined as quarantined
 from components.run_report.content import (
     ClassRow,
     Comparison,
@@ -189,6 +190,24 @@ def test_calibration_counts_every_image_once_and_tells_how_often_it_was_right():
 @pytest.mark.parametrize("content", [b"", b"text", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, b"GIF89a\0\0"])
 def test_a_file_that_is_no_picture_has_no_thumbnail(content):
     assert thumbnail(content) == ""
+
+
+@pytest.mark.parametrize("image_format", ["AVIF", "WEBP", "TIFF", "JPEG2000", "GIF"])
+def test_a_picture_of_any_format_that_cannot_be_read_has_none(picture, encode, image_format):
+    if not features.check({"AVIF": "avif", "JPEG2000": "jpg_2000"}.get(image_format, "zlib")):
+        pytest.skip(f"this Pillow cannot write {image_format}")
+    whole = encode(picture.resize((64, 48)), image_format)
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for at in random.integers(0, len(whole), 6):
+            damaged[at] = random.integers(256)
+        assert thumbnail(bytes(damaged)).startswith("data:image/jpeg;base64,") or not thumbnail(bytes(damaged))
+
+
+def test_a_film_on_a_storage_is_not_fetched_to_be_shown():
+    film = {"path": "film.mp4", "reason": "too_many_bytes", "message": "9,000,000,000 bytes are too many for an image"}
+    assert quarantined("nowhere://images", film).source == "", "to read there would be an error"
 
 
 def test_of_a_damaged_picture_the_rest_is_shown(picture, encode):

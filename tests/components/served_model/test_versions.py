@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from components.common.errors import DamagedRecord, GateError
-from components.served_model.record import RECORD_FILE, PushRecord, read_record, write_record
+from components.served_model.record import RECORD_FILE, PushRecord, is_version, read_record, write_record
 from components.served_model.versions import (
     ServedVersion,
     find_baseline,
     fingerprint,
-    is_version,
     pushed_models,
     pushed_versions,
     read_served,
+    servable,
     served_path,
     withdrawn,
     write_served,
@@ -135,7 +135,23 @@ def test_versions_that_cannot_be_listed_are_not_nothing(save, tmp_path):
             ask(str(tmp_path / "file"))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"withdrawn": 5}', '{"unknown": 1, "withdrawn": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        '{"withdrawn": 5}',
+        '{"unknown": 1, "withdrawn": []}',
+        '{"withdrawn": [1]}',
+        '{"withdrawn": [], "pushed_at": "yesterday"}',
+        '{"withdrawn": [], "pushed_at": "2024-01-01T00:00:00"}',
+        '{"withdrawn": [], "accuracy": "high"}',
+        '{"withdrawn": [], "rollback_of": "x"}',
+        '{"withdrawn": null}',
+    ],
+)
 def test_a_record_that_cannot_be_read_is_named_and_the_version_still_counts(save, push, content):
     folder = save("push/7", b"served")
     write_record(folder, PushRecord(accuracy=0.9))
@@ -173,3 +189,22 @@ def test_versions_that_are_all_damaged_are_not_nothing(save, push):
     for ask in (served_path, lambda path: find_baseline(path, save("candidate", b"new"))):
         with pytest.raises(GateError, match=r"no version in .* is whole.*version 1: .*saved_model.pb empty.*backup"):
             ask(push)
+
+
+def test_leading_zeros_count_and_of_two_names_for_one_number_one_does(save, push):
+    for name in ("3", "007", "7", "0012"):
+        save(f"push/{name}", name.encode())
+    assert pushed_versions(push) == ["0012", "7", "3"]
+    assert served_path(push) == f"{push}/0012"
+
+
+def test_a_model_that_was_rolled_back_from_does_not_step_in_for_a_damaged_one(save, push):
+    for version in ("1", "2", "3"):
+        save(f"push/{version}", version.encode())
+    write_record(f"{push}/3", PushRecord(rollback_of="1", withdrawn=(fingerprint(f"{push}/2"),)))
+    (Path(push) / "3" / "saved_model.pb").write_bytes(b"")
+    assert served_path(push) == f"{push}/1"
+    assert [model.version for model in servable(push)] == ["1"]
+    (Path(push) / "3" / RECORD_FILE).write_text("")
+    with pytest.raises(GateError, match="version 1: it may be rolled back from"):
+        served_path(push)

@@ -1,6 +1,5 @@
 """The server's pixels are those that ingest, Transform graph and SavedModel make of the same file, bit by bit."""
 
-import io
 import itertools
 import subprocess
 import sys
@@ -14,17 +13,12 @@ from sklearn.datasets import load_digits, load_sample_images
 from components.image_example_gen.images.codec import normalise_image
 from components.image_example_gen.images.damage import ImageError
 from components.serving_engine.pixels import PixelSpec, network_pixels
+from tests.photos import encode
 
 MAX_PIXELS = 1_000_000
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 SQUASH = PixelSpec(image_size=64, resize="squash", margin=0, stored_format="jpeg", jpeg_quality=95)
 TURNED = 6  # EXIF: a phone that was held upright
-
-
-def encoded(image: Image.Image, image_format: str, **options) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, image_format, **options)
-    return stream.getvalue()
 
 
 def turned(orientation: int) -> Image.Exif:
@@ -36,7 +30,7 @@ def turned(orientation: int) -> Image.Exif:
 PHOTO = Image.fromarray(load_sample_images().images[0]).resize((317, 211))
 DIGIT = Image.fromarray((load_digits().images[7] * 255 / 16).astype(np.uint8))
 DEEP = Image.fromarray((np.asarray(PHOTO.convert("L")).astype(np.uint16) << 8) + 77)
-JPEG = encoded(PHOTO, "JPEG")
+JPEG = encode(PHOTO, "JPEG")
 # What a decoder warns of and leaves every pixel whole.
 WARNED_OF = {
     "jfif_version": JPEG.replace(b"JFIF\0\1\1", b"JFIF\0\0\0", 1),
@@ -50,28 +44,28 @@ WARNED_OF = {
 }
 CASES = {
     **{f"jpeg_{name}": data for name, data in WARNED_OF.items()},
-    "jpeg_420": encoded(PHOTO, "JPEG", quality=80),
-    "jpeg_422": encoded(PHOTO, "JPEG", quality=90, subsampling=1),
-    "jpeg_444": encoded(PHOTO, "JPEG", quality=95, subsampling=0),
-    "jpeg_progressive": encoded(PHOTO, "JPEG", progressive=True),
-    "jpeg_gray": encoded(PHOTO.convert("L"), "JPEG"),
-    "jpeg_cmyk": encoded(PHOTO.convert("CMYK"), "JPEG"),
-    **{f"jpeg_orientation_{number}": encoded(PHOTO, "JPEG", exif=turned(number)) for number in (1, 3, TURNED, 8)},
-    "png_rgb": encoded(PHOTO, "PNG"),
-    "png_digit": encoded(DIGIT, "PNG"),
-    "png_palette": encoded(PHOTO.quantize(37), "PNG"),
-    "png_one_bit": encoded(PHOTO.convert("1"), "PNG"),
-    "png_16_bit": encoded(DEEP, "PNG"),
-    "png_opaque": encoded(PHOTO.convert("RGBA"), "PNG"),
-    "png_transparent": encoded(Image.merge("RGBA", [*PHOTO.split(), PHOTO.convert("L")]), "PNG"),
-    "png_turned": encoded(PHOTO, "PNG", exif=turned(TURNED)),
-    "webp": encoded(PHOTO, "WEBP"),
-    "tiff": encoded(PHOTO, "TIFF"),
-    "gif": encoded(PHOTO.quantize(64), "GIF"),
-    "bmp": encoded(PHOTO, "BMP"),
-    "thin": encoded(PHOTO.resize((300, 3)), "PNG"),
-    "thin_upright": encoded(PHOTO.resize((2, 300)), "PNG"),
-    "one_pixel": encoded(PHOTO.resize((1, 1)), "PNG"),
+    "jpeg_420": encode(PHOTO, "JPEG", quality=80),
+    "jpeg_422": encode(PHOTO, "JPEG", quality=90, subsampling=1),
+    "jpeg_444": encode(PHOTO, "JPEG", quality=95, subsampling=0),
+    "jpeg_progressive": encode(PHOTO, "JPEG", progressive=True),
+    "jpeg_gray": encode(PHOTO.convert("L"), "JPEG"),
+    "jpeg_cmyk": encode(PHOTO.convert("CMYK"), "JPEG"),
+    **{f"jpeg_orientation_{number}": encode(PHOTO, "JPEG", exif=turned(number)) for number in (1, 3, TURNED, 8)},
+    "png_rgb": encode(PHOTO, "PNG"),
+    "png_digit": encode(DIGIT, "PNG"),
+    "png_palette": encode(PHOTO.quantize(37), "PNG"),
+    "png_one_bit": encode(PHOTO.convert("1"), "PNG"),
+    "png_16_bit": encode(DEEP, "PNG"),
+    "png_opaque": encode(PHOTO.convert("RGBA"), "PNG"),
+    "png_transparent": encode(Image.merge("RGBA", [*PHOTO.split(), PHOTO.convert("L")]), "PNG"),
+    "png_turned": encode(PHOTO, "PNG", exif=turned(TURNED)),
+    "webp": encode(PHOTO, "WEBP"),
+    "tiff": encode(PHOTO, "TIFF"),
+    "gif": encode(PHOTO.quantize(64), "GIF"),
+    "bmp": encode(PHOTO, "BMP"),
+    "thin": encode(PHOTO.resize((300, 3)), "PNG"),
+    "thin_upright": encode(PHOTO.resize((2, 300)), "PNG"),
+    "one_pixel": encode(PHOTO.resize((1, 1)), "PNG"),
 }
 
 
@@ -133,8 +127,8 @@ def test_resizing_is_tensorflows_at_any_size():
         (b"no image", "not_an_image"),
         (CASES["jpeg_420"][:3000], "truncated"),
         (CASES["png_rgb"][:3000], "truncated"),
-        (encoded(Image.new("RGB", (1001, 1000)), "PNG"), "too_many_pixels"),
-        (encoded(Image.new("RGB", (1001, 1000)), "JPEG"), "too_many_pixels"),
+        (encode(Image.new("RGB", (1001, 1000)), "PNG"), "too_many_pixels"),
+        (encode(Image.new("RGB", (1001, 1000)), "JPEG"), "too_many_pixels"),
     ],
 )
 def test_what_ingest_refuses_the_server_refuses(data, reason):

@@ -23,3 +23,24 @@ def test_each_search_has_its_drift_in_the_feature_that_moved_most(tmp_path):
 
 def test_before_the_first_search_there_is_none(tmp_path):
     assert drift_since(str(tmp_path / "tuning"), NOW) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{", "null", "3", "{}", "[1]", "[null]", '["x"]', "[{}]", '[{"searched": true}]', "[" * 100_000,
+        '[{"searched": true, "source": 5, "profile": {}}]',
+        '[{"searched": true, "source": "a", "profile": []}]',
+        '[{"searched": true, "source": "a", "profile": {"label": {"cat": "many"}}}]',
+        '[{"searched": true, "source": "a", "profile": {"label": {"cat": -1}}}]',
+    ],
+)  # fmt: skip
+def test_a_damaged_history_is_none(tmp_path, content):
+    (tmp_path / "history.json").write_text(content)
+    assert drift_since(str(tmp_path), NOW) == {}
+
+
+@pytest.mark.parametrize("profile", [{"label": {}}, {"label": {"cat": 0}}, {"unknown": {"x": 1}}])
+def test_images_that_cannot_be_compared_are_as_far_as_can_be(tmp_path, profile):
+    (tmp_path / "history.json").write_text(json.dumps([{"searched": True, "source": "a", "profile": profile}]))
+    assert drift_since(str(tmp_path), NOW) == {"a": 1.0}

@@ -14,6 +14,7 @@ from trainer.compound.forecast import Timing
 from trainer.compound.study import study_networks, trainings_left
 from trainer.compound.trainings import read_outcome
 from trainer.fit.callbacks import TrainingDiverged
+from trainer.recipes import RECIPES
 
 NAMES = [f"n{number}" for number in range(12)]
 
@@ -41,7 +42,7 @@ class Known:
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
         self.result = {"val_accuracy": 0.5, "val_loss": 1.0}
         split = mock.Mock(num_examples=100, class_counts=(60, 40))
-        self.setup = mock.Mock(train_split=split, val_split=split)
+        self.setup = mock.Mock(train_split=split, val_split=split, recipe=RECIPES["quick"])
         return mock.Mock(count_params=lambda: 7)
 
     def finish(self):

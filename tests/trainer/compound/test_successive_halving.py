@@ -36,7 +36,7 @@ def candidates(tmp_path):
     ]
 
 
-def run(candidates, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline=None):
+def run(candidates, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline=None, error=None):
     """Searches with known losses instead of trainings; returns those that were asked for as (name, epochs, seed)."""
     asked = []
     by_key = {candidate.training(seed, epochs).key(): (candidate.name, epochs, seed)
@@ -48,7 +48,7 @@ def run(candidates, folder, seeds=(7,), dies_after=10**9, diverging=(), deadline
         name, epochs, seed = by_key[job.key()]
         asked.append((name, epochs, seed))
         if name in diverging or (name, seed) in diverging:
-            raise TrainingDiverged("the loss is nan")
+            raise error or TrainingDiverged("the loss is nan")
         return TrainingResult(
             0.5, LOSSES[name] / epochs + 0.001 * seed, 1, 1, None, 1.0, 100, 50, 0.2, 1.6, "a processor"
         )
@@ -94,6 +94,14 @@ def test_networks_that_fail_are_among_those_left_out(candidates, tmp_path):
     assert [len(rung) for rung in rungs] == [12, 6, 3]
     best = [name for name in sorted(LOSSES, key=LOSSES.__getitem__) if name not in ("n0", "n10", "n4")]
     assert (sorted(rungs[1]), sorted(rungs[2])) == (sorted(best[:6]), sorted(best[:3]))
+
+
+@pytest.mark.parametrize("error", [TrainingDiverged("the loss is nan"), MemoryError("no room")])
+def test_what_a_network_that_fails_leaves_undone_is_no_longer_to_come(candidates, tmp_path, monkeypatch, error):
+    dropped = []
+    monkeypatch.setattr(Pace, "dropped", lambda pace, forecast: dropped.append(forecast))
+    run(candidates, tmp_path, seeds=(7, 8), diverging=[("n0", 8)], error=error)
+    assert dropped == [pytest.approx(candidates[0].seconds(TIMINGS, 2))]
 
 
 def test_one_good_seed_does_not_make_a_network_the_best(candidates, tmp_path):

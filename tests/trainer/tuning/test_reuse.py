@@ -1,5 +1,8 @@
 """When a search is due, and whose result is taken over otherwise."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from trainer.settings import TuneSettings
@@ -64,7 +67,10 @@ def test_the_history_is_kept_in_order(tmp_path):
     assert read_history(root) == [FOUND, TAKEN_OVER]
 
 
-@pytest.mark.parametrize("content", ["", "[", "[3]", '[{"unknown": 1}]'])
+WRONG = {**asdict(FOUND), "values": "many"}
+
+
+@pytest.mark.parametrize("content", ["", "[", "[3]", '[{"unknown": 1}]', "\xff", "[" * 100_000, json.dumps([WRONG])])
 def test_a_damaged_history_is_none_and_the_next_run_begins_a_new_one(tmp_path, content):
     (tmp_path / "history.json").write_text(content)
     assert read_history(str(tmp_path)) == []

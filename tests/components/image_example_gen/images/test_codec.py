@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from components.image_example_gen.images import codec
 from components.image_example_gen.images.codec import EXIF_ORIENTATION, normalise_image
 from components.image_example_gen.images.damage import ImageError
+from tests.photos import exif
 
 LIMIT = 1_000_000
 
@@ -70,15 +71,23 @@ def test_other_formats_become_png_without_loss(picture, encode, image_format, mo
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_a_turned_photo_is_set_upright(picture, encode, orientation):
-    exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = orientation
-    data = encode(picture, "JPEG", exif=exif)
+    data = encode(picture, "JPEG", exif=exif(orientation))
     image = normalise_image(data, LIMIT)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     assert image.changes == ("orientation",)
     assert (image.width, image.height) == upright.size
     np.testing.assert_array_equal(pixels(image.data), np.asarray(upright))
     assert normalise_image(image.data, LIMIT).changes == ()  # and not turned again
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("image_format", ["TIFF", "WEBP"])
+def test_a_format_whose_reader_turns_the_photo_is_not_turned_twice(picture, encode, image_format, orientation):
+    note = exif(orientation)
+    options = {"tiffinfo": {EXIF_ORIENTATION: orientation}} if image_format == "TIFF" else {"exif": note}
+    image = normalise_image(encode(picture, image_format, **options, lossless=True), LIMIT)
+    upright = normalise_image(encode(picture, "PNG", exif=note), LIMIT)
+    np.testing.assert_array_equal(pixels(image.data), pixels(upright.data))
 
 
 def test_a_damaged_note_of_the_orientation_does_not_cost_the_image(picture, encode):
@@ -131,7 +140,8 @@ def test_sixteen_bit_tiff_keeps_its_upper_byte(encode):
 def test_the_reasons_for_refusing(picture, encode):
     assert reason_of(b"") == "empty_file"
     assert reason_of(b"hello world") == "not_an_image"
-    assert reason_of(b"%PDF-1.7 ...") == "unsupported_format"
+    for foreign in (b"%PDF-1.7 ...", bytes(128) + b"DICM", b"\0\0\0\x0cJXL \r\n", b"\xff\x0a\0"):
+        assert reason_of(foreign) == "unsupported_format"
     assert reason_of(b"\0\0\0\x18ftypheic\0\0\0\0") == "truncated"
     assert reason_of(encode(Image.new("F", (8, 8), -1), "TIFF")) == "unsupported_format"
     assert reason_of(encode(picture, "JPEG")[:40]) == "truncated"

@@ -60,6 +60,14 @@ NAMED = {
     ),
     "below_one_folder": (["archive/train/cat/1", "archive/train/dog/2", "archive/test/cat/3"], {"train", "eval"}),
     "in_images": (["train/images/cat/1", "train/images/dog/2", "val/images/cat/3"], {"train", "val"}),
+    "with_images_and_no_classes": (
+        ["train/cat/1", "train/dog/2", "val/cat/3", "test/images/4", "test/images/5"],
+        {"train", "val"},
+    ),
+    "in_words_run_together": (
+        ["TrainSet/cat/1", "TrainSet/dog/2", "TestSet/cat/3", "TestSet/dog/4"],
+        {"train", "eval"},
+    ),
     "with_words": (["train set/cat/1", "train set/dog/2", "test set/cat/3", "test set/dog/4"], {"train", "eval"}),
 }
 
@@ -76,6 +84,7 @@ TWO_WAYS = [
     ["train/cat/1.png", "test/cat/2.png", "bird/3.png"],
     ["north/cat/1.png", "north/dog/1.png", "south/cat/2.png", "south/dog/4.png"],
     ["val/cat/1.png", "val/dog/1.png", "test/cat/2.png", "test/dog/4.png"],
+    ["train/cat/1.png", "train/dog/1.png", "cat/2.png", "dog/4.png"],
 ]
 
 
@@ -97,9 +106,22 @@ def test_configured_classes_decide_what_is_a_split():
     assert plan_ingest(listing_of(*trains), ["test", "train"]).classes == ["test", "train"]
 
 
-def test_images_in_flat_split_folders_have_no_class():
-    with pytest.raises(DataError, match=r"names of splits, .*--layout classes"):
-        plan_ingest(listing_of("train/1.png", "test/2.png"))
+DAYS = [["2024-05-30/cat/1.png", "2024-05-30/dog/1.png", "2024-05-31/cat/2.png"], ["1/cat/1.png", "2/cat/2.png"]]
+
+
+@pytest.mark.parametrize("paths", DAYS)
+def test_folders_of_days_are_no_classes_until_a_person_says_so(paths):
+    with pytest.raises(AmbiguousLayout, match=r"add /\{SPAN\} to data\.path") as told:
+        plan_ingest(listing_of(*paths))
+    assert told.value.spans
+    assert plan_folders(listing_of(*paths), "classes").classes == sorted({path.split("/")[0] for path in paths})
+    assert plan_ingest(listing_of("1/a.png", "2/b.png")).classes == ["1", "2"]
+
+
+@pytest.mark.parametrize("more", [[], ["cat/3.png"]])
+def test_images_in_flat_split_folders_have_no_class(more):
+    with pytest.raises(DataError, match=r"in test, train, which are names of splits, .*--layout classes"):
+        plan_ingest(listing_of("train/1.png", "test/2.png", *more))
     assert plan_folders(listing_of("train/1.png", "test/2.png"), "classes").classes == ["test", "train"]
 
 

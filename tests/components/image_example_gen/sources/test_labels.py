@@ -72,6 +72,14 @@ def test_both_formats_give_the_same_plan():
     assert from_csv.images[0].size == 7
 
 
+def test_a_column_without_a_name_is_a_column():
+    # As pandas writes its index, and some spreadsheets an empty column at the end.
+    plan = csv_plan(",path,label,", "0,1.png,dog,", "1,3.png,cat,x")
+    assert images_of(plan) == [("1.png", "dog", "", ""), ("3.png", "cat", "", "")]
+    plan = jsonl_plan({"": 0, "path": "1.png", "label": "dog"})
+    assert images_of(plan) == [("1.png", "dog", "", "")]
+
+
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_path_that_leaves_the_folder_is_set_aside_by_name(path):
     plan = jsonl_plan({"path": path, "label": "cat"}, {"path": "1.png", "label": "dog"})
@@ -124,6 +132,9 @@ def test_a_spreadsheets_mark_and_numbers_as_labels_are_read():
         (b'path,label\n3.png,"dog\n' + b"1.png,cat\n" * 20_000, "not closed, .* begins in line 2"),
         (b"", "columns none"),
         (b"path,label\ncaf\xe9.png,cat", "another encoding"),
+        ("path,label\n1.png,cat".encode("utf-16-le"), "another encoding than UTF-8 .it has zero bytes"),
+        (b"path,label,label\n1.png,cat,dog", "the column label more than once"),
+        (b"1.png,cat\n3.png,dog", "first line names the file 1.png"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(content, message):
@@ -151,6 +162,9 @@ SAME = "path,label,split\n1.png,cat,\ndeep/2.png,dog,test\n"
         (SAME.replace("deep/2.png", "2.png"), "labels.csv"),
         (SAME.replace("\n", "\r\n"), "labels.csv"),
         ("filename, cat, dog,split\n1.png, 1, 0,\ndeep/2.png, 0, 1,test\n", "labels.csv"),
+        ("filename,cat,dog,split\n1.png,True,False,\ndeep/2.png,False,True,test\n", "labels.csv"),
+        (",path,label,split\n0,1.png,cat,\n1,deep/2.png,dog,test\n", "labels.csv"),
+        (SAME.replace("1.png", "1.PNG").replace("deep/", "Deep/"), "labels.csv"),
         (json.dumps(LABEL_STUDIO), "project-1.json"),
     ],
 )  # fmt: skip
@@ -193,6 +207,20 @@ def test_a_name_that_several_files_have_is_not_guessed():
     plan = plan_manifest(b"id,label\n1,cat\n2,dog", "train.csv", listing)
     assert images_of(plan) == [("train/2.png", "dog", "train", "")]
     assert reasons_of(plan)["1"] == "ambiguous"
+
+
+def test_ids_that_training_and_test_images_have_in_common_mean_those_of_the_label_files_split():
+    listing = Listing(files=[FileEntry(f"{folder}/{n}.png", 7, 1) for folder in ("train", "test") for n in (1, 2)])
+    for name in ("train.csv", "trainLabels.csv", "train_labels.csv"):
+        plan = plan_manifest(b"id,label\n1,cat\n2,dog", name, listing)
+        assert images_of(plan) == [("train/1.png", "cat", "train", ""), ("train/2.png", "dog", "train", "")]
+        assert set(reasons_of(plan).values()) == {"unlabelled"}
+
+
+def test_a_row_with_more_values_than_columns_is_named_and_not_read_in_part():
+    plan = csv_plan("path,label", "1.png,Smith, John", "3.png,cat,")
+    assert images_of(plan) == [("3.png", "cat", "", "")]
+    assert reasons_of(plan)["labels.csv line 2"] == "bad_row"
 
 
 def plan_tree(root, settings=LEFT_OPEN, classes=()):

@@ -77,6 +77,19 @@ def test_what_a_webdataset_does_not_say_is_not_given(make_tree):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["label", "category", "diagnosis"])
+def test_shards_call_the_class_as_label_files_do(name, make_tree, tmp_path):
+    root = make_tree({"s.tar": tar({"0.jpg": b"x", "0.json": json.dumps({name: "cat"}).encode()})})
+    assert look(root, "s.tar")[0] == [("cat", "", "", b"x")]
+    tfrecord(tmp_path / "a.tfrecord", [example(image=b"x", **{name: b"cat"})])
+    assert look(tmp_path, "a.tfrecord")[0] == [("cat", "", "", b"x")]
+
+
+def test_a_tar_of_class_folders_is_to_be_unpacked(make_tree):
+    _, rejected = look(make_tree({"s.tar": tar({"flowers/rose/0.jpg": b"x"})}), "s.tar")
+    assert "unpack a tar of class folders" in rejected["s.tar/flowers/rose/0.jpg"][1]
+
+
 def frame(length: int) -> bytes:
     header = struct.pack("<Q", length)
     return header + masked_checksum(header) + bytes(64)
@@ -112,15 +125,15 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_shard_is_named_and_costs_no_memory(name, make_tree):
     images, rejected = look(make_tree({name: HOSTILE[name]}), name)
-    assert images == [] or images[0][3] != b"x"
-    assert any(path.startswith(name) for path in rejected), "the shard is named"
+    assert images == []
+    assert rejected and all(path.startswith(name) for path in rejected), "the shard is named"
 
 
 def test_a_shard_that_grows_beyond_reason_is_not_unpacked_to_its_end(make_tree, monkeypatch):
     monkeypatch.setattr("components.image_example_gen.sources.shard_reading.LEAST_BOUND", 10_000)
     root = make_tree({"bomb.tfrecord.gz": gzip.compress(bytes(50_000_000))})
-    _, rejected = look(root, "bomb.tfrecord.gz")
-    assert "100 times its size" in rejected["bomb.tfrecord.gz"][1] or len(rejected) == 1
+    items = list(read_shard(str(root), "bomb.tfrecord.gz", {}, str(root / "unpacked")))
+    assert items[0] == Rejected("bomb.tfrecord.gz", "truncated", "unpacks to more than 100 times its size")
     assert max(path.stat().st_size for path in (root / "unpacked").iterdir()) < 10_000_000
 
 
