@@ -12,7 +12,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -117,7 +118,7 @@ def write_bytes(path: str, content: bytes) -> None:
         with durable.replaced(Path(path)) as local:
             local.write(content)
         return
-    if path.startswith(s3_objects.SCHEME):
+    if path.startswith(s3.SCHEME):
         s3_objects.put(path, content)
         return
     from apache_beam.io.filesystem import CompressionTypes
@@ -136,7 +137,7 @@ def copy(source: str, destination: str) -> None:
         with open_binary(source) as reader, durable.replaced(Path(destination)) as writer:
             shutil.copyfileobj(reader, writer, COPY_BYTES)
         return
-    if destination.startswith(s3_objects.SCHEME):
+    if destination.startswith(s3.SCHEME):
         with open_binary(source) as reader:
             s3_objects.upload(destination, reader)
         return
@@ -178,6 +179,21 @@ def bring(source: str, destination: str, leave_out: Collection[str] = ()) -> Non
     for name in walk(source):
         if name not in leave_out:
             _link_or_copy(join(source, name), join(destination, name))
+
+
+@contextlib.contextmanager
+def brought(folder: str) -> Iterator[str]:
+    """Yields a local folder with the files of `folder`: itself, or a copy of a remote one, deleted when the block ends.
+
+    Raises:
+        OSError: if a file cannot be read or written.
+    """
+    if not is_remote(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as local:
+        bring(folder, local)
+        yield local
 
 
 def _link_or_copy(source: str, destination: str) -> None:

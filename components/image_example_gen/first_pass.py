@@ -20,7 +20,6 @@ from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.plan import ImageFile
 
 PROGRESS_SECONDS = 2.0
-# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
 
 
 @dataclass(frozen=True)
