@@ -1,5 +1,7 @@
 """`effnet doctor`, as a user types it."""
 
+from typing import Annotated
+
 import typer
 from rich.table import Table
 
@@ -15,14 +17,18 @@ app = typer.Typer()
 def doctor(
     source: ConfigSource,
     as_json: JsonOption = False,
+    beam: Annotated[
+        bool, typer.Option("--beam", help="Check the engine of runners.beam instead: its address, its workers.")
+    ] = False,
 ) -> None:
     """Check interpreter, C library, packages, GPU, disk and write access; exit status 1 if a check fails."""
+    from pipeline.doctor.beam import examine_engine
     from pipeline.doctor.checks import examine
 
     table = Table("", "subject", "finding")
     marks = {True: styled(("ok", "green")), False: styled(("no", "red")), None: styled("-")}
-    with at_work("checking packages, TensorFlow, GPU and disk"):
-        verdicts = list(examine(source.load_or_shipped()))
+    with at_work("trying out the Beam engine" if beam else "checking packages, TensorFlow, GPU and disk"):
+        verdicts = list((examine_engine if beam else examine)(source.load_or_shipped()))
     for verdict in verdicts:
         table.add_row(marks[verdict.ok], verdict.subject, verdict.finding)
     if as_json:
