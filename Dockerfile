@@ -16,12 +16,17 @@ ARG LOCK=requirements.lock
 ARG HEIC
 ENV VIRTUAL_ENV=/opt/effnet UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 WORKDIR /build
+RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml requirements-dev.lock ${LOCK} ./
 # Of the developers' lock only the pins of uv, of the build backend and of the HEIC decoder are used.
 RUN sed -n '/^uv==/,/[^\\]$/p' requirements-dev.lock >uv.txt && pip install --no-cache-dir --require-hashes -r uv.txt \
     && sed -n '/^pillow-heif==/,/[^\\]$/p' requirements-dev.lock >heic.txt \
     && uv venv --python "$(command -v python)" ${VIRTUAL_ENV}
-RUN uv pip sync --no-cache --require-hashes ${LOCK} ${HEIC:+heic.txt}
+# Compiled after what is not needed is gone. Modules of aiplatform's two versions, 80 MB, are compiled by who uses them.
+COPY deploy/slim.sh ./
+RUN UV_COMPILE_BYTECODE=0 uv pip sync --no-cache --require-hashes ${LOCK} ${HEIC:+heic.txt} \
+    && ./slim.sh ${VIRTUAL_ENV} \
+    && ${VIRTUAL_ENV}/bin/python -m compileall -q -j 0 -x 'aiplatform_v1' ${VIRTUAL_ENV}/lib
 COPY README.md LICENSE pipeline.yaml ./
 COPY pipeline ./pipeline
 COPY components ./components
@@ -59,7 +64,8 @@ COPY --from=beam /opt/apache/beam /opt/apache/beam
 RUN useradd --uid 1000 --create-home effnet \
     && mkdir -p /minio /s3 /gcs \
     && chown 1000:1000 /minio /s3 /gcs
-ENV PATH=/opt/effnet/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1
+# A worker of Beam's runs in the environment as it is: by default boot makes a new one, where this user may not write.
+ENV PATH=/opt/effnet/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1 RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 USER 1000
 WORKDIR /home/effnet
 # Kubeflow and Vertex AI name their own command; a Beam worker starts with this one.

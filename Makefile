@@ -68,7 +68,7 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/shellcheck --shell=sh .ci/run tests/stacks/*.sh tests/mutants.sh benchmarks/smoke.sh
+	.venv/bin/shellcheck --shell=sh .ci/run deploy/*.sh tests/engines/*.sh tests/stacks/*.sh tests/mutants.sh benchmarks/smoke.sh
 
 test: lint
 	@$(PYTEST) -m "not slow"; status=$$?; $(ROOMS); exit $$status

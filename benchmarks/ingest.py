@@ -71,9 +71,9 @@ def measure(photos: Path, images: int, size: int) -> dict[str, Any]:
 
 def starting_bytes(images: int = 100_000) -> int:
     """What the process that starts an ingest holds of each image: in its listing, its plan and their order."""
-    from components.image_example_gen.executor import mixed
     from components.image_example_gen.sources.folders import plan_ingest
     from components.image_example_gen.sources.listing import FileEntry, Listing
+    from components.image_example_gen.sources.plan import mixed
 
     tracemalloc.start()
     names = (f"class{number % 1000:04d}/image_{number:09d}.jpg" for number in range(images))

@@ -5,7 +5,8 @@
 The servers take turns. Asked is one image a request over REST: the median and 99th percentile of one client, the
 throughput of 32, the 99th percentile at 70 % of that load (requests come at random times, whether or not earlier ones
 were answered), the memory, and the time from the start of the process to its first answer. On a shared machine the
-processor time that a request takes says more than the time on the clock. --litserve names a Python with litserve,
+processor time that a request takes says more than the time on the clock. The clients share the machine, too: they write
+the same bytes again and again, and read no more of an answer than its length. --litserve names a Python with litserve,
 onnxruntime, pillow, simplejpeg and scipy: the same ONNX file and the same pixels behind LitServe.
 """
 
@@ -17,87 +18,34 @@ import os
 import random
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
-import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.serving_clients import Connection, Peer
 from components.served_model.versions import served_path
 
 CLIENTS = 32
 LOAD = 0.7
-REQUESTS = 200
+REQUESTS, WARM_UP = 200, 20
 LITSERVE = Path(__file__).with_name("litserve_peer.py")
-
-
-@dataclass
-class Peer:
-    """A server, and what was measured of it: milliseconds, requests a second, megabytes, seconds."""
-
-    name: str
-    command: list[str]
-    url: str
-    body: bytes
-    process: subprocess.Popen[bytes] | None = None
-    start: float = 0.0
-    alone: list[float] = field(default_factory=list)
-    throughput: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
-    loaded: list[float] = field(default_factory=list)
-    memory: float = 0.0
-
-    async def begin(self, session: aiohttp.ClientSession) -> None:
-        """Starts it; returns with its first answer."""
-        started = time.monotonic()
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while True:
-            try:
-                await self.ask(session)
-                break
-            except (aiohttp.ClientError, AssertionError):
-                if self.process.poll() is not None or time.monotonic() - started > 180:
-                    sys.exit(f"{self.name} does not start: {' '.join(self.command)}")
-                await asyncio.sleep(0.02)
-        self.start = time.monotonic() - started
-
-    async def ask(self, session: aiohttp.ClientSession) -> float:
-        """Returns the milliseconds of one request."""
-        started = time.perf_counter()
-        async with session.post(self.url, data=self.body, headers={"Content-Type": "application/json"}) as response:
-            content = await response.read()
-        assert response.status == 200, content[:200]
-        return (time.perf_counter() - started) * 1000
-
-    def used(self) -> tuple[float, float]:
-        """Returns its megabytes and the seconds that it had a processor, those of its children included."""
-        assert self.process is not None
-        family = [psutil.Process(self.process.pid)]
-        family += family[0].children(recursive=True)
-        times = [one.cpu_times() for one in family]
-        memory = sum(one.memory_info().rss for one in family) / 1e6
-        return memory, sum(time_.user + time_.system for time_ in times)
 
 
 async def measure(peers: list[Peer], rounds: int, seconds: float) -> None:
     """Lets the peers take turns."""
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        for peer in peers:
-            await peer.begin(session)
-            for _ in range(20):
-                await peer.ask(session)
-        await in_turns(peers, rounds, lambda peer: one_client(peer, session))
-        await in_turns(peers, rounds, lambda peer: many_clients(peer, session, seconds))
-        await in_turns(peers, rounds, lambda peer: at_load(peer, session, seconds))
-        for peer in peers:
-            peer.memory, _ = peer.used()
+    for peer in peers:
+        await peer.begin()
+        await one_client(peer, WARM_UP)
+        peer.alone.clear()
+    await in_turns(peers, rounds, lambda peer: one_client(peer, REQUESTS))
+    await in_turns(peers, rounds, lambda peer: many_clients(peer, seconds))
+    await in_turns(peers, rounds, lambda peer: at_load(peer, seconds))
+    for peer in peers:
+        peer.memory, _ = peer.used()
 
 
 async def in_turns(peers: list[Peer], rounds: int, use: Callable[[Peer], Awaitable[None]]) -> None:
@@ -107,35 +55,48 @@ async def in_turns(peers: list[Peer], rounds: int, use: Callable[[Peer], Awaitab
             await use(peer)
 
 
-async def one_client(peer: Peer, session: aiohttp.ClientSession) -> None:
+async def one_client(peer: Peer, requests: int) -> None:
     """Asks one request after the other."""
-    peer.alone += [await peer.ask(session) for _ in range(REQUESTS)]
+    client = peer.connect()
+    peer.alone += [await client.ask() for _ in range(requests)]
+    client.close()
 
 
-async def many_clients(peer: Peer, session: aiohttp.ClientSession, seconds: float) -> None:
+async def many_clients(peer: Peer, seconds: float) -> None:
     """Lets 32 clients ask as fast as they are answered."""
     until, started, (_, before) = time.monotonic() + seconds, time.monotonic(), peer.used()
 
-    async def client() -> int:
-        answered = 0
+    async def ask() -> int:
+        client, answered = peer.connect(), 0
         while time.monotonic() < until:
-            await peer.ask(session)
+            await client.ask()
             answered += 1
+        client.close()
         return answered
 
-    answered = sum(await asyncio.gather(*(client() for _ in range(CLIENTS))))
+    answered = sum(await asyncio.gather(*(ask() for _ in range(CLIENTS))))
     peer.throughput.append(answered / (time.monotonic() - started))
     peer.processor.append((peer.used()[1] - before) / answered * 1000)
 
 
-async def at_load(peer: Peer, session: aiohttp.ClientSession, seconds: float) -> None:
+async def at_load(peer: Peer, seconds: float) -> None:
     """Sends requests at random times, at 70 % of the peer's own throughput."""
     rate, moments = LOAD * statistics.median(peer.throughput), random.Random(0)
+    idle: list[Connection] = []
+
+    async def ask() -> float:
+        client = idle.pop() if idle else peer.connect()
+        milliseconds = await client.ask()
+        idle.append(client)
+        return milliseconds
+
     jobs, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
-        jobs.append(asyncio.create_task(peer.ask(session)))
+        jobs.append(asyncio.create_task(ask()))
         await asyncio.sleep(moments.expovariate(rate))
     peer.loaded += await asyncio.gather(*jobs)
+    for client in idle:
+        client.close()
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -160,13 +121,11 @@ def make_peers(folder: str, image: Path, litserve: str | None) -> list[Peer]:
         port = free_port()
         command = [effnet, "serve", "--model", f"model={folder}", "--engine", engine, "--quiet"]
         command += ["--port", str(port), "--grpc-port", "0"]
-        peers.append(Peer(name, command, f"http://127.0.0.1:{port}/v1/models/model:predict", body))
+        peers.append(Peer(name, command, port, "/v1/models/model:predict", body))
     if litserve:
         port = free_port()
         command = [litserve, str(LITSERVE), served_path(folder), str(port)]
-        peers.append(
-            Peer("LitServe", command, f"http://127.0.0.1:{port}/predict", json.dumps({"b64": encoded}).encode())
-        )
+        peers.append(Peer("LitServe", command, port, "/predict", json.dumps({"b64": encoded}).encode()))
     return peers
 
 
@@ -201,6 +160,7 @@ def report(peers: list[Peer]) -> None:
         "processor time a request, ms": lambda peer: statistics.median(peer.processor),
         f"p50 at {LOAD:.0%} load, ms": lambda peer: statistics.median(peer.loaded),
         f"p99 at {LOAD:.0%} load, ms": lambda peer: percentile(peer.loaded, 0.99),
+        f"p99 : p50 at {LOAD:.0%} load": lambda peer: percentile(peer.loaded, 0.99) / statistics.median(peer.loaded),
         "memory, MB": lambda peer: peer.memory,
         "start to first answer, s": lambda peer: peer.start,
     }

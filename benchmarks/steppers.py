@@ -25,11 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.torch_environment import Unavailable, torch_python
+
 ROOT = Path(__file__).resolve().parent.parent
-TIMM_ENVIRONMENT = Path.home() / ".cache" / "tfx-efficientnet" / "timm"
-# torchvision has no build for this PyTorch; timm needs it for pictures, which the benchmark has none of.
-TIMM_PACKAGES = ("torch==2.13.0", "numpy", "Pillow", "pyyaml")
-TIMM_ITSELF = ("timm==1.0.31", "safetensors", "huggingface_hub")
 
 NUM_CLASSES = 1000
 LEARNING_RATE = 1e-3
@@ -40,16 +38,12 @@ Step = Callable[[], float]
 """Runs one training step to its end and returns the loss."""
 
 
-class Unavailable(RuntimeError):
-    """A peer cannot run on this machine."""
-
-
 class Stepper:
     """A process that trains one network when asked to."""
 
     def __init__(self, name: str, variant: str, image_size: int, batch_size: int) -> None:
         self.name = name
-        python = timm_python() if name == "timm" else sys.executable
+        python = torch_python() if name == "timm" else sys.executable
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
         if name == "keras-onednn":
             environment["TF_ENABLE_ONEDNN_OPTS"] = "1"
@@ -79,29 +73,6 @@ class Stepper:
         if not line:
             raise Unavailable(f"{self.name} ended with status {self._process.wait()}.")
         return json.loads(line)
-
-
-def timm_python() -> str:
-    """Return the interpreter of timm's environment, which is made in `TIMM_ENVIRONMENT` the first time (some 250 MB).
-
-    Raises:
-        Unavailable: it cannot be installed here.
-    """
-    python = TIMM_ENVIRONMENT / "bin" / "python"
-    complete = TIMM_ENVIRONMENT / "complete"
-    if not complete.exists():
-        pip = [str(python), "-m", "pip", "install", "--quiet"]
-        commands = (
-            [sys.executable, "-m", "venv", "--clear", str(TIMM_ENVIRONMENT)],
-            [*pip, *TIMM_PACKAGES],
-            [*pip, "--no-deps", *TIMM_ITSELF],
-        )
-        for command in commands:
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
-            if result.returncode:
-                raise Unavailable(f"PyTorch with timm cannot be installed here: {result.stderr.strip()[-300:]}")
-        complete.touch()
-    return str(python)
 
 
 def tensorflow_step(name: str, variant: str, image_size: int, batch_size: int) -> tuple[dict[str, float], Step]:

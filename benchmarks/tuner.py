@@ -83,7 +83,7 @@ def afresh_tuner_fn(fn_args):
             seed=job.seed,
             **rates,
         )
-        whole = Phase(0, epochs, head_only=False)
+        whole = Phase(0, epochs)
         compile_phase(network, whole, recipe_of(job.settings), batch_size=batch_size, steps_per_epoch=steps, xla=False)
         return network
 

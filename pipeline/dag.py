@@ -1,6 +1,7 @@
 """The pipeline's wiring: configuration in, TFX pipeline out.
 
-    images -> ImageExampleGen -> StatisticsGen -> ExampleValidator -> DataGate -> Transform -> Tuner -> Trainer
+    images -> ImageExampleGen -> StatisticsGen -> ExampleValidator -> DataGate -> Transform
+           -> BackboneFeatures, to fine-tune -> Tuner -> Trainer
            -> Evaluator, against what is served now -> ServingCheck -> Pusher -> DataProfile, for the next run's gate
            -> RunReport
 
@@ -17,7 +18,8 @@ from pipeline.config.beam import check_ready, complete
 from pipeline.config.model import PipelineConfig
 from pipeline.steps.code_keys import CODE_KEY, add_code_keys
 from pipeline.steps.data import data_steps, training_inputs, transform_step
-from trainer.settings import NO_FILE
+from trainer.recipes import recipe_of
+from trainer.settings import NO_FILE, WEB
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -34,9 +36,8 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
 
     Outputs lie under `config.run_root`: `artifacts/`, and `metadata.sqlite` for MLMD.
     """
-    from tfx import v1 as tfx
-
     from components.atomic_pusher.component import AtomicPusher
+    from components.backbone_features.component import BackboneFeatures
     from components.data_profile.component import DataProfile
     from components.gated_evaluator.component import GatedEvaluator
     from components.model_exporter.component import ModelExporter
@@ -44,6 +45,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     from components.served_model.component import ServedModel
     from components.served_model.versions import fingerprint
     from components.serving_check.component import ServingCheck
+    from components.trainer.component import Trainer
     from components.tuner.component import Tuner
     from pipeline.steps.infra_validation import make_infra_validator
     from pipeline.steps.report_settings import make_report_settings
@@ -54,15 +56,21 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
     examples, schema, statistics, validator, _ = data
     transform = transform_step(config, data, size)
     training = training_inputs(config, data, transform)
-    choices = {
-        "model": config.model.model_dump(),
-        "train": config.train.model_dump(),
-        "transform": config.transform.model_dump(),
-        "image_size": size,
-        "seed": config.seed,
-    }
-    if (weights := config.model.weights) not in NO_FILE:
-        choices["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else sha256(weights)
+    network: dict[str, object] = {"model": config.model.model_dump(), "transform": config.transform.model_dump()}
+    if (weights := config.model.weights) not in NO_FILE and not weights.lower().startswith(WEB):  # whose hash is given
+        network["weights_source"] = fingerprint(weights) if Path(weights).is_dir() else sha256(weights)
+    featuring = []
+    if recipe_of(config.train).head_share:
+        featuring.append(
+            BackboneFeatures(
+                features_fn="trainer.features.features_fn",
+                examples=training["examples"],
+                splits=["train", "val"],
+                custom_config={**network, "mirrored": recipe_of(config.train).augment.horizontal_flip},
+            )
+        )
+    features = featuring[0].outputs["features"] if featuring else None
+    choices = {**network, "train": config.train.model_dump(), "image_size": size, "seed": config.seed}
     for_serving: dict[str, object] = {"transform": config.transform.model_dump()}  # exported with the model
     if config.serving.known_precision is not None:
         for_serving["known_precision"] = config.serving.known_precision
@@ -77,13 +85,15 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
             tuner_fn="trainer.tuner.tuner_fn",
             report=examples.outputs["report"],
             custom_config={**choices, **searched, "tune": config.tune.model_dump()},
+            features=features,
             **training,
         )
         tuning.append(tuner)
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn="trainer.train.run_fn",
         hyperparameters=tuning[0].outputs["best_hyperparameters"] if tuning else None,
         custom_config=resumable,
+        features=features,
         **training,
     )
     served_model = ServedModel(push_path=config.push_path, candidate=trainer.outputs["model"])
@@ -125,7 +135,7 @@ def create_pipeline(config: PipelineConfig) -> "tfx.dsl.Pipeline":
                 **config.export.model_dump(),
             )
         )
-    reported = [*data, transform, *tuning, trainer, served_model, *judging]
+    reported = [*data, transform, *featuring, *tuning, trainer, served_model, *judging]
     add_code_keys(reported)
     report = RunReport(
         settings=make_report_settings(config, {step.id: step.exec_properties[CODE_KEY] for step in reported}),

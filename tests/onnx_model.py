@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.common.model_info import write_model_info
+from components.common.model_info import KNOWN_THRESHOLD, write_model_info
 from components.serving_engine.proof import ONNX_FILE, ONNX_RUNTIME, EngineProof, write_proof
 
 COLOURS = ("red", "green", "blue")
@@ -18,11 +18,16 @@ STORED = {"transform.format": "png", "transform.jpeg_quality": 95}
 
 
 def write_version(
-    push_path: Path, version: int, classes: Sequence[str] = COLOURS, problem: str = "", network: bytes = b""
+    push_path: Path,
+    version: int | str,
+    classes: Sequence[str] = COLOURS,
+    problem: str = "",
+    network: bytes = b"",
+    known: float | None = None,
 ) -> Path:
     """Writes a version whole, as a push does; with a `problem` its ONNX file was not proven.
 
-    Without a `network` it tells colours apart.
+    Without a `network` it tells colours apart. With `known`, the least probability of a known answer, it says so.
     """
     folder = push_path / f".incoming-{version}"
     content = network or colour_network(len(classes))
@@ -30,9 +35,11 @@ def write_version(
     (folder / ONNX_FILE).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     write_proof(str(folder), EngineProof(ONNX_RUNTIME, 9, 1e-7, 1e-5, {}, digest, problem))
-    write_model_info(str(folder), {"classes": list(classes), "variant": "b0", **PIXELS, **STORED})
+    says = {} if known is None else {KNOWN_THRESHOLD: known}
+    write_model_info(str(folder), {"classes": list(classes), "variant": "b0", **PIXELS, **STORED, **says})
     (folder / "assets.extra" / "model_card.md").write_text("# Colours\n\nTells <b>colours</b> apart.\n")
     (folder / "saved_model.pb").write_bytes(signatures())
+    (folder / "fingerprint.pb").write_bytes(f"{version} {classes}".encode())
     folder.rename(push_path / str(version))
     return push_path / str(version)
 

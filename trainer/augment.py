@@ -1,4 +1,4 @@
-"""Augmentation of training images: random resized crop, flip, RandAugment, erasing; mixup and cutmix on batches.
+"""Augmentation of training images: random crops, flip, RandAugment, erasing; mixup and cutmix on batches.
 
 All of it is stateless: a seed that belongs to an image, or to a batch, decides alone what happens to it. Threads may
 therefore run in any order, and a training that is resumed in mid-epoch sees what it would have seen.
@@ -51,6 +51,9 @@ class Augmenter:
         size = image.shape[0] - self.margin
         crop_seed, distort_seed, erase_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
         pixels = tf.cast(image if augment.random_crop else central_image(image, size), tf.float32)
+        if augment.padded_crop:
+            pad_seed = tf.random.experimental.stateless_fold_in(seed, 3)
+            pixels = _pad_and_crop(pixels, round(augment.padded_crop * pixels.shape[0]), pad_seed)
         if augment.random_crop or augment.horizontal_flip:
             pixels = _crop_and_flip(pixels, augment, crop_seed, size)
         if augment.randaugment_layers:
@@ -95,6 +98,13 @@ def _crop_and_flip(image: tf.Tensor, augment: Augment, seed: tf.Tensor, size: in
     if augment.horizontal_flip:
         near, far = tf.unstack(tf.where(flip < 0.5, [near, far], [far, near]))
     return tf.image.crop_and_resize(image[tf.newaxis], [[y, near, y + height, far]], [0], [size, size])[0]
+
+
+def _pad_and_crop(image: tf.Tensor, pad: int, seed: tf.Tensor) -> tf.Tensor:
+    """Moves an image by up to `pad` pixels each way; what comes in at its edges mirrors what was there."""
+    padded = tf.pad(image, [[pad, pad], [pad, pad], [0, 0]], "SYMMETRIC")
+    top, left = tf.unstack(tf.random.stateless_uniform([2], seed, 0, 2 * pad + 1, tf.int32))
+    return tf.image.crop_to_bounding_box(padded, top, left, tf.shape(image)[0], tf.shape(image)[1])
 
 
 class _SeedStream(keras.random.SeedGenerator):

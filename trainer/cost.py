@@ -7,7 +7,7 @@ Pure Python; nothing is built. The layers, their names and their numbers are tho
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trainer.scaling import STEM_FILTERS, TOP_FILTERS, Block, Variant, get_variant, round_filters, unroll_blocks
+from trainer.scaling import Block, Variant, get_variant, stem_filters, top_filters, unroll_blocks
 
 BYTES_PER_ACTIVATION = 4  # float32; half of it under mixed precision
 
@@ -74,7 +74,7 @@ def network_cost(variant: str | Variant, num_classes: int | None = 1000, image_s
     """What `build_efficientnet` would build.
 
     Args:
-      variant: "b0" to "b7", or any `Variant`.
+      variant: "b0" to "b7", "lite0" to "lite4", or a `Variant` of one's own.
       num_classes: width of the classifier; None: no top, as with `include_top=False`.
       image_size: side of the input in pixels; the variant's resolution by default.
 
@@ -87,20 +87,21 @@ def network_cost(variant: str | Variant, num_classes: int | None = 1000, image_s
 
 def same_network(variant: Variant) -> tuple[object, ...]:
     """What two variants share exactly when they are the same network: blocks, channels and side, after rounding."""
-    stem, top = (round_filters(filters, variant.width_coefficient) for filters in (STEM_FILTERS, TOP_FILTERS))
-    return variant.resolution, stem, top, *(block.args for block in unroll_blocks(variant))
+    blocks = (block.args for block in unroll_blocks(variant))
+    ends = (stem_filters(variant), variant.stem_strides, top_filters(variant))
+    return variant.resolution, *ends, *blocks
 
 
 def _layers(variant: Variant, num_classes: int | None, side: int) -> Iterator[LayerCost]:
     yield LayerCost("normalization", 7, 0, side * side * 3)
-    side = _halved(side)
-    filters = round_filters(STEM_FILTERS, variant.width_coefficient)
+    side = _halved(side) if variant.stem_strides == 2 else side
+    filters = stem_filters(variant)
     yield from _conv_and_norm("stem", 3, 3, filters, side)
     for block in unroll_blocks(variant):
         yield from _mbconv(block, side)
         side = _halved(side) if block.args.strides == 2 else side
         filters = block.args.filters_out
-    top = round_filters(TOP_FILTERS, variant.width_coefficient)
+    top = top_filters(variant)
     yield from _conv_and_norm("top", 1, filters, top, side)
     if num_classes is not None:
         yield LayerCost("avg_pool", 0, 0, top)
@@ -122,11 +123,12 @@ def _mbconv(block: Block, side: int) -> Iterator[LayerCost]:
     yield LayerCost(f"{name}_bn", 4 * inner, 0, inner * pixels)
     yield LayerCost(f"{name}_activation", 0, 0, inner * pixels)
 
-    bottleneck = max(1, int(args.filters_in * args.se_ratio))
-    yield LayerCost(f"{name}_se_squeeze", 0, 0, inner)
-    yield LayerCost(f"{name}_se_reduce", (inner + 1) * bottleneck, inner * bottleneck, bottleneck)
-    yield LayerCost(f"{name}_se_expand", (bottleneck + 1) * inner, bottleneck * inner, inner)
-    yield LayerCost(f"{name}_se_excite", 0, 0, inner)
+    if args.se_ratio:
+        bottleneck = max(1, int(args.filters_in * args.se_ratio))
+        yield LayerCost(f"{name}_se_squeeze", 0, 0, inner)
+        yield LayerCost(f"{name}_se_reduce", (inner + 1) * bottleneck, inner * bottleneck, bottleneck)
+        yield LayerCost(f"{name}_se_expand", (bottleneck + 1) * inner, bottleneck * inner, inner)
+        yield LayerCost(f"{name}_se_excite", 0, 0, inner)
 
     outputs = args.filters_out * pixels
     yield LayerCost(f"{name}_project_conv", inner * args.filters_out, inner * outputs, outputs)

@@ -10,9 +10,10 @@ import random
 
 import keras
 
-from trainer.layers import Normalization
+from trainer.kernels import Tensor
+from trainer.layers import IMAGENET_MEAN, IMAGENET_STDDEV, LITE_MEAN, LITE_STDDEV, Normalization
 from trainer.mbconv_squeeze_excite import BlockSettings, activate, batch_norm, conv, layer_seed, mbconv
-from trainer.scaling import STEM_FILTERS, TOP_FILTERS, Variant, get_variant, round_filters, unroll_blocks
+from trainer.scaling import Variant, get_variant, stem_filters, top_filters, unroll_blocks
 from trainer.stochastic_depth import Dropout, RandomDrop, StochasticDepth
 
 INPUT_NAME = "image"
@@ -38,7 +39,7 @@ def build_efficientnet(
     """Build the network with initial weights.
 
     Args:
-        variant: "b0" to "b7", or a `Variant` of one's own (`scaling.compound_variant`).
+        variant: "b0" to "b7", "lite0" to "lite4", or a `Variant` of one's own (`scaling.compound_variant`).
         num_classes: width of the classifier; needed with `include_top`.
         image_size: side of the input in pixels; the variant's resolution by default.
         dropout_rate: before the classifier; the variant's by default.
@@ -50,7 +51,8 @@ def build_efficientnet(
 
     Returns:
         A model from `image`, (batch, image_size, image_size, 3) RGB in [0, 255], float32 or uint8, to float32 logits,
-        (batch, num_classes); without the top to (batch, ceil(image_size / 32), ceil(image_size / 32), channels).
+        (batch, num_classes); without the top to (batch, ceil(image_size / 32), ceil(image_size / 32), channels), and
+        twice the side where the variant's stem does not halve.
 
     Raises:
         ValueError: unknown variant, a rate outside [0, 1), or no `num_classes` for the classifier.
@@ -61,34 +63,39 @@ def build_efficientnet(
     if seed is None:
         seed = random.randrange(2**31)
     side = image_size or variant.resolution
-    settings = BlockSettings(drop_connect_rate, batch_norm_momentum, seed)
+    settings = BlockSettings(drop_connect_rate, batch_norm_momentum, seed, variant.lite)
+    mean, stddev = (LITE_MEAN, LITE_STDDEV) if variant.lite else (IMAGENET_MEAN, IMAGENET_STDDEV)
 
     inputs = keras.Input((side, side, 3), name=INPUT_NAME)
-    x = Normalization(name="normalization")(inputs)
-    x = conv(x, round_filters(STEM_FILTERS, variant.width_coefficient), 3, "stem_conv", seed, strides=2)
+    x = Normalization(mean, stddev, name="normalization")(inputs)
+    x = conv(x, stem_filters(variant), 3, "stem_conv", seed, strides=variant.stem_strides)
     x = batch_norm(x, "stem_bn", batch_norm_momentum)
-    x = activate(x, "stem_activation")
+    x = activate(x, "stem_activation", variant.lite)
 
     for block in unroll_blocks(variant):
         x = mbconv(x, block, settings)
 
-    x = conv(x, round_filters(TOP_FILTERS, variant.width_coefficient), 1, "top_conv", seed)
+    x = conv(x, top_filters(variant), 1, "top_conv", seed)
     x = batch_norm(x, "top_bn", batch_norm_momentum)
-    x = activate(x, "top_activation")
+    x = activate(x, "top_activation", variant.lite)
     if include_top:
         x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        rate = variant.dropout_rate if dropout_rate is None else dropout_rate
-        x = Dropout(rate, seed=layer_seed(seed, "top_dropout"), name="top_dropout")(x)
-        initial_bound = max(num_classes or 0, INITIAL_CLASSES) ** -0.5
-        x = keras.layers.Dense(
-            num_classes,
-            kernel_initializer=keras.initializers.RandomUniform(
-                -initial_bound, initial_bound, seed=layer_seed(seed, "predictions")
-            ),
-            dtype="float32",  # logits and loss keep full precision under mixed policies
-            name="predictions",
-        )(x)
+        x = add_classifier(x, num_classes or 0, variant.dropout_rate if dropout_rate is None else dropout_rate, seed)
     return keras.Model(inputs, x, name=name or f"efficientnet{variant.name}")
+
+
+def add_classifier(features: Tensor, num_classes: int, dropout_rate: float, seed: int) -> Tensor:
+    """Drop out and classify: features (batch, channels) to logits (batch, num_classes), float32."""
+    x = Dropout(dropout_rate, seed=layer_seed(seed, "top_dropout"), name="top_dropout")(features)
+    initial_bound = max(num_classes, INITIAL_CLASSES) ** -0.5
+    return keras.layers.Dense(
+        num_classes,
+        kernel_initializer=keras.initializers.RandomUniform(
+            -initial_bound, initial_bound, seed=layer_seed(seed, "predictions")
+        ),
+        dtype="float32",  # logits and loss keep full precision under mixed policies
+        name="predictions",
+    )(x)
 
 
 def set_regularisation(

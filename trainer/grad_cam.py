@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from components.common.model_info import read_model_info
 from trainer.efficientnet import build_efficientnet
 from trainer.kernels import Tensor
-from trainer.settings import FORMULA, ModelSettings
+from trainer.settings import FORMULA, STEM_STRIDE, ModelSettings
 from trainer.weights import load_weights
 
 # The paper takes the last convolution, 7 x 7 at 224 pixels. At 64 pixels that one is 2 x 2 and shows nothing: the last
@@ -73,8 +73,9 @@ def rebuild(saved_model: str | Path) -> keras.Model:
     if not info:
         raise ValueError(f"{saved_model} has no note of its network: this project did not export it")
     formula = {name: value for name, value in info.items() if name in FORMULA}
-    variant = ModelSettings.model_validate(formula).chosen_variant if formula else info["variant"]
-    network = build_efficientnet(variant, len(info["classes"]), image_size=info["image_size"], seed=0)
+    named = formula or {"variant": info["variant"]}
+    settings = ModelSettings.model_validate({**named, "stem_stride": info.get("stem_stride", STEM_STRIDE)})
+    network = build_efficientnet(settings.chosen_variant, len(info["classes"]), image_size=info["image_size"], seed=0)
     loaded = load_weights(network, saved_model)
     if loaded.skipped:
         raise ValueError(loaded.skipped)

@@ -49,11 +49,12 @@ class ContentShare:
     seed: int
 
     def holds(self, serialized: tf.Tensor) -> tf.Tensor:
-        """Whether the image of a serialised example, scalar string, is in it; scalar bool."""
-        features = {"image": STORED_FEATURES["image"], "key": tf.io.FixedLenFeature([], tf.int64, NO_KEY)}
-        example = tf.io.parse_single_example(serialized, features)
-        key = tf.where(example["key"] == NO_KEY, image_key(example["image"]), example["key"])
-        place = tf.strings.to_hash_bucket_strong(tf.strings.as_string(key), HASH_BUCKETS, key=[self.seed, 0])
+        """Whether the image of a serialised example is in it."""
+        return self.holds_keys(stored_key(serialized))
+
+    def holds_keys(self, keys: tf.Tensor) -> tf.Tensor:
+        """Whether images are in it, by their keys, int64 of any shape."""
+        place = tf.strings.to_hash_bucket_strong(tf.strings.as_string(keys), HASH_BUCKETS, key=[self.seed, 0])
         return (place >= round(self.low * HASH_BUCKETS)) & (place < round(self.high * HASH_BUCKETS))
 
 
@@ -100,6 +101,13 @@ class Split:
     def cached(self) -> bool:
         """Whether the decoded images are kept in memory."""
         return self.num_examples * self.side**2 * 3 <= CACHE_LIMIT_BYTES
+
+
+def stored_key(serialized: tf.Tensor) -> tf.Tensor:
+    """What tells the image of a serialised example apart, whatever size it is stored at: int64."""
+    features = {"image": STORED_FEATURES["image"], "key": tf.io.FixedLenFeature([], tf.int64, NO_KEY)}
+    example = tf.io.parse_single_example(serialized, features)
+    return tf.where(example["key"] == NO_KEY, image_key(example["image"]), example["key"])
 
 
 def stored_examples(file_patterns: Sequence[str], share: ContentShare | None = None) -> tf.data.Dataset:
@@ -157,6 +165,20 @@ def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     batches = dataset.batch(batch_size).map(to_network_input, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     # Known here but not to tf.data; Keras warns of a dataset that ends unforeseen.
     return batches.apply(tf.data.experimental.assert_cardinality(eval_steps(split, batch_size)))
+
+
+def keyed_batches(
+    file_patterns: Sequence[str], image_size: int, transform: TransformSettings, batch_size: int
+) -> tf.data.Dataset:
+    """Every image once, in order: uint8 (batch, size, size, 3), its label and its key, int64 (batch,) each."""
+    read = _reader(Split(tuple(file_patterns), image_size, (), transform=transform))
+
+    def load(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        image, label = read(serialized)
+        return central_image(image, image_size), label, stored_key(serialized)
+
+    examples = stored_examples(file_patterns).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def train_batches(

@@ -87,7 +87,10 @@ class TrainingJob:
     def tune_settings(self) -> TuneSettings:
         """The `tune` section, less what the `train` section decides."""
         train = TrainSettings.model_validate(self.config["train"])
-        return TuneSettings.model_validate(self.config["tune"]).without_decided(train)
+        settings = TuneSettings.model_validate(self.config["tune"])
+        if self.features_root is not None:
+            settings = settings.of_head()
+        return settings.without_decided(train)
 
     @cached_property
     def class_names(self) -> list[str]:
@@ -103,6 +106,11 @@ class TrainingJob:
     def image_size(self) -> int:
         """Side of the network's input in pixels."""
         return self.config["image_size"]
+
+    @property
+    def features_root(self) -> str | None:
+        """The folder with what the frozen network says of the images, a folder a split; None: it was not asked."""
+        return self.config.get("features")
 
     @property
     def checkpoint_root(self) -> str | None:

@@ -1,5 +1,7 @@
 """The layers that Keras has not, or not fast enough: input normalisation, batch norm, convolutions, swish."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
@@ -12,21 +14,28 @@ Shape = tuple[int | None, ...]
 # Of the images that the published weights were trained on; RGB, on a scale of 0 to 1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STDDEV = (0.229, 0.224, 0.225)
+# What EfficientNet-Lite sees instead, (x - 127) / 128 (tensorflow/tpu lite/efficientnet_lite_builder.py).
+LITE_MEAN = (127 / 255,) * 3
+LITE_STDDEV = (128 / 255,) * 3
 
 
 @keras.saving.register_keras_serializable("trainer")
 class Normalization(keras.layers.Layer):
     """Brings RGB of any dtype in [0, 255], (batch, height, width, 3), to float32 with ImageNet's mean 0 and variance 1.
 
-    Its seven weights are those of the `Normalization` layer in the published weight files (mean, variance on a scale of
-    0 to 1, and an unused count), so that parameter totals agree with theirs.
+    Other `mean` and `stddev`, on a scale of 0 to 1, are for networks that were trained on such pixels. The seven
+    weights are those of the `Normalization` layer in the published weight files (mean, variance on a scale of 0 to 1,
+    and an unused count), so that parameter totals agree with theirs.
     """
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(
+        self, mean: Sequence[float] = IMAGENET_MEAN, stddev: Sequence[float] = IMAGENET_STDDEV, **kwargs: object
+    ) -> None:
         # In float32 under every precision policy: bfloat16 would cost the pixels their last bits.
         super().__init__(**{**kwargs, "dtype": "float32"})
-        self.mean_initializer = keras.initializers.Constant(np.array(IMAGENET_MEAN))
-        self.variance_initializer = keras.initializers.Constant(np.square(IMAGENET_STDDEV))
+        self.options = {"mean": list(mean), "stddev": list(stddev)}
+        self.mean_initializer = keras.initializers.Constant(np.array(mean))
+        self.variance_initializer = keras.initializers.Constant(np.square(stddev))
         self.count_initializer = keras.initializers.Zeros()
 
     def build(self, input_shape: Shape) -> None:
@@ -44,6 +53,10 @@ class Normalization(keras.layers.Layer):
         """Scale and shift: one multiplication and one addition a pixel."""
         inverse = ops.rsqrt(self.variance)
         return ops.cast(inputs, "float32") * (inverse / 255.0) - self.mean * inverse
+
+    def get_config(self) -> dict[str, object]:
+        """Return the arguments."""
+        return {**super().get_config(), **self.options}
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
@@ -135,3 +148,9 @@ class GatedConv2D(keras.layers.Conv2D):
 def swish(x: Tensor) -> Tensor:
     """Return x * sigmoid(x), as Keras' `silu` does."""
     return kernels.swish(x) if kernels.FUSED else ops.silu(x)
+
+
+@keras.saving.register_keras_serializable("trainer")
+def relu6(x: Tensor) -> Tensor:
+    """Return x between 0 and 6."""
+    return ops.relu6(x)

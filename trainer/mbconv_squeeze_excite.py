@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 
 from trainer.kernels import Tensor
-from trainer.layers import BatchNormalization, DepthwiseConv2D, GatedConv2D, swish
+from trainer.layers import BatchNormalization, DepthwiseConv2D, GatedConv2D, relu6, swish
 from trainer.scaling import Block
 from trainer.stochastic_depth import StochasticDepth
 
@@ -25,6 +25,7 @@ class BlockSettings:
     drop_connect_rate: float  # of the network; a block gets its depth_fraction of it
     batch_norm_momentum: float
     seed: int
+    lite: bool = False
 
 
 def layer_seed(seed: int, name: str) -> int:
@@ -51,9 +52,9 @@ def batch_norm(x: Tensor, name: str, momentum: float) -> Tensor:
     return BatchNormalization(momentum=momentum, epsilon=BATCH_NORM_EPSILON, name=name)(x)
 
 
-def activate(x: Tensor, name: str) -> Tensor:
-    """Apply swish."""
-    return keras.layers.Activation(swish, name=name)(x)
+def activate(x: Tensor, name: str, lite: bool = False) -> Tensor:
+    """Apply swish; in a Lite network ReLU6, whose range int8 covers without loss."""
+    return keras.layers.Activation(relu6 if lite else swish, name=name)(x)
 
 
 def squeeze_excite(x: Tensor, name: str, bottleneck: int, seed: int) -> Tensor:
@@ -77,6 +78,8 @@ def squeeze_excite(x: Tensor, name: str, bottleneck: int, seed: int) -> Tensor:
 def mbconv(inputs: Tensor, block: Block, settings: BlockSettings) -> Tensor:
     """Mobile inverted bottleneck: expand, convolve depthwise, squeeze and excite, project, and add the inputs.
 
+    Without a `se_ratio` nothing is squeezed and excited.
+
     Args:
         inputs: (batch, height, width, block.args.filters_in).
         block: the block's name, sizes and place in the network.
@@ -92,7 +95,7 @@ def mbconv(inputs: Tensor, block: Block, settings: BlockSettings) -> Tensor:
     if args.expand_ratio != 1:
         x = conv(x, args.filters_in * args.expand_ratio, 1, f"{name}_expand_conv", seed)
         x = batch_norm(x, f"{name}_expand_bn", momentum)
-        x = activate(x, f"{name}_expand_activation")
+        x = activate(x, f"{name}_expand_activation", settings.lite)
 
     x = DepthwiseConv2D(
         args.kernel_size,
@@ -103,14 +106,17 @@ def mbconv(inputs: Tensor, block: Block, settings: BlockSettings) -> Tensor:
         name=f"{name}_dwconv",
     )(x)
     x = batch_norm(x, f"{name}_bn", momentum)
-    x = activate(x, f"{name}_activation")
+    x = activate(x, f"{name}_activation", settings.lite)
 
-    gate = squeeze_excite(x, name, max(1, int(args.filters_in * args.se_ratio)), seed)
-    x = GatedConv2D(
-        args.filters_out,
-        kernel_initializer=conv_initializer(layer_seed(seed, f"{name}_project_conv")),
-        name=f"{name}_project_conv",
-    )(x, gate)
+    if args.se_ratio:
+        gate = squeeze_excite(x, name, max(1, int(args.filters_in * args.se_ratio)), seed)
+        x = GatedConv2D(
+            args.filters_out,
+            kernel_initializer=conv_initializer(layer_seed(seed, f"{name}_project_conv")),
+            name=f"{name}_project_conv",
+        )(x, gate)
+    else:
+        x = conv(x, args.filters_out, 1, f"{name}_project_conv", seed)
     x = batch_norm(x, f"{name}_project_bn", momentum)
 
     if args.strides == 1 and args.filters_in == args.filters_out:

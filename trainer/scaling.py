@@ -2,8 +2,9 @@
 
 Pure Python. The numbers come from the paper (arXiv 1905.11946: Table 1 for B0's stages, section 3.3 for the formula)
 and from the reference implementation (tensorflow/tpu, models/official/efficientnet/efficientnet_builder.py) for B0 to
-B7 and for the rounding. The published variants B3 to B7 do *not* follow from the formula (B4 is 1.4/1.8/380, phi = 4
-gives 1.46/2.07/392), so both are here: the table for the published names, the formula for a phi of one's own.
+B7 and for the rounding, and its lite/efficientnet_lite_builder.py for Lite0 to Lite4. The published variants B3 to B7
+do *not* follow from the formula (B4 is 1.4/1.8/380, phi = 4 gives 1.46/2.07/392), so both are here: the table for the
+published names, the formula for a phi of one's own.
 """
 
 import math
@@ -32,6 +33,8 @@ class Variant:
     depth_coefficient: float  # multiplies block repeats
     resolution: int  # side of the input, pixels
     dropout_rate: float  # before the classifier, 0 to 1
+    lite: bool = False  # EfficientNet-Lite, for phones and int8: see `unroll_blocks`
+    stem_strides: int = 2  # 1 where images of 32 pixels would be halved too often
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class BlockArgs:
     filters_out: int
     expand_ratio: int  # MBConv1 or MBConv6
     strides: int  # of the stage's first block; 1 in the others
-    se_ratio: float = 0.25  # squeeze-excitation's bottleneck over the block's *input* channels
+    se_ratio: float = 0.25  # squeeze-excitation's bottleneck over the block's *input* channels; 0: none
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ VARIANTS = {
         Variant("b5", 1.6, 2.2, 456, 0.4),
         Variant("b6", 1.8, 2.6, 528, 0.5),
         Variant("b7", 2.0, 3.1, 600, 0.5),
+        Variant("lite0", 1.0, 1.0, 224, 0.2, lite=True),
+        Variant("lite1", 1.0, 1.1, 240, 0.2, lite=True),
+        Variant("lite2", 1.1, 1.2, 260, 0.3, lite=True),
+        Variant("lite3", 1.2, 1.4, 280, 0.3, lite=True),
+        Variant("lite4", 1.4, 1.8, 300, 0.3, lite=True),
     )
 }
 
@@ -150,17 +158,34 @@ def round_repeats(repeats: int, depth_coefficient: float) -> int:
     return math.ceil(repeats * depth_coefficient)
 
 
+def stem_filters(variant: Variant) -> int:
+    """Channels of the stem; a Lite network keeps B0's."""
+    return STEM_FILTERS if variant.lite else round_filters(STEM_FILTERS, variant.width_coefficient)
+
+
+def top_filters(variant: Variant) -> int:
+    """Channels of the last convolution, which are the features of an image; a Lite network keeps B0's."""
+    return TOP_FILTERS if variant.lite else round_filters(TOP_FILTERS, variant.width_coefficient)
+
+
 def unroll_blocks(variant: Variant) -> Iterator[Block]:
-    """Yield the variant's MBConv blocks from the input on, with rounded channel counts."""
+    """Yield the variant's MBConv blocks from the input on, with rounded channel counts.
+
+    A Lite network has no squeeze-excitation, and its first and last stage keep one block each at any depth.
+    """
     repeats = [round_repeats(stage.repeats, variant.depth_coefficient) for stage in B0_BLOCKS]
+    if variant.lite:
+        repeats[0], repeats[-1] = B0_BLOCKS[0].repeats, B0_BLOCKS[-1].repeats
     index = 0
+    filters_in = stem_filters(variant)
     for number, (stage, count) in enumerate(zip(B0_BLOCKS, repeats, strict=True), start=1):
-        filters_in = round_filters(stage.filters_in, variant.width_coefficient)
         filters_out = round_filters(stage.filters_out, variant.width_coefficient)
-        first = replace(stage, repeats=1, filters_in=filters_in, filters_out=filters_out)
+        se_ratio = 0.0 if variant.lite else stage.se_ratio
+        first = replace(stage, repeats=1, filters_in=filters_in, filters_out=filters_out, se_ratio=se_ratio)
         other = replace(first, filters_in=filters_out, strides=1)
         for position in range(count):
             # chr() as the reference does it: the letters run past "z" for stages of more than 26 blocks.
             name = f"block{number}{chr(ord('a') + position)}"
             yield Block(name, first if position == 0 else other, index / sum(repeats))
             index += 1
+        filters_in = filters_out

@@ -6,7 +6,7 @@ Importing this module loads neither TensorFlow nor Keras.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Literal, Self, TypedDict
+from typing import Annotated, Final, Literal, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,19 +18,23 @@ Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Coefficient = Annotated[float, Field(gt=0, le=64)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Magnitude = Annotated[float, Field(ge=0, le=30)]
-RecipeName = Literal["official", "finetune", "quick"]  # a row each in recipes.py
+RecipeName = Literal["official", "finetune", "quick", "small"]  # a row each in recipes.py
 
 RATES = ("dropout_rate", "drop_connect_rate")
 # Every hyperparameter that the tuner can search, by its name in `tune` and in `train` or `train.augment`.
-TUNABLE = (*RATES, "learning_rate", "label_smoothing", "randaugment_magnitude")
+TUNABLE = (*RATES, "learning_rate", "head_learning_rate", "label_smoothing", "randaugment_magnitude")
+HEAD_EPOCHS = 40  # of the classifier on features; each takes milliseconds
+HEAD_LEARNING_RATES = (0.0003, 0.03)  # searched where the head is trained on features, unless a range is given
 FORMULA = ("phi", "alpha", "beta", "gamma", "base_width", "base_depth")  # what the compound formula is given
 HYPERBAND_LEAST_EPOCHS = 3
 DRIFT_LIMIT = 0.05  # of `when: drift`; half of what data.drift lets pass
 
 MAX_SIDE = 2048  # pixels
+STEM_STRIDE: Final = 2  # of the published networks
 
 # What `model.weights` can be besides the path of a file.
 NO_FILE = ("imagenet", "none")
+WEB = ("http://", "https://")
 
 
 class Hyperparameters(TypedDict, total=False):
@@ -78,6 +82,7 @@ class TrainingConfig(TypedDict, total=False):
     weights_source: str  # hash of the weights that it starts from, where these are a file
     component_source: str  # hash of the Tuner component's code
     checkpoint_root: str  # folder, if the training may be resumed
+    features: str  # folder with what the frozen network says of the images, if it was asked
     images: ImageFacts
     known_precision: float  # see `serving.known_precision`
     backbone: str
@@ -100,17 +105,17 @@ class Settings(BaseModel):
 
 
 class ModelSettings(Settings):
-    """Which EfficientNet to build, and the weights it starts from: `imagenet`, `none` or a file.
+    """Which EfficientNet to build, and the weights it starts from: `imagenet`, `none`, or the path or URL of a file.
 
     With a `phi` B0 is scaled by the compound formula, and `image_size` is the side at phi 0; without one the network is
     the published `variant`.
     """
 
-    variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"] = "b0"
-    """The published network, B0 to B7.
+    variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "lite0", "lite1", "lite2", "lite3", "lite4"] = "b0"
+    """The published network: B0 to B7, or Lite0 to Lite4, which are made for phones and int8.
 
     Each step up costs about twice as much computing. Start with b0; take a larger one when b0 is clearly below the
-    accuracy you need and you have thousands of photos.
+    accuracy you need and you have thousands of photos. Lite has no squeeze-excitation and ReLU6 instead of swish.
     """
     phi: Annotated[float, Field(ge=-20, le=20)] | None = None
     """The compound coefficient: B0 with depth x alpha^phi, channels x beta^phi and side x gamma^phi replaces the
@@ -137,20 +142,28 @@ class ModelSettings(Settings):
 
     Training time grows with its square. Small images gain nothing from a side above their own.
     """
+    stem_stride: Literal[1, 2] = STEM_STRIDE
+    """Stride of the first layer; 1 keeps the side, so that images of 32 pixels are not halved too often.
+
+    A stride of 1 takes about four times the computing at the same side.
+    """
     weights: Annotated[str, Field(min_length=1)] = "none"
-    """Where training starts from: none, imagenet (downloaded once), or the path of a .h5, .weights.h5, .keras or
-    .safetensors file.
+    """Where training starts from: none, imagenet (Keras' weights of B0 to B7, downloaded once), or the path or URL of a
+    .h5, .weights.h5, .keras or .safetensors file (timm's names).
 
     With fewer than some thousand photos, published weights make the largest difference of all settings.
     """
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of that file, as `sha256sum` prints it; a URL needs it."""
 
     @property
     def chosen_variant(self) -> Variant:
         """The network's multipliers; its resolution is the one to train at."""
         if self.phi is None:
             published = get_variant(self.variant)
-            return replace(published, resolution=self.image_size or published.resolution)
-        return compound_variant(
+            side = self.image_size or published.resolution
+            return replace(published, resolution=side, stem_strides=self.stem_stride)
+        scaled = compound_variant(
             self.phi,
             self.alpha,
             self.beta,
@@ -159,11 +172,31 @@ class ModelSettings(Settings):
             base_depth=self.base_depth,
             base_resolution=self.image_size or BASE_RESOLUTION,
         )
+        return replace(scaled, stem_strides=self.stem_stride)
 
     @property
     def formula(self) -> dict[str, float]:
         """The numbers that the compound formula was given; empty for a published variant."""
         return {} if self.phi is None else {name: getattr(self, name) for name in FORMULA}
+
+    @model_validator(mode="after")
+    def _the_weights_can_be_had(self) -> "ModelSettings":
+        if self.weights.lower().startswith(WEB):
+            if self.weights_sha256 is None:
+                raise ValueError(
+                    "weights from a URL need weights_sha256, as `sha256sum` prints it, so that nobody can exchange the "
+                    "file"
+                )
+        elif "://" in self.weights:
+            raise ValueError(f"weights are read from a path, http:// or https://; got {self.weights}")
+        elif self.weights in NO_FILE and self.weights_sha256 is not None:
+            raise ValueError(f"weights_sha256 is of a file, and weights is {self.weights}; set weights_sha256 to null")
+        if self.weights == "imagenet" and self.phi is None and self.chosen_variant.lite:
+            raise ValueError(
+                f"Keras publishes no ImageNet weights for {self.variant}; set weights to the path or URL of timm's "
+                f"tf_efficientnet_{self.variant}, a .safetensors file"
+            )
+        return self
 
     @model_validator(mode="after")
     def _the_formula_gives_a_network(self) -> "ModelSettings":
@@ -218,6 +251,8 @@ class AugmentSettings(Settings):
 
     random_crop: Rate | None = None
     """Smallest share of the image's area that a random crop keeps, such as 0.08; 0 turns cropping off."""
+    padded_crop: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    """Share of the side by which an image may move, such as 0.125; its edges are mirrored. 0 turns this off."""
     horizontal_flip: bool | None = None
     """Mirror half of the images.
 
@@ -242,17 +277,21 @@ class TrainSettings(Settings):
     """
 
     recipe: RecipeName = "quick"
-    """The values of everything below that is null: quick (AdamW, cosine; for small images and short runs), official
-    (the paper's: RMSProp, staircase decay, averaged weights; RandAugment from 100 epochs on) or finetune (the
-    classifier first, then all layers; needs `model.weights`).
+    """The values of everything below that is null: quick (AdamW, cosine; for small images and short runs), small (the
+    same with padded crops and mixup, for images below 64 pixels), official (the paper's: RMSProp, staircase decay,
+    averaged weights; RandAugment from 100 epochs on) or finetune (the classifier on the frozen network's features, then
+    the top blocks, then all layers; needs `model.weights`).
 
     With published weights take finetune, from scratch quick; official is for hundreds of epochs on many images.
     """
-    epochs: Annotated[int, Field(ge=1)] = 8
-    """Passes over the training images.
+    epochs: Annotated[int, Field(ge=0)] = 8
+    """Passes over the training images. With finetune these are the network's own; 0 trains only the classifier, which
+    takes seconds.
 
     More helps until the validation loss in the report stops falling; with `patience` a generous number costs little.
     """
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Time for the network's own epochs with finetune: fewer are trained, or none, if they do not fit."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 32
     """Images for each training step, over all GPUs together; auto takes what the GPUs hold (32 on a CPU)."""
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -299,16 +338,16 @@ class TrainSettings(Settings):
     ema_decay: Rate | None = None
     """Decay of the weights' moving average, which is then evaluated and exported; 0 turns averaging off."""
     head_share: Rate | None = None
-    """Share of the epochs that trains the classifier alone."""
+    """Share of the epochs that trains only the top blocks and the classifier (finetune)."""
     head_learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Peak learning rate of these epochs."""
+    """Peak learning rate of the classifier when it trains alone."""
     augment: AugmentSettings = AugmentSettings()
     """Random changes to training images."""
 
     def with_tuned(self, hyperparameters: Hyperparameters | None) -> "TrainSettings":
         """The section with the tuner's learning rate, label smoothing and magnitude where the user left them open."""
         tuned = tuned_values(hyperparameters)
-        filled = self._filled(tuned, "learning_rate", "label_smoothing")
+        filled = self._filled(tuned, "learning_rate", "head_learning_rate", "label_smoothing")
         return filled.model_copy(update={"augment": self.augment._filled(tuned, "randaugment_magnitude")})
 
 
@@ -364,6 +403,10 @@ class TuneSettings(Settings):
     """Lowest and highest peak learning rate to try, such as [0.001, 0.01], on a logarithmic scale; null does not
     search it.
     """
+    head_learning_rate: tuple[PositiveFloat, PositiveFloat] | None = None
+    """With finetune: lowest and highest peak learning rate of the classifier, on a logarithmic scale; null takes 0.0003
+    to 0.03.
+    """
     label_smoothing: tuple[Rate, Rate] | None = None
     """Lowest and highest label smoothing to try, such as [0.0, 0.2]; trials are then ranked by accuracy instead of
     loss.
@@ -376,6 +419,16 @@ class TuneSettings(Settings):
         """What is searched: (lowest, highest) by name."""
         ranges = {name: getattr(self, name) for name in TUNABLE}
         return {name: bounds for name, bounds in ranges.items() if bounds is not None}
+
+    def of_head(self) -> "TuneSettings":
+        """The search on the features of a frozen network: what only the network itself or its images have is left out.
+
+        Every trial trains the head to its end, on all of its share.
+        """
+        left_out = {"drop_connect_rate": None, "learning_rate": None, "randaugment_magnitude": None}
+        rates = self.head_learning_rate or HEAD_LEARNING_RATES
+        whole = {"head_learning_rate": rates, "epochs": HEAD_EPOCHS, "data_fraction": 1.0}
+        return self.model_copy(update={**left_out, **whole})
 
     def without_decided(self, train: TrainSettings) -> "TuneSettings":
         """The search without what the user has decided in `train`: trials take that value, as the training will."""

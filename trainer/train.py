@@ -43,9 +43,10 @@ def train(job: TrainingJob) -> None:
     info = {
         "variant": job.model_settings.chosen_variant.name,
         **job.model_settings.formula,
+        "stem_stride": job.model_settings.stem_stride,
         "image_size": job.image_size,
         "recipe": job.settings.recipe,
-        "epochs": job.settings.epochs,
+        "epochs": training.epochs,
         "batch_size": training.progress.batch_size,
         "seed": job.seed,
         **rates,

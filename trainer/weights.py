@@ -1,29 +1,33 @@
-"""Initial weights: ImageNet's as published by Keras, a file of one's own, or none.
+"""Initial weights: ImageNet's as published by Keras, a file of one's own or of another project, or none.
 
-Four layouts are read, all by layer name: the HDF5 of the published files (`efficientnetb0.h5`; also what Keras 2 and
-`model.save("x.h5")` write), Keras 3's `.weights.h5`, the same inside a `.keras` archive, and the SavedModel of a pushed
-version. A file may come from this network or from keras.applications. Only the classifier may differ or be missing; it
-then keeps its initial weights, and the result says so.
+Five layouts are read, all by layer name: timm's safetensors, the HDF5 of the published files (`efficientnetb0.h5`; also
+what Keras 2 and `model.save("x.h5")` write), Keras 3's `.weights.h5`, the same inside a `.keras` archive, and the
+SavedModel of a pushed version. A file may come from this network or from keras.applications. Only the classifier may
+differ or be missing; it then keeps its initial weights, and the result says so.
 """
 
 import contextlib
 import io
 import logging
-import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
-from keras.src.applications.efficientnet import BASE_WEIGHTS_PATH, WEIGHTS_HASHES
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from trainer.layers import IMAGENET_STDDEV
+from trainer.pretrained.obtain import is_url, obtain, shown
+from trainer.pretrained.stored import Stored, StoredWeight, Unfit
+from trainer.pretrained.timm import SUFFIX, read_timm
+from trainer.scaling import Variant, get_variant
 
 CLASSIFIER = "predictions"
 _VARIABLE = "model_variables/{}/.ATTRIBUTES/VARIABLE_VALUE"  # of a SavedModel, as `trainer.export` names them
@@ -35,20 +39,9 @@ MOST_TIMES, MOST_BESIDE = 8, 256 * 1024 * 1024  # bytes
 # What the readers raise over files that are none, or were made to harm.
 _DAMAGE = (
     OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, EOFError, MemoryError,
-    OverflowError, zipfile.BadZipFile, zlib.error,
+    OverflowError, zipfile.BadZipFile, zlib.error, SafetensorError,
 )  # fmt: skip
 
-
-@dataclass(frozen=True)
-class StoredWeight:
-    """A weight that was not read yet: a file of a few bytes can claim terabytes."""
-
-    shape: tuple[int, ...]
-    read: Callable[[], NDArray[np.generic]]
-
-
-Stored = Mapping[str, list[StoredWeight]]
-"""Weights by layer name, in the layer's own order."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,87 +55,74 @@ class LoadedWeights:
     skipped: str | None = None  # why the classifier was left as it was; None where it was loaded, too
 
 
-def load_weights(model: keras.Model, weights: str | Path, variant: str | None = None) -> LoadedWeights:
+def load_weights(
+    model: keras.Model, weights: str | Path, variant: str | Variant | None = None, sha256: str | None = None
+) -> LoadedWeights:
     """Load weights into a model from `build_efficientnet`, in place.
 
     Args:
         model: the model; with a classifier of any width, or without one.
-        weights: "imagenet", "none", or the path of an .h5, .weights.h5 or .keras file, or of a pushed SavedModel.
-        variant: "b0" to "b7"; needed for "imagenet", of which all but the classifier is loaded.
+        weights: "imagenet"; "none"; the path or URL of an .h5, .weights.h5, .keras or timm's .safetensors file; or the
+            path of a pushed SavedModel.
+        variant: the model's; needed for "imagenet", of which all but the classifier is loaded, and for timm's files.
+        sha256: what the file has to hash to; needed for a URL.
 
     Returns:
         What was loaded and what was skipped; the latter is logged as a warning, too.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ConnectionError: the published file is not in Keras' cache and could not be downloaded.
-        ValueError: the file's layers or shapes are not the model's, or it is no weight file.
+        ConnectionError: the file could not be downloaded.
+        ValueError: the file's hash, layers or shapes are not the expected ones, or it is no weight file.
     """
     if str(weights) == "none":
         return LoadedWeights("none")
-    path = published_file(variant) if str(weights) == "imagenet" else Path(weights).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"There is no weight file {path}: expected imagenet, none, or the path of a file.")
+    name = variant.name if isinstance(variant, Variant) else variant
+    path = obtain(str(weights), name, sha256)
+    origin = shown(str(weights)) if is_url(str(weights)) else str(path)
     with contextlib.ExitStack() as opened:
-        with _named(path):
-            stored = _list_saved_model(model, path) if path.is_dir() else _list(path, model, opened)
-        layers, skipped = _assign(model, stored, path)
+        with _named(path, origin):
+            if path.suffix == SUFFIX:
+                if variant is None:
+                    raise Unfit(f"{origin} is read for a variant: say which")
+                stored, scale = read_timm(path, origin, get_variant(variant), opened)
+                stored = {**stored, NORMALIZATION: _normalization(model, scale)}
+            elif path.is_dir():
+                stored = _list_saved_model(model, path)
+            else:
+                stored = _list(path, model, opened)
+        layers, skipped = _assign(model, stored, path, origin)
     if skipped:
         logger.warning("%s", skipped)
-    return LoadedWeights(str(path), layers, skipped)
+    return LoadedWeights(origin, layers, skipped)
 
 
-def published_file(variant: str | None, *, include_top: bool = False) -> Path:
-    """Return the path of Keras' published ImageNet weights, downloaded into Keras' cache where they are not there yet.
-
-    Args:
-        variant: "b0" to "b7".
-        include_top: the file with ImageNet's classifier of 1,000 classes.
-
-    Raises:
-        ValueError: nothing is published for the variant.
-        ConnectionError: the download failed.
-    """
-    if variant not in WEIGHTS_HASHES:
-        raise ValueError(
-            f"No ImageNet weights are published for {variant}: expected one of {', '.join(WEIGHTS_HASHES)}; "
-            "use none, or the path of a file."
-        )
-    md5 = WEIGHTS_HASHES[variant][0 if include_top else 1]
-    name = f"efficientnet{variant}{'' if include_top else '_notop'}.h5"
-    url = BASE_WEIGHTS_PATH + name
-    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    cache.mkdir(parents=True, exist_ok=True)
-    try:
-        return Path(keras.utils.get_file(name, url, cache_dir=cache, cache_subdir="models", file_hash=md5))
-    except Exception as error:  # get_file raises Exception itself where the network fails
-        reason = " ".join(str(error).split())
-        raise ConnectionError(
-            f"Could not get {url} ({reason}): download it where there is a network and put it at "
-            f"{cache / 'models' / name} (md5 {md5}), or set the weights to none."
-        ) from error
-
-
-class _Unfit(ValueError):
-    """A file that is sound, and not of this network."""
+def _normalization(
+    model: keras.Model, scale: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+) -> list[StoredWeight]:
+    """The layer's own weights, or those of other pixels: timm keeps them outside its files."""
+    mean, variance, count = model.get_layer(NORMALIZATION).get_weights()
+    if scale is not None:
+        mean, variance = scale[0], np.square(scale[1])
+    return [StoredWeight(value.shape, partial(np.asarray, value)) for value in (mean, variance, count)]
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(path: Path, origin: str) -> Iterator[None]:
     """Has what a reader says of a file say which."""
     damage: tuple[type[BaseException], ...] = _DAMAGE
-    what = "weight file of Keras (.h5, .weights.h5, .keras)"
+    what = "weight file (.h5, .weights.h5, .keras, .safetensors)"
     if path.is_dir():
         import tensorflow as tf
 
         damage, what = (*_DAMAGE, tf.errors.OpError), "SavedModel: expected a pushed version"
     try:
         yield
-    except _Unfit:
+    except Unfit:
         raise
     except damage as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} is not a {what}, or is damaged: {reason}") from error
+        raise ValueError(f"{origin} is not a {what}, or is damaged: {reason}") from error
 
 
 def _list(path: Path, model: keras.Model, opened: contextlib.ExitStack) -> Stored:
@@ -153,7 +133,7 @@ def _list(path: Path, model: keras.Model, opened: contextlib.ExitStack) -> Store
         entry = archive.getinfo("model.weights.h5")
         most = MOST_TIMES * sum(np.prod(weight.shape) * 4 for weight in model.weights) + MOST_BESIDE
         if entry.file_size > most:
-            raise _Unfit(
+            raise Unfit(
                 f"{path} does not fit {model.name}: its weights unpack to {entry.file_size:,} bytes, for this network "
                 f"{int(most):,} would be many."
             )
@@ -171,13 +151,13 @@ def _list_saved_model(model: keras.Model, path: Path) -> Stored:
 
     variables = path / "variables" / "variables"
     if not variables.with_suffix(".index").is_file():
-        raise _Unfit(f"{path} is no SavedModel: expected a pushed version, or the path of a weight file.")
+        raise Unfit(f"{path} is no SavedModel: expected a pushed version, or the path of a weight file.")
     stored = tf.train.load_checkpoint(str(variables))
     shapes = stored.get_variable_to_shape_map()
     names = {id(variable): _VARIABLE.format(number) for number, variable in enumerate(model.variables)}
     exported = sum(name.startswith(_VARIABLE.partition("{")[0]) for name in shapes)
     if exported != len(names):
-        raise _Unfit(f"{path} does not fit {model.name}: it has {exported} variables, the model {len(names)}.")
+        raise Unfit(f"{path} does not fit {model.name}: it has {exported} variables, the model {len(names)}.")
 
     def weight_of(variable: keras.Variable) -> StoredWeight:
         name = names[id(variable)]
@@ -226,13 +206,13 @@ def _own_name(name: str) -> str:
     return re.sub(rf"^{NORMALIZATION}_\d+$", NORMALIZATION, name)
 
 
-def _assign(model: keras.Model, stored: Stored, path: Path) -> tuple[int, str | None]:
+def _assign(model: keras.Model, stored: Stored, path: Path, origin: str) -> tuple[int, str | None]:
     """Check that all layers but the classifier agree, then read and assign; return how many, and what was skipped."""
     own = {layer.name: layer for layer in model.layers if layer.weights}
     strange = (own.keys() ^ stored.keys()) - {CLASSIFIER}
     if strange:
         raise ValueError(
-            f"{path} does not fit {model.name}: layers in only one of the two are {', '.join(sorted(strange)[:3])}"
+            f"{origin} does not fit {model.name}: layers in only one of the two are {', '.join(sorted(strange)[:3])}"
             f"{' and others' if len(strange) > 3 else ''}; it is probably of another variant."
         )
     chosen = []
@@ -244,12 +224,12 @@ def _assign(model: keras.Model, stored: Stored, path: Path) -> tuple[int, str | 
             chosen.append(name)
         elif name == CLASSIFIER:
             skipped = (
-                f"The classifier in {path} was not loaded: its weights have shapes {found or 'none'}, "
+                f"The classifier in {origin} was not loaded: its weights have shapes {found or 'none'}, "
                 f"the model's {expected or 'none'}."
             )
         else:
-            raise ValueError(f"{path} does not fit {model.name}: layer {name} has {found} instead of {expected}.")
-    with _named(path):
+            raise ValueError(f"{origin} does not fit {model.name}: layer {name} has {found} instead of {expected}.")
+    with _named(path, origin):
         arrays = {name: [weight.read() for weight in stored[name]] for name in chosen}
     for name, weights in arrays.items():
         own[name].set_weights(_true_variance(weights) if name == NORMALIZATION else weights)

@@ -24,6 +24,12 @@ class Exports(Artifact):
     TYPE_NAME = "effnet.Exports"
 
 
+class BackboneFeatures(Artifact):
+    """What a frozen network says of the images: a folder a split, which `trainer.feature_set` reads."""
+
+    TYPE_NAME = "effnet.BackboneFeatures"
+
+
 class StudyReport(Artifact):
     """What came of trainings that are compared: index.html, results.csv and figures; StudyReport writes it."""
 

@@ -11,6 +11,10 @@ class MissingData(DataError):
     """The images are not there, or not yet."""
 
 
+class StorageError(OSError):
+    """A store cannot be used at all: its other files would fail as this one did."""
+
+
 class GateError(ValueError):
     """A gate cannot decide, so it refuses."""
 

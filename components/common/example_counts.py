@@ -4,14 +4,12 @@ The step that writes them notes it on the artifact; each step that must not lose
 """
 
 import json
-import posixpath
 from collections.abc import Collection, Mapping
 
 import apache_beam as beam
 from tfx.types import Artifact
 
 from components.common import files
-from components.common.beam_types import Elements, Transform
 
 # A text, because Kubeflow's numbers are floats.
 _PROPERTY = "example_counts"
@@ -34,32 +32,19 @@ def noted_counts(examples: Artifact, splits: Collection[str]) -> dict[str, int]:
     return {split: noted[split] for split in splits}
 
 
-class SplitsOfStored(Transform):
-    """Shards to one element for each record in them, the name of its split.
-
-    Counted from the shards rather than on the way to them: what a runner loses is missed here.
-    """
-
-    def __init__(self, uris: Mapping[str, str]):
-        super().__init__()
-        self._split_of = {uri.rstrip("/"): split for split, uri in uris.items()}
-
-    def expand(self, shards: Elements) -> Elements:
-        """Wires the steps."""
-        splits: Elements = (
-            shards
-            | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
-            | "SplitOf" >> beam.MapTuple(lambda shard, _: self._split_of[posixpath.dirname(shard)])
-        )
-        return splits
-
-
 def count_stored(pipeline: beam.Pipeline, uris: Mapping[str, str], path: str) -> None:
-    """Adds the counting of the examples in the folders `uris` (split -> folder); `read_counts` reads it from `path`."""
+    """Adds the counting of what is stored in the folders `uris` (split -> folder); `read_counts` reads it from `path`.
+
+    Counted from the folders once they are written, rather than on the way to them: an engine may lose examples, or
+    repeat a step into a folder that another attempt has filled.
+    """
+    split_of = {shard: split for split, uri in uris.items() for shard in files.shards(uri)}
     _ = (
         pipeline
-        | "Folders" >> beam.Create([files.all_in(uri) for uri in uris.values()])
-        | SplitsOfStored(uris)
+        | "Shards" >> beam.Create([files.escape(shard) for shard in split_of])
+        | "Spread" >> beam.Reshuffle()
+        | "ReadBack" >> beam.io.ReadAllFromTFRecord(with_filename=True)
+        | "SplitOf" >> beam.MapTuple(lambda shard, _: split_of[shard])
         | "Count" >> beam.combiners.Count.PerElement()
         | "AsJson" >> beam.Map(json.dumps)
         | "Write" >> beam.io.WriteToText(path, num_shards=1, shard_name_template="")

@@ -1,6 +1,6 @@
-"""Small files, local or on any storage that Beam knows (gs://, s3://, hdfs://).
+"""Small files, local or on a storage that Beam knows (s3://, gs://).
 
-Local paths are read directly, so that local work needs no import of Beam, which takes seconds.
+Local paths are read directly, so that local work needs no import of Beam, which takes seconds; `s3` reads s3://.
 
 This is also the one place where a path becomes a pattern. A folder may be called `proj [v1]` or `what?`, which Python's
 glob, Beam and TensorFlow take for one: here a folder's name stands for itself, and only what the caller adds is a
@@ -12,12 +12,14 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from components.common import durable, s3_objects
+from components.common import durable, s3, s3_objects
 from components.common.errors import one_line
+from components.common.s3 import StoredObject as Stored
 
 if TYPE_CHECKING:
     from apache_beam.io.filesystem import FileMetadata
@@ -63,6 +65,8 @@ def read_bytes(path: str) -> bytes:
     """
     if not is_remote(path):
         return Path(path).read_bytes()
+    if path.startswith(s3.SCHEME):
+        return s3.read(path)
     from apache_beam.io.filesystem import CompressionTypes
 
     # Beam would unpack what is called *.gz; a file's bytes are wanted as they are.
@@ -86,9 +90,12 @@ def read_range(path: str, offset: int, size: int) -> bytes:
     Raises:
         OSError: if it cannot be read, or is shorter.
     """
-    with open_binary(path) as file:
-        file.seek(offset)
-        data = file.read(size)
+    if path.startswith(s3.SCHEME):
+        data = s3.read(path, offset, size)
+    else:
+        with open_binary(path) as file:
+            file.seek(offset)
+            data = file.read(size)
     if len(data) < size:
         raise OSError(f"{path} ends before byte {offset + size:,}")
     return data
@@ -111,7 +118,7 @@ def write_bytes(path: str, content: bytes) -> None:
         with durable.replaced(Path(path)) as local:
             local.write(content)
         return
-    if path.startswith(s3_objects.SCHEME):
+    if path.startswith(s3.SCHEME):
         s3_objects.put(path, content)
         return
     from apache_beam.io.filesystem import CompressionTypes
@@ -130,7 +137,7 @@ def copy(source: str, destination: str) -> None:
         with open_binary(source) as reader, durable.replaced(Path(destination)) as writer:
             shutil.copyfileobj(reader, writer, COPY_BYTES)
         return
-    if destination.startswith(s3_objects.SCHEME):
+    if destination.startswith(s3.SCHEME):
         with open_binary(source) as reader:
             s3_objects.upload(destination, reader)
         return
@@ -174,6 +181,21 @@ def bring(source: str, destination: str, leave_out: Collection[str] = ()) -> Non
             _link_or_copy(join(source, name), join(destination, name))
 
 
+@contextlib.contextmanager
+def brought(folder: str) -> Iterator[str]:
+    """Yields a local folder with the files of `folder`: itself, or a copy of a remote one, deleted when the block ends.
+
+    Raises:
+        OSError: if a file cannot be read or written.
+    """
+    if not is_remote(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as local:
+        bring(folder, local)
+        yield local
+
+
 def _link_or_copy(source: str, destination: str) -> None:
     if not is_remote(source) and not is_remote(destination):
         Path(destination).parent.mkdir(parents=True, exist_ok=True)
@@ -192,6 +214,8 @@ def open_binary(path: str) -> BinaryIO:
     """
     if not is_remote(path):
         return Path(path).open("rb")
+    if path.startswith(s3.SCHEME):
+        return s3.open_binary(path)
     from apache_beam.io.filesystem import CompressionTypes
 
     return storages().open(path, compression_type=CompressionTypes.UNCOMPRESSED)
@@ -207,7 +231,7 @@ def walk(folder: str) -> list[str]:
         found = os.walk(folder, onerror=_raise_unless_missing)
         paths = (Path(parent, name) for parent, _, names in found for name in names)
         return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
-    return sorted(match.path.removeprefix(join(folder, "")) for match in matches(folder, "**"))
+    return sorted(sizes(folder))
 
 
 def _raise_unless_missing(error: OSError) -> None:
@@ -218,8 +242,8 @@ def _raise_unless_missing(error: OSError) -> None:
 def sizes(folder: str) -> dict[str, int]:
     """Returns the bytes of each file below a folder, by its path from there; as `walk`."""
     if is_remote(folder):
-        found = matches(folder, "**")
-        return {match.path.removeprefix(join(folder, "")): match.size_in_bytes for match in found}
+        found = {stored.path.removeprefix(join(folder, "")): stored.size for stored in stored_in(folder)}
+        return {name: size for name, size in found.items() if name and not name.endswith("/")}  # a folder's marker
     return {name: (Path(folder) / name).stat().st_size for name in walk(folder)}
 
 
@@ -298,8 +322,24 @@ def find(folder: str, pattern: str) -> list[str]:
     return []
 
 
+def is_temporary(path: str) -> bool:
+    """Tells whether a path leads into a folder in which Beam keeps what it has not finished."""
+    return any(part.startswith("beam-temp-") for part in path.split("/"))
+
+
+def shards(folder: str) -> list[str]:
+    """Returns the paths of the files that a Beam step stored in `folder`, sorted; as `find`.
+
+    What is hidden or temporary is none of them: an engine may leave it behind at any time.
+    """
+    found = (path for path in find(folder, "*") if not path.rpartition("/")[2].startswith("."))
+    return [path for path in found if not is_temporary(path.removeprefix(folder))]
+
+
 def expand(patterns: Iterable[str]) -> list[str]:
     """Returns the files that libraries' patterns such as `all_in`'s stand for; only their last parts are patterns.
+
+    What is temporary is left out.
 
     Raises:
         FileNotFoundError: if a pattern matches nothing.
@@ -308,10 +348,23 @@ def expand(patterns: Iterable[str]) -> list[str]:
     found = []
     for pattern in patterns:
         folder, _, names = pattern.rpartition("/")
-        if not (matching := find(folder, names)):
+        if not (matching := [path for path in find(folder, names) if not is_temporary(path.removeprefix(folder))]):
             raise FileNotFoundError(f"nothing matches {pattern}: the step that should have written there gave nothing")
         found += matching
     return found
+
+
+def stored_in(folder: str) -> list[Stored]:
+    """Returns the files anywhere below a remote folder, in no order; none if there is no such folder.
+
+    Raises:
+        OSError: if it cannot be listed.
+        ValueError: if Beam knows no such storage.
+    """
+    if folder.startswith(s3.SCHEME):
+        return s3.list_below(join(folder, ""))
+    found = matches(folder, "**")
+    return [Stored(match.path, match.size_in_bytes, match.last_updated_in_seconds) for match in found]
 
 
 def matches(folder: str, pattern: str) -> "list[FileMetadata]":

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from components.common import files
 
 # TensorFlow Serving leaves assets.extra alone; clients and the next run read it.
 MODEL_INFO = "assets.extra/model.json"
+KNOWN_THRESHOLD = "known.threshold"  # of a model with serving.known_precision
 EXPECTED_ANSWERS = "assets.extra/expected_answers.json"  # the trainer's own, see serving_check
 
 
@@ -18,6 +19,13 @@ class ModelInfo(TypedDict, total=False):
     variant: str
     image_size: int  # pixels a side
     seed: int
+
+
+def known_threshold(info: ModelInfo) -> float | None:
+    """Returns the least probability of a known answer; None if the model does not say what it knows."""
+    noted: dict[str, Any] = dict(info)  # as JSON has it
+    threshold: float | None = noted.get(KNOWN_THRESHOLD)
+    return threshold
 
 
 def write_model_info(saved_model: str, info: Mapping[str, object]) -> None:

@@ -3,13 +3,12 @@
 Beam's file system takes three requests for each, and none at all for an object without a byte, which S3 refuses.
 """
 
-import functools
 from collections.abc import Callable
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from components.common.errors import one_line
+from components.common.s3 import client
 
-SCHEME = "s3://"
 Answer = TypeVar("Answer")
 
 
@@ -23,22 +22,6 @@ class Refused(OSError):
     def __init__(self, message: str, status: int = 0, code: str = ""):
         super().__init__(message)
         self.status, self.code = status, code
-
-
-def client() -> Any:
-    """Returns this process's client, with Beam's options `--s3_*`, or else what the environment says."""
-    from apache_beam.io.filesystems import FileSystems
-    from apache_beam.options.pipeline_options import PipelineOptions, S3Options
-
-    options = FileSystems._pipeline_options or PipelineOptions([])
-    return _client(tuple(sorted(options.view_as(S3Options).get_all_options(drop_default=True).items())))
-
-
-@functools.cache
-def _client(given: tuple[tuple[str, Any], ...]) -> Any:
-    from apache_beam.io.aws.clients.s3.boto3_client import Client
-
-    return Client(dict(given)).client
 
 
 def put(path: str, content: bytes, **condition: str) -> None:

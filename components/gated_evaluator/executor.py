@@ -7,7 +7,7 @@ from tfx.components.evaluator import executor as evaluator_executor
 from tfx.types import Artifact, artifact_utils, standard_component_specs
 from tfx.utils import path_utils
 
-from components.common import files
+from components.common import beam_output, files
 from components.common.csv_table import csv_text
 from components.common.errors import GateError
 from components.common.example_counts import noted_counts
@@ -62,7 +62,9 @@ class Executor(evaluator_executor.Executor):
             input_dict = {
                 key: value for key, value in input_dict.items() if key != standard_component_specs.BASELINE_MODEL_KEY
             }
+        beam_output.empty(output_dict)
         super().Do(input_dict, output_dict, exec_properties)
+        beam_output.delete_temporary(output_dict)
 
         uri = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
         measured = read_evaluation(uri, CANDIDATE)

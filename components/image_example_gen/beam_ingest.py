@@ -1,17 +1,18 @@
 """The Beam part of the ingest: image files in, TFRecord shards and counts out.
 
-    files -> Survey -> AssignSplits --train, val, eval--> WriteExample -> TFRecord shards -> counted from the shards
-                 \\           \\---------quarantine, counts-------------\\----------------------> outcome
+    files -> Survey -> AssignSplits --train, val, eval--> WriteExample -> TFRecord shards
+                 \\           \\---------quarantine, counts-------------\\-----> outcome
 
 The files are read twice, because the split of an image depends on its copies, which are known only when all were seen.
 Between the two passes go names, hashes and numbers, so that no runner has to hold or move the images; the second pass
 decodes only what has to be encoded anew. How many shards there are is the runner's choice (the in-memory runner writes
-one a split).
+one a split); what is stored in them is counted afterwards.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -21,19 +22,21 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components.common import files
 from components.common.beam_types import Emitted
-from components.common.example_counts import SplitsOfStored
+from components.common.errors import StorageError
 from components.common.profile import kinds
-from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, STORED, WRITE, WRITTEN
+from components.image_example_gen.balance import IN, OUT, PROFILE, REENCODED, WRITE, WRITTEN
 from components.image_example_gen.first_pass import Survey, Surveyed, count, reject
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
-from components.image_example_gen.sources.image_bytes import read_image
+from components.image_example_gen.sources.image_bytes import Reader
 from components.image_example_gen.sources.plan import ImageFile
 from components.image_example_gen.split import SPLITS
 
+READ_AHEAD = 64  # images that a worker is handed at a time
+
 
 class WriteExample(beam.DoFn):
-    """Reads an image again and encodes its example.
+    """Reads images again, given in lists, and encodes their examples.
 
     Outputs: a serialised tf.Example to the tag of its split, a `Rejected` to "quarantine", counters to "counts".
     """
@@ -43,13 +46,27 @@ class WriteExample(beam.DoFn):
         self._classes = classes
         self._max_pixels = max_pixels
 
-    def process(self, assigned: tuple[str, Surveyed]) -> Iterator[Emitted]:
-        """Yields the outputs for one image."""
-        split, surveyed = assigned
+    def setup(self) -> None:
+        """Starts the threads."""
+        self._reader = Reader(self._root)
+
+    def teardown(self) -> None:
+        """Ends the threads."""
+        self._reader.close()
+
+    def process(self, listed: Sequence[tuple[str, Surveyed]]) -> Iterator[Emitted]:
+        """Yields the outputs for a list of (split, image)."""
+        answers = self._reader.read([surveyed.file for _, surveyed in listed])
+        for (split, surveyed), (_, answer) in zip(listed, answers, strict=True):
+            yield from self._write(split, surveyed, answer)
+
+    def _write(self, split: str, surveyed: Surveyed, answer: Future[bytes]) -> Iterator[Emitted]:
         file, image = surveyed.file, surveyed.image
         yield count(IN, WRITE)
         try:
-            data = read_image(self._root, file)
+            data = answer.result()
+        except StorageError:
+            raise  # of which this image knows nothing
         except (OSError, BeamIOError) as error:
             yield from reject(WRITE, file, "changed", f"could be read at first, and not again: {error}")
             return
@@ -122,28 +139,21 @@ def build_ingest(
         | "Names" >> beam.io.ReadFromText(images_path)
         | "Files" >> beam.Map(lambda line: ImageFile(*json.loads(line)))
         | "Spread" >> beam.Reshuffle()
+        | "Lists" >> beam.BatchElements(READ_AHEAD, READ_AHEAD)
         | "Survey" >> beam.ParDo(steps.survey).with_outputs("quarantine", "counts", main="surveyed")
     )
     splits = surveyed.surveyed | "AssignSplits" >> steps.assign
     outputs = (
         splits["assigned"]
         | "SpreadAgain" >> beam.Reshuffle()  # the members of a large group would all be read by one worker
+        | "ListsAgain" >> beam.BatchElements(READ_AHEAD, READ_AHEAD)
         | "WriteExample" >> beam.ParDo(steps.write).with_outputs(*SPLITS, "quarantine", "counts")
     )
-    shards = [
-        outputs[split]
-        | f"Write[{split}]"
-        >> beam.io.WriteToTFRecord(files.join(split_uris[split], "data_tfrecord"), file_name_suffix=".gz")
-        for split in SPLITS
-    ]
-    stored = (
-        shards
-        | "Shards" >> beam.Flatten()
-        | "SplitsOfStored" >> SplitsOfStored(split_uris)
-        | "Stored" >> beam.Map(lambda split: (STORED, split))
-    )
+    for split in SPLITS:
+        shards = files.join(split_uris[split], "data_tfrecord")
+        _ = outputs[split] | f"Write[{split}]" >> beam.io.WriteToTFRecord(shards, file_name_suffix=".gz")
     counts = (
-        (surveyed.counts, splits["counts"], outputs.counts, stored)
+        (surveyed.counts, splits["counts"], outputs.counts)
         | "Counts" >> beam.Flatten()
         | "Count" >> beam.combiners.Count.PerElement()
         | "Counted" >> beam.Map(lambda counted: ("count", counted))

@@ -1,6 +1,5 @@
 """Runs the ingest for TFX."""
 
-import hashlib
 import json
 import time
 from dataclasses import astuple
@@ -10,18 +9,18 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 
-from components.common import files
+from components.common import beam_output, files
 from components.common.events import report_warning
-from components.common.example_counts import note_counts
+from components.common.example_counts import count_stored, note_counts, read_counts
 from components.common.executor_types import Artifacts, ExecProperties
 from components.common.ingest_report import write_report
 from components.common.json_types import Parsed
-from components.image_example_gen.balance import Counts, summarise
+from components.image_example_gen.balance import STORED, Counts, summarise
 from components.image_example_gen.beam_ingest import Steps, WriteExample, build_ingest
 from components.image_example_gen.first_pass import Survey, report_ingest
 from components.image_example_gen.grouping import AssignSplits
 from components.image_example_gen.sources.listing import Rejected
-from components.image_example_gen.sources.plan import ImageFile, IngestPlan
+from components.image_example_gen.sources.plan import IngestPlan, mixed
 from components.image_example_gen.sources.shard_index import IndexShard, build_index, read_index
 from components.image_example_gen.sources.shards import Found
 from components.image_example_gen.sources.source import Source, source_of
@@ -44,6 +43,7 @@ class Executor(BaseBeamExecutor):
             RuntimeError: if files were lost on the way.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
+        beam_output.empty(output_dict)
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         report = artifact_utils.get_single_instance(output_dict["report"])
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
@@ -66,6 +66,8 @@ class Executor(BaseBeamExecutor):
             WriteExample(root, plan.classes, max_pixels),
         )
         counts, quarantine = self._read_images(plan, steps, seed, examples)
+        beam_output.delete_temporary(output_dict)
+        counts |= self._count_stored(examples)
         summary = summarise(root, input_fingerprint, plan, counts)
 
         lines = [vars(rejected) for rejected in plan.rejected] + quarantine
@@ -92,16 +94,20 @@ class Executor(BaseBeamExecutor):
         """Returns the counters and the quarantined files."""
         images_path, outcome_path = (files.join(self._get_tmp_dir(), f"{name}.jsonl") for name in ("images", "outcome"))
         files.write_text(images_path, "".join(f"{json.dumps(astuple(image))}\n" for image in mixed(plan.images, seed)))
-        split_uris = {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}
         with self._make_beam_pipeline() as pipeline:
-            build_ingest(pipeline, images_path, steps, split_uris, outcome_path)
+            build_ingest(pipeline, images_path, steps, _split_uris(examples), outcome_path)
         outcomes: dict[str, list[Parsed]] = {"count": [], "quarantine": []}
         for line in files.read_bytes(outcome_path).splitlines():
             kind, value = json.loads(line)
             outcomes[kind].append(value)
         return {tuple(key): count for key, count in outcomes["count"]}, outcomes["quarantine"]
 
+    def _count_stored(self, examples: Artifact) -> Counts:
+        path = files.join(self._get_tmp_dir(), "stored.jsonl")
+        with self._make_beam_pipeline() as pipeline:
+            count_stored(pipeline, _split_uris(examples), path)
+        return {(STORED, split): count for split, count in read_counts(path).items()}
 
-def mixed(images: list[ImageFile], seed: int) -> list[ImageFile]:
-    """Returns the images in an order that mixes the classes, the same one each time for a seed."""
-    return sorted(images, key=lambda image: hashlib.sha256(f"{seed}:{image.path}".encode()).digest())
+
+def _split_uris(examples: Artifact) -> dict[str, str]:
+    return {split: artifact_utils.get_split_uri([examples], split) for split in SPLITS}

@@ -2,23 +2,24 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 
 from components.common.beam_types import Emitted, Tagged
+from components.common.errors import StorageError
 from components.common.events import report_progress
 from components.image_example_gen.balance import IN, OUT, REJECTED, SURVEY
 from components.image_example_gen.images.codec import NormalisedImage, normalise_image
 from components.image_example_gen.images.damage import ImageError, check_size
-from components.image_example_gen.sources.image_bytes import bytes_of, read_image
+from components.image_example_gen.sources.image_bytes import Reader, bytes_of
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.plan import ImageFile
 
 PROGRESS_SECONDS = 2.0
-# A file beyond these is no image of the allowed size, and a film among the images must not be read into memory.
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class FirstPassProgress:
 
 
 class Survey(beam.DoFn):
-    """Reads and checks one file.
+    """Reads and checks files, given in lists that are read ahead.
 
     Outputs: a `Surveyed`, or a `Rejected` to "quarantine"; counters to "counts".
     """
@@ -71,17 +72,36 @@ class Survey(beam.DoFn):
         self._total = total
 
     def setup(self) -> None:
-        """Starts this worker's clock."""
+        """Starts this worker's clock and its threads."""
         self._progress = FirstPassProgress(self._total)
+        self._reader = Reader(self._root)
 
-    def process(self, file: ImageFile) -> Iterator[Emitted]:
-        """Yields the outputs for one file."""
-        self._progress.step()
-        yield count(IN, SURVEY)
+    def teardown(self) -> None:
+        """Ends the threads."""
+        self._reader.close()
+
+    def process(self, listed: Sequence[ImageFile]) -> Iterator[Emitted]:
+        """Yields the outputs for a list of files."""
+        small = []
+        for file in listed:
+            yield count(IN, SURVEY)
+            try:
+                check_size(bytes_of(file), self._max_pixels)
+            except ImageError as error:
+                yield from reject(SURVEY, file, error.reason, str(error))
+                self._progress.step()
+            else:
+                small.append(file)
+        for file, answer in self._reader.read(small):
+            yield from self._survey(file, answer)
+            self._progress.step()
+
+    def _survey(self, file: ImageFile, answer: Future[bytes]) -> Iterator[Emitted]:
         try:
-            check_size(bytes_of(file), self._max_pixels)
-            data = read_image(self._root, file)
+            data = answer.result()
             image = normalise_image(data, self._max_pixels)
+        except StorageError:
+            raise  # of which this image knows nothing
         except ImageError as error:
             yield from reject(SURVEY, file, error.reason, str(error))
         except (OSError, BeamIOError) as error:

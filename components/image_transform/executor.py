@@ -8,7 +8,7 @@ from tfx.components.transform import executor as tfx_transform
 from tfx.proto import transform_pb2
 from tfx.types import Artifact, artifact_utils
 
-from components.common import files
+from components.common import beam_output, files
 from components.common.events import report_progress
 from components.common.example_counts import count_stored, note_counts, noted_counts, read_counts
 from components.common.executor_types import Artifacts, ExecProperties
@@ -30,8 +30,10 @@ class Executor(tfx_transform.Executor):
         Raises:
             RuntimeError: if there is no room for the transformed examples, or some of them were lost.
         """
+        beam_output.empty(output_dict)
         if not output_dict.get("transformed_examples"):
             super().Do(input_dict, output_dict, exec_properties)
+            beam_output.delete_temporary(output_dict)
             return
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         transformed = artifact_utils.get_single_instance(output_dict["transformed_examples"])
@@ -42,6 +44,7 @@ class Executor(tfx_transform.Executor):
         report_progress(f"transform: {expected}")
         check_room(expected, transformed.uri)
         super().Do(input_dict, output_dict, exec_properties)
+        beam_output.delete_temporary(output_dict)
         self._check_nothing_lost(counts, transformed)
         note_counts(transformed, counts)
 

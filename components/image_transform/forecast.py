@@ -54,7 +54,7 @@ def forecast(
         counts: split -> examples.
         preprocessing: TFX's `preprocessing_fn` with its configuration.
     """
-    shards = files.find(next(iter(folders.values())), "*")
+    shards = files.shards(next(iter(folders.values())))
     records = list(tf.data.TFRecordDataset(shards, compression_type="GZIP").take(SAMPLE))
     stored = preprocessing(tf.io.parse_example(records, _INPUTS))["image"].numpy()
     each = len(zlib.compress(b"".join(stored))) / len(stored) + RECORD_BYTES

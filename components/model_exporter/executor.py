@@ -105,7 +105,7 @@ def compare(model: ExportedModel, converted: dict[str, bytes], eval_uri: str) ->
 def read_batches(model: ExportedModel, split_uri: str) -> Iterator[tuple[Pixels, NDArray[np.int64]]]:
     """Yields what the network sees of a split that ImageExampleGen wrote: pixels and labels, (batch,) each."""
     spec = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
-    names = files.find(split_uri, "*")
+    names = files.shards(split_uri)
     for records in tf.data.TFRecordDataset(names, compression_type="GZIP").batch(BATCH):
         features = tf.io.parse_example(records, spec)
         yield model.pixels(features["image"]).numpy(), features["label"].numpy()

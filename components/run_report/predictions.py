@@ -71,5 +71,5 @@ def _ask(saved_model: str, examples: tf.data.Dataset) -> Answers | None:
 
 
 def _examples(split_uri: str) -> tf.data.Dataset:
-    names = files.find(split_uri, "*")
+    names = files.shards(split_uri)
     return tf.data.TFRecordDataset(names, compression_type="GZIP")

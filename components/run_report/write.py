@@ -1,7 +1,5 @@
 """Makes the report of a run and writes it: `report.html`, the model card, and the configuration to run it again."""
 
-import tempfile
-
 from tfx.utils import path_utils
 
 from components.atomic_pusher.model_card import make_card
@@ -20,12 +18,12 @@ CARD_FILE = "model_card.md"
 
 def write_report(uri: str, sources: Sources, push: Push, settings: ReportSettings, explain: Explain | None) -> None:
     """Writes the three files below `uri`; the card only if a model was judged."""
-    with tempfile.TemporaryDirectory() as folder:
-        candidate = path_utils.serving_model_path(sources.model) if sources.model else ""
+    trained = path_utils.serving_model_path(sources.model) if sources.model else ""
+    with files.brought(trained) as candidate:
         served = ""
         if sources.served_model and read_served(sources.served_model).version:
             served = path_utils.serving_model_path(sources.served_model)
-        models = Models(_local(candidate, f"{folder}/candidate"), served)
+        models = Models(candidate, served)
         report = gather(
             sources,
             models,
@@ -42,11 +40,3 @@ def write_report(uri: str, sources: Sources, push: Push, settings: ReportSetting
             verdict, serving = read_verdict(sources.evaluation), read_report(sources.serving_check)
             card = make_card(read_model_info(models.candidate), verdict, serving, sources.model)
             files.write_text(files.join(uri, CARD_FILE), card)
-
-
-def _local(saved_model: str, folder: str) -> str:
-    """Returns a local folder with a model, which is copied there if it is remote."""
-    if not files.is_remote(saved_model):
-        return saved_model
-    files.bring(saved_model, folder)
-    return folder

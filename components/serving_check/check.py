@@ -1,6 +1,5 @@
-"""Sees a SavedModel answer, and holds what it answered and what that took against the trainer and the budgets."""
+"""Sends images to a SavedModel; compares its answers with the trainer's, and its time and memory with the budgets."""
 
-import tempfile
 from collections.abc import Sequence
 
 from components.common import files
@@ -33,16 +32,13 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
         requests: most for each batch size.
     """
     if not raw_images:
-        return ServingReport(None, ["there are no images to ask the model about"])
-    with tempfile.TemporaryDirectory() as folder:
-        if files.is_remote(saved_model):
-            files.bring(saved_model, folder)
-            saved_model = folder
-        expected = read_expected(saved_model)
+        return ServingReport(None, ["there are no images to send to the model"])
+    with files.brought(saved_model) as local:
+        expected = read_expected(local)
         pairs = photo_pairs()
         try:
             seen = probe(
-                saved_model,
+                local,
                 # The trainer's come first, to be told from the others.
                 [*(expected.images if expected else ()), *raw_images],
                 BATCH_SIZES,
@@ -56,13 +52,13 @@ def check(saved_model: str, raw_images: Sequence[bytes], budgets: Budgets, reque
             images=len(raw_images),
             difference=_difference(seen["answers"]["probabilities"], expected),
             latency_ms=summarise(seen["latency_ms"]),
-            size_mb=sum(files.sizes(saved_model).values()) / 1e6,
+            size_mb=sum(files.sizes(local).values()) / 1e6,
             memory_mb=seen["memory_mb"],
             photos={pair.kind: difference for pair, difference in zip(pairs, seen["pairs"], strict=True)},
         )
-        problems = find_answer_problems(seen["answers"], read_model_info(saved_model).get("classes"))
+        problems = find_answer_problems(seen["answers"], read_model_info(local).get("classes"))
     return ServingReport(
-        measured, [f"the exported model answered {problem}" for problem in problems] + judge(measured, budgets)
+        measured, [f"the exported model returned {problem}" for problem in problems] + judge(measured, budgets)
     )
 
 

@@ -41,8 +41,8 @@ def prove_engine(
         content = convert(model, "onnx", ())
         engine = OnnxEngine(content, read_model_info(saved_model), MAX_PIXELS)
         images, difference = compare(model, engine, records)
-    except Exception as error:  # converter and engine may fail in any way; the SavedModel can be served all the same
-        return failed(f"it could not be proven: {one_line(error)[:300]}", tolerance)
+    except Exception as error:  # converter and engine may fail in any way; the SavedModel can still be served
+        return failed(f"the proof failed: {one_line(error)[:300]}", tolerance)
     if not images:
         return failed("there were no images to prove it on", tolerance)
     if not difference <= tolerance:
@@ -62,7 +62,7 @@ def compare(model: Any, engine: OnnxEngine, records: tf.data.Dataset) -> tuple[i
     for batch in records.batch(BATCH):
         wanted = model.classify(batch)["probabilities"].numpy()
         answers = engine.probabilities(np.stack([engine.pixels(data) for data in batch.numpy()]))
-        # A maximum over what is not a number is none: np.max hands NaN on, and no NaN is within a tolerance.
+        # np.max passes NaN on, and NaN is within no tolerance.
         difference = float(np.abs(answers - wanted).max(initial=difference))
         images += len(wanted)
         if time.monotonic() - last >= PROGRESS_SECONDS:
@@ -82,11 +82,3 @@ def measure(engine: OnnxEngine, images: list[bytes], batch_size: int, requests: 
         engine.probabilities(np.stack([engine.pixels(data) for data in batch]))
         times.append((time.perf_counter() - started) * 1000)
     return times
-
-
-def bring_local(saved_model: str, folder: str) -> str:
-    """Returns a local folder with the model."""
-    if not files.is_remote(saved_model):
-        return saved_model
-    files.bring(saved_model, folder)
-    return folder

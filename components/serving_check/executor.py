@@ -13,7 +13,7 @@ from tfx.utils import path_utils
 from components.common import files
 from components.common.executor_types import Artifacts, ExecProperties
 from components.serving_check.check import check
-from components.serving_check.engine_proof import bring_local, prove_engine
+from components.serving_check.engine_proof import prove_engine
 from components.serving_check.report import ADDED_FILES, ServingReport, write_report
 from components.serving_check.verdict import Budgets
 from components.serving_check.warmup import write_warmup
@@ -22,7 +22,7 @@ from components.serving_engine.proof import write_proof
 IMAGES = 8
 NO_SERVER = (
     "TensorFlow Serving did not start, or did not answer (InfraValidator, serving.infra_validator); "
-    "its reason stands in the run's log"
+    "see the reason in the run's log"
 )
 BLESSED_FILES = {True: "INFRA_BLESSED", False: "INFRA_NOT_BLESSED"}  # as InfraValidator's
 
@@ -64,11 +64,11 @@ def _add_files(
 ) -> ServingReport:
     """Writes what a server needs beside the model below `destination`; returns the report with the engine's proof."""
     tolerance = json.loads(exec_properties["budgets"])["tolerance"]
-    with tempfile.TemporaryDirectory() as model, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         write_warmup(folder, images)
         if exec_properties["engine"] == "auto":
-            local = bring_local(saved_model, model)
-            proof = prove_engine(local, read_split(split), tolerance, exec_properties["requests"], folder)
+            with files.brought(saved_model) as local:
+                proof = prove_engine(local, read_split(split), tolerance, exec_properties["requests"], folder)
             write_proof(folder, proof)
             report = replace(report, engine=proof)
         for name in files.walk(folder):
@@ -77,7 +77,7 @@ def _add_files(
 
 
 def is_blessed(uri: str) -> bool:
-    """Tells whether an InfraBlessing says yes; one that says nothing does not."""
+    """Tells whether an InfraBlessing blesses; one without a verdict does not."""
     return files.exists(files.join(uri, BLESSED_FILES[True]))
 
 
@@ -88,7 +88,7 @@ def read_images(split_uri: str, count: int) -> list[bytes]:
 
 def read_split(split_uri: str) -> tf.data.Dataset:
     """Returns the encoded bytes of every image of a split that ImageExampleGen wrote, scalar strings."""
-    names = files.find(split_uri, "*")
+    names = files.shards(split_uri)
     spec = {"image": tf.io.FixedLenFeature([], tf.string)}
     records = tf.data.TFRecordDataset(names, compression_type="GZIP")
     return records.map(lambda record: tf.io.parse_single_example(record, spec)["image"])

@@ -75,6 +75,6 @@ def probe(
             raise GateError(f"the exported model did not answer within {LONGEST_SECONDS:.0f} s") from error
     if done.returncode != 0:
         last = " ".join(done.stderr.strip().splitlines()[-ERROR_LINES:])
-        raise GateError(f"the exported model does not answer to images (exit status {done.returncode}): {last}")
+        raise GateError(f"the exported model cannot answer (exit status {done.returncode}): {last}")
     report: ProbeReport = json.loads(done.stdout)
     return report

@@ -95,11 +95,11 @@ def find_answer_problems(answers: ProbeAnswers, classes: Sequence[str] | None) -
     columns = answers["probabilities"], answers["class_id"], answers["class_name"]
     for probabilities, class_id, class_name in zip(*columns, strict=True):
         if not math.isclose(sum(probabilities), 1.0, abs_tol=1e-3) or not all(0 <= p <= 1 for p in probabilities):
-            problems.append(f"probabilities that are none: {[round(p, 4) for p in probabilities[:5]]}")
+            problems.append(f"invalid probabilities: {[round(p, 4) for p in probabilities[:5]]}")
         elif probabilities[class_id] != max(probabilities):
-            problems.append(f"class_id {class_id}, which is not the most probable")
+            problems.append(f"class_id {class_id}, which is not the most probable class")
         elif classes is not None and (len(probabilities) != len(classes) or class_name != classes[class_id]):
-            problems.append(f"class {class_name} as number {class_id}, which is not so in the model's own list")
+            problems.append(f"class {class_name} as number {class_id}, unlike the model's own list")
     return problems[:1]
 
 
@@ -115,10 +115,10 @@ def judge(measured: Measured, budgets: Budgets) -> list[str]:
         )
     for kind, difference in measured.photos.items():
         if isinstance(difference, str):
-            problems.append(f"the model does not take {kind}, which the ingest takes: {difference}")
+            problems.append(f"the model cannot read {kind}, although the ingest can: {difference}")
         elif not difference <= LARGEST_PHOTO_DIFFERENCE:
             problems.append(
-                f"the model sees {kind} otherwise than the ingest: {difference:.1f} levels of 255 apart on average"
+                f"the model sees {kind} differently from the ingest: {difference:.1f} levels of 255 apart on average"
             )
     limits = {
         **{f"max_latency_ms.{name}": (measured.latency_ms[name], most) for name, most in budgets.latency_ms.items()},

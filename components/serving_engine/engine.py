@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from components.common.model_info import ModelInfo, read_model_info
+from components.common.model_info import ModelInfo, known_threshold, read_model_info
 from components.image_example_gen.images.codec import normalise_image
 from components.serving_engine.pixels import Pixels, PixelSpec, network_pixels
 from components.serving_engine.proof import ONNX_RUNTIME, proven_onnx
@@ -31,12 +31,14 @@ class Engine(Protocol):
         reason: why it is not the faster one; "" if it is.
         classes: names in label order.
         image_size: pixels a side that the network sees.
+        known_threshold: least probability of a known answer; None: the model does not say what it knows.
     """
 
     name: str
     reason: str
     classes: tuple[str, ...]
     image_size: int
+    known_threshold: float | None
 
     def pixels(self, data: bytes) -> Pixels:
         """Decodes one encoded image: uint8 (size, size, 3).
@@ -75,6 +77,7 @@ class OnnxEngine:
         self._max_pixels = max_pixels
         self.name, self.reason = ONNX_RUNTIME, ""
         self.classes, self.image_size = tuple(info["classes"]), self._spec.image_size
+        self.known_threshold = known_threshold(info)
 
     def pixels(self, data: bytes) -> Pixels:
         """See `Engine`."""
@@ -107,6 +110,7 @@ class TensorFlowEngine:
         self._model, self._max_pixels = model, max_pixels
         self.name, self.reason = TENSORFLOW, reason
         self.classes, self.image_size = tuple(info["classes"]), info["image_size"]
+        self.known_threshold = known_threshold(info)
 
     def pixels(self, data: bytes) -> Pixels:
         """See `Engine`."""
@@ -135,7 +139,7 @@ def load_engine(saved_model: str, choice: EngineName, max_pixels: int, threads: 
     info = read_model_info(saved_model)
     if not info.get("classes") or "image_size" not in info:
         raise EngineError(f"{saved_model} has no model.json with its classes: this project did not export it")
-    reason = f"engine {TENSORFLOW} was asked for"
+    reason = f"engine {TENSORFLOW} was chosen"
     if choice != TENSORFLOW:
         content, reason = proven_onnx(saved_model) if choice != "auto" or not has_gpu() else (None, "there is a GPU")
         if content is not None:
@@ -151,6 +155,12 @@ def load_engine(saved_model: str, choice: EngineName, max_pixels: int, threads: 
 def warm_up(engine: Engine) -> None:
     """Asks the network once: the first answer allocates memory and chooses kernels."""
     engine.probabilities(np.zeros((1, engine.image_size, engine.image_size, 3), np.uint8))
+
+
+def is_known(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Tells of each row of (batch, classes) whether its largest probability reaches a threshold, as the SavedModel."""
+    known: NDArray[np.bool_] = probabilities.max(axis=1) >= np.float32(threshold)
+    return known
 
 
 def has_gpu() -> bool:

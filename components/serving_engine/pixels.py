@@ -16,6 +16,7 @@ from PIL import Image
 from components.common.geometry import CROP_PADDING
 from components.common.model_info import ModelInfo
 from components.image_example_gen.images.codec import is_upright_jpeg, open_image, read_picture
+from components.image_example_gen.images.jpeg_segments import without_notes
 from components.serving_engine.bicubic import resize_bicubic
 
 Pixels = NDArray[np.uint8]
@@ -83,8 +84,10 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
     if plain and (pixels := _decode_jpeg(data, strict=True)) is not None:
         return pixels
     picture = read_picture(data, max_pixels)
-    if plain and (pixels := _decode_jpeg(data, strict=False)) is not None:
-        return pixels
+    # The decoder refuses a header that TensorFlow only warns of.
+    for whole in (data, without_notes(data, colours=True)) if plain else ():
+        if (pixels := _decode_jpeg(whole, strict=False)) is not None:
+            return pixels
     return np.asarray(picture.image.convert("RGB"))
 
 

@@ -15,12 +15,13 @@ from components.tuner.executor import Executor
 
 
 class TunerSpec(TypedSpec):
-    """TFX's own, with the ingest's report."""
+    """TFX's own, with the ingest's report and the features of the images."""
 
     PARAMETERS: Mapping[str, ExecutionParameter] = standard_component_specs.TunerSpec.PARAMETERS
     INPUTS: Mapping[str, ChannelParameter] = {
         **standard_component_specs.TunerSpec.INPUTS,
         "report": ChannelParameter(type=artifacts.IngestReport),
+        "features": ChannelParameter(type=artifacts.BackboneFeatures, optional=True),
     }
     OUTPUTS: Mapping[str, ChannelParameter] = standard_component_specs.TunerSpec.OUTPUTS
 
@@ -46,6 +47,7 @@ class Tuner(BaseComponent):
         train_args: tfx.proto.TrainArgs,
         eval_args: tfx.proto.EvalArgs,
         custom_config: Mapping[str, object],
+        features: BaseChannel[artifacts.BackboneFeatures] | None = None,
     ):
         """Describes a search.
 
@@ -58,6 +60,7 @@ class Tuner(BaseComponent):
             train_args: the splits to train on.
             eval_args: the splits that the training watches.
             custom_config: what `tuner_fn` is given; `checkpoint_root` is the folder with the history of searches.
+            features: of the images, from BackboneFeatures: the search is then on these.
         """
         spec = TunerSpec(
             tuner_fn=tuner_fn,
@@ -65,6 +68,7 @@ class Tuner(BaseComponent):
             transform_graph=transform_graph,
             schema=schema,
             report=report,
+            features=features,
             train_args=train_args,
             eval_args=eval_args,
             custom_config=json_utils.dumps(custom_config),

@@ -31,12 +31,15 @@ class Executor(tfx_executor.Executor):
         """Reads `examples`, `report` and what else the tuner needs, writes `best_hyperparameters`, `tuner_results`.
 
         The tuner finds what the images are like, and how far they are from those of earlier searches, in its
-        `custom_config` as `images`: {"profile": ..., "drift": {artifact: divergence}}.
+        `custom_config` as `images`: {"profile": ..., "drift": {artifact: divergence}}; and the folder of the features,
+        where there are some, as `features`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         config = json_utils.loads(exec_properties[CUSTOM_CONFIG_KEY])
         profile = read_summary(artifact_utils.get_single_uri(input_dict["report"])).profile
         config["images"] = {"profile": profile, "drift": drift_since(config["checkpoint_root"], profile)}
+        if input_dict.get("features"):
+            config["features"] = artifact_utils.get_single_uri(input_dict["features"])
         properties = {**exec_properties, CUSTOM_CONFIG_KEY: json_utils.dumps(config)}
 
         tuner = tfx_executor.search(input_dict, properties, self._get_tmp_dir())

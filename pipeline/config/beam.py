@@ -30,7 +30,7 @@ def check_form(options: Sequence[str]) -> None:
     Raises:
         ValueError: in one line, with what is missing.
     """
-    values = dict(map(_name_and_value, options))
+    values = values_of(options)
     runner = values.get("runner", "DirectRunner")
     if runner in REFUSED:
         raise ValueError(f"--runner={runner} is not supported: {REFUSED[runner]}; expected one of {', '.join(NEEDED)}")
@@ -52,7 +52,7 @@ def complete(options: Sequence[str]) -> list[str]:
 
     Beam would start its workers in Docker; in this process they have everything.
     """
-    values = dict(map(_name_and_value, options))
+    values = values_of(options)
     if values.get("job_endpoint") == _EMBEDDED and "environment_type" not in values:
         return [*options, "--environment_type=LOOPBACK"]
     return list(options)
@@ -76,7 +76,7 @@ def check_ready(options: Sequence[str]) -> None:
     Raises:
         ValueError: with the right spelling, or if workers elsewhere would not have this project's packages.
     """
-    values = dict(map(_name_and_value, options))
+    values = values_of(options)
     runner = values.get("runner", "DirectRunner")
     if workers_are_elsewhere(options) and not any(name in values for name in WORKER_PACKAGES):
         raise ValueError(
@@ -89,6 +89,11 @@ def check_ready(options: Sequence[str]) -> None:
     for name in PipelineOptions(list(options)).get_all_options(retain_unknown_options=True).keys() - known.keys():
         if close := difflib.get_close_matches(name, known, n=1, cutoff=0.85):
             raise ValueError(f"runners.beam: --{name} is no option of Beam's; did you mean --{close[0]}?")
+
+
+def values_of(options: Sequence[str]) -> dict[str, str]:
+    """Returns name -> value of options that `check_form` has passed."""
+    return dict(map(_name_and_value, options))
 
 
 def _name_and_value(option: str) -> tuple[str, str]:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from pipeline.config.beam import check_form
 from pipeline.config.data import DataSettings
+from pipeline.config.engines import BEAM_SCHEMA, options_of
 from pipeline.config.gates import EvaluateSettings, ServingSettings
 from pipeline.config.kubeflow import KubeflowSettings
 from pipeline.config.schedule import ScheduleSettings
@@ -51,6 +52,16 @@ class LocalRunner(Settings):
     root: str = "build"
     """Folder for everything that runs write; each pipeline has a folder of its name in it."""
 
+    @field_validator("root")
+    @classmethod
+    def _on_a_disk(cls, root: str) -> str:
+        if "://" in root:
+            raise ValueError(
+                f"got {root}, expected a folder: ML Metadata's database and the trainer's files need a disk, which a "
+                "network volume may be; s3:// and gs:// are for data.path and push.path"
+            )
+        return root
+
 
 class Runners(Settings):
     """Engines and their options."""
@@ -59,8 +70,18 @@ class Runners(Settings):
     """Runs on this machine."""
     kubeflow: KubeflowSettings = KubeflowSettings()
     """Runs on Kubeflow Pipelines and Vertex AI; see docs/kubeflow.md."""
-    beam: tuple[str, ...] = ()
-    """Options for every Beam step, such as --direct_num_workers=2; see docs/beam.md for Flink, Spark and Dataflow."""
+    beam: Annotated[tuple[str, ...], WithJsonSchema(BEAM_SCHEMA)] = ()
+    """Engine for every Beam step, such as {flink: {master: "flink:8081"}}, or Beam's own options; see docs/beam.md."""
+
+    @field_validator("beam", mode="before")
+    @classmethod
+    def _engine_in_options(cls, beam: object, others: ValidationInfo) -> object:
+        if not isinstance(beam, dict):
+            return beam
+        local, kubeflow = (others.data.get(name) for name in ("local", "kubeflow"))
+        if local is None or kubeflow is None:  # whose own errors are reported
+            return ()
+        return options_of(beam, local.root, kubeflow.image, kubeflow.env)
 
     @field_validator("beam")
     @classmethod
@@ -113,6 +134,20 @@ class PipelineConfig(Settings):
                 "train.recipe finetune, or a train.head_share, keeps batch norm frozen and needs model.weights: "
                 "imagenet, or the path of a file"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_fine_tuning_trains_a_head_first(self) -> "PipelineConfig":
+        if recipe_of(self.train).head_share:
+            return self
+        if not self.train.epochs:
+            raise ValueError("train.epochs must be 1 or more; 0, the classifier alone, is for train.recipe finetune")
+        for name, value in (
+            ("train.minutes", self.train.minutes),
+            ("tune.head_learning_rate", self.tune.head_learning_rate),
+        ):
+            if value is not None:
+                raise ValueError(f"{name} is for train.recipe finetune; set it to null")
         return self
 
     @model_validator(mode="after")

@@ -151,8 +151,9 @@ def _type_of(field: dict[str, Any], shared: dict[str, Any]) -> str:
     """What a field accepts, in words."""
     if "anyOf" in field:
         return " or ".join(_type_of(choice, shared) for choice in field["anyOf"])
-    if "$ref" in field:
-        keys = ", ".join(f"{key}: {_type_of(one, shared)}" for key, one in shared[_name(field)]["properties"].items())
+    if "$ref" in field or "properties" in field:
+        inside = shared[_name(field)] if "$ref" in field else field
+        keys = ", ".join(f"{key}: {_type_of(one, shared)}" for key, one in inside["properties"].items())
         return f"{{{keys}}}"
     if "enum" in field:
         return ", ".join(map(str, field["enum"]))

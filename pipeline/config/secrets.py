@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.common.printable import printable
+
 HIDDEN = "(hidden)"
 _NAME = r"secret|token|passw|credential|(?:^|[^a-z])(?:api|access|account|private)?[_-]?key$"
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
@@ -67,6 +69,14 @@ def hide_secrets_in_logs() -> None:
 
     make_record.hides = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(make_record)
+
+
+class SafeFormatter(logging.Formatter):
+    """What goes into a log, tracebacks too, has no secrets and no codes that steer a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The usual text."""
+        return printable(hide_secrets(super().format(record)), keep="\n\t")
 
 
 def _hide_named(text: str) -> str:

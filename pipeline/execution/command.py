@@ -9,6 +9,7 @@ from components.common.events import RunEnded, emit
 from components.common.human_format import clock
 from pipeline.config.model import PipelineConfig
 from pipeline.config.plain_path import real_path
+from pipeline.execution.beam_engine import check_engine, heard_of
 from pipeline.execution.failures import describe, safe_traceback
 from pipeline.execution.prepare import check_images_are_there, prepare
 from pipeline.execution.progress import StepDisplay, quiet_output
@@ -26,9 +27,10 @@ def run_with_progress(config: PipelineConfig, debug: bool, verbose: bool = False
 
     Raises:
       RunInProgress: another process runs this pipeline.
-      ConfigError: the images are not where the configuration says.
+      ConfigError: the images, or the Beam engine, are not where the configuration says.
     """
     check_images_are_there(config)
+    check_engine(config.runners.beam)
     with only_run(config.run_root):
         return _run(config, debug, verbose)
 
@@ -48,7 +50,8 @@ def _run(config: PipelineConfig, debug: bool, verbose: bool) -> ExitCode:
             prepare(config)
             pipeline, run_id = create_pipeline(config), new_run_id()
         try:
-            with StepDisplay(console, [component.id for component in pipeline.components]):
+            steps = [component.id for component in pipeline.components]
+            with StepDisplay(console, steps), heard_of(config.runners.beam):
                 run_locally(pipeline, run_id)
         except Exception as error:
             LOG.exception("the run failed")

@@ -17,6 +17,7 @@ from components.common.human_format import byte_count, shortened
 from components.common.printable import printable
 from pipeline.config.model import ConfigError
 from pipeline.config.secrets import hide_secrets
+from pipeline.execution.beam_engine import cause_of
 from pipeline.exit_codes import ExitCode
 
 # How TensorFlow, glibc's loader, Arrow and Python say it.
@@ -37,7 +38,7 @@ def describe(error: BaseException, folder: Path | None = None) -> str:
         error: that ended a command.
         folder: where the command writes; None if that is not known.
     """
-    text = hide_secrets(one_line(error))
+    text = hide_secrets(cause_of(one_line(error)))
     chain = list(_chain(error))
     if any(isinstance(one, MemoryError) or _NO_MEMORY.search(str(one)) for one in chain):
         return f"out of memory{limit_note()}: {shortened(text, LONGEST_MESSAGE)}; {MEMORY_ADVICE}"

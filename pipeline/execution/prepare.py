@@ -28,6 +28,11 @@ def prepare(config: PipelineConfig) -> None:
     if is_quickstart(config.data.path):
         build_quickstart(Path(config.data.path))
     prepare_process()
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    # This process lists the images before Beam makes a pipeline: --s3_endpoint_url holds for both.
+    FileSystems.set_options(PipelineOptions(list(config.runners.beam)))
 
 
 def check_images_are_there(config: PipelineConfig) -> None:

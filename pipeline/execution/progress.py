@@ -19,20 +19,11 @@ from rich.table import Table
 
 from components.common.events import Done, Listener, RunEvent, StepEnded, StepStarted, Warned, are_shown_elsewhere
 from components.common.events import Progress as Reported
-from components.common.printable import printable
-from pipeline.config.secrets import hide_secrets
+from pipeline.config.secrets import SafeFormatter
 from pipeline.terminal import make_console
 
 SECONDS_BETWEEN_PLAIN_LINES = 10.0
 SHARE_BETWEEN_PLAIN_LINES = 0.1  # of the time that a step has taken, so that a long one prints some dozens of lines
-
-
-class _LogFormatter(logging.Formatter):
-    """What goes into a log, tracebacks too, has no secrets and no codes that steer a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The usual text."""
-        return printable(hide_secrets(super().format(record)), keep="\n\t")
 
 
 @contextlib.contextmanager
@@ -49,13 +40,13 @@ def quiet_output(log_path: Path, verbose: bool = False) -> Iterator[Console]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         handler = logging.StreamHandler()  # to stderr, which is the log now
-        handler.setFormatter(_LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root = logging.getLogger()
         previous_level, previous_handlers = root.level, root.handlers[:]
         root.handlers[:] = [handler]
         if verbose:
             shown_too = logging.StreamHandler(screen)
-            shown_too.setFormatter(_LogFormatter("%(message)s"))
+            shown_too.setFormatter(SafeFormatter("%(message)s"))
             root.addHandler(shown_too)
         root.setLevel(logging.INFO)
         try:

@@ -1,6 +1,7 @@
 """`effnet init`, as a user types it."""
 
 import os
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
     from components.image_example_gen.sources.plan import AmbiguousLayout
     from components.image_example_gen.sources.settings import ReadingSettings
-    from pipeline.init.suggestions import Suggestion
+    from pipeline.init.suggestions import StartingWeights, Suggestion
     from pipeline.init.survey import FolderSurvey
 
 app = typer.Typer()
 
 MOST_PROBLEMS = 5
+TIMM_NAME = re.compile(r"tf_efficientnet_([a-z0-9]+)")
 KERAS_WEIGHTS = "efficientnetb0_notop.h5"  # Keras' name for the published file, in its cache after a download
 
 
@@ -40,8 +42,17 @@ def init(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("pipeline.yaml"),
     weights: Annotated[
         str | None,
-        typer.Option(help="none, or imagenet (downloaded once); by default imagenet if it was downloaded before."),
+        typer.Option(
+            help="none; imagenet (downloaded once); or the path or URL of timm's tf_efficientnet_*.safetensors. By "
+            "default imagenet if it was downloaded before."
+        ),
     ] = None,
+    weights_sha256: Annotated[
+        str | None, typer.Option(help="Of the file that --weights names; a URL needs it.")
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option(help="Train 20 steps, up to a minute, for the forecast; else it is a rule of thumb.")
+    ] = True,
     layout: Annotated[
         Layout,
         typer.Option(help="How to read the folder if that is ambiguous."),
@@ -57,13 +68,12 @@ def init(
     from components.image_example_gen.sources.settings import ReadingSettings
     from pipeline.config.data import DataSettings
     from pipeline.config.load import load_config
-    from pipeline.config.model import ConfigError
-    from pipeline.init.suggestions import forecast_seconds, suggest
+    from pipeline.init.forecast import forecast_seconds
+    from pipeline.init.suggestions import suggest
     from pipeline.init.survey import survey
     from pipeline.init.write import make_configuration, write_configuration
 
-    if weights not in (None, "none", "imagenet"):
-        raise ConfigError(f"--weights {weights}: expected none or imagenet")
+    start = _start(weights, weights_sha256)
     path = str(folder.expanduser().resolve())
     settings = ReadingSettings(layout, image_column, label_column)
     console = make_console(stderr=as_json)
@@ -83,19 +93,24 @@ def init(
         _print_readings(ambiguous, folder, as_json)
         raise typer.Exit(ExitCode.USAGE)
     gpu = shutil.which("nvidia-smi") is not None
-    pretrained = weights == "imagenet" or (weights is None and _published_weights_are_here())
-    suggestions = [*_asked_for(settings), *suggest(found, gpu, pretrained)]
-    seconds = forecast_seconds(found, {chosen.key: chosen.value for chosen in suggestions}, gpu)
+    suggestions = [*_asked_for(settings), *suggest(found, gpu, start)]
     notes = [f"{name}: {value}" if name else f"  {value}" for name, value in _facts(found)]
     write_configuration(output, make_configuration(path, output, suggestions, notes), force)
-    load_config(output)  # an error in what was written is reported here
+    written = load_config(output)  # an error in what was written is reported here
+    pace = None
+    if measure:
+        from trainer.pace import measure_pace
+
+        with console.status("measuring how fast this machine trains"):
+            pace = measure_pace(written.model.model_dump(), written.train.model_dump(), len(found.classes))
+    seconds = forecast_seconds(found, {chosen.key: chosen.value for chosen in suggestions}, gpu, pace)
 
     if as_json:
         result = {"found": found, "suggestions": suggestions, "forecast_seconds": seconds, "written": str(output)}
         print_json(result)
         return
     _print(console, found, suggestions)
-    if not pretrained:
+    if start is None:
         print("training from scratch; --weights imagenet starts from published weights, which is better for few photos")
     forecast = (
         "unknown (training uses the GPU)" if seconds is None else f"about {counted(round(seconds / 60), 'minute')}"
@@ -179,6 +194,32 @@ def _print(console: Console, found: "FolderSurvey", suggestions: "Sequence[Sugge
     for chosen in suggestions:
         table.add_row(chosen.key, str(chosen.value), chosen.reason)
     console.print(table)
+
+
+def _start(weights: str | None, sha256: str | None) -> "StartingWeights | None":
+    """The weights to start from; None: from scratch.
+
+    Raises:
+      ConfigError: the file does not say of which network it is.
+    """
+    from pipeline.config.model import ConfigError
+    from pipeline.init.suggestions import StartingWeights
+    from trainer.scaling import VARIANTS
+
+    if weights is None:
+        return StartingWeights("imagenet", "b0") if _published_weights_are_here() else None
+    if weights == "none":
+        return None
+    if weights == "imagenet":
+        return StartingWeights("imagenet", "b0")
+    named = [name for name in TIMM_NAME.findall(weights.lower()) if name in VARIANTS]
+    if not named:
+        raise ConfigError(
+            f"--weights {weights}: expected none, imagenet, or a path or URL that says tf_efficientnet_b0 or the like; "
+            "set model.weights and model.variant in pipeline.yaml for another file"
+        )
+    place = weights if "://" in weights else str(Path(weights).expanduser().resolve())
+    return StartingWeights(place, named[-1], sha256)
 
 
 def _published_weights_are_here() -> bool:

@@ -1,25 +1,21 @@
-"""Settings that suit a folder of images, why, and how long a run takes. Rules of thumb, each with its reason."""
+"""Settings that suit a folder of images, and why: rules of thumb, each with its reason."""
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.config.edit import Scalar
 from pipeline.init.survey import FolderSurvey
+from trainer.scaling import get_variant
 
-# Training, images/s of B0 at 224 pixels on one CPU core, half of what two cores reach: 12 to 18 with this network's
-# kernels (benchmarks/train_step.py). Fixed costs make small images more expensive than their pixels.
-CPU_RATE, REFERENCE_SIZE, RATE_EXPONENT = 8.0, 224, 1.8
-FIXED_SECONDS = 150  # loading, tracing, evaluation, checks
-INGEST_RATE = 100.0  # images/s through ingest, statistics and Transform together, on a CPU
-INFERENCE_SHARE = 1 / 3  # of a training step's time
-PHOTO_SIDE = 96  # pixels; smaller images are likely symbols, which mirroring changes
+PHOTO_SIDE = 96  # pixels; smaller images are kept whole
+FLATTEST_PHOTO = 0.15  # of `FolderSurvey.flatness`: above it they are more likely drawings or symbols
 MOST_CPU_SIZE = 128  # pixels: on a CPU the time grows with the square of the side
 TRAINING_STEPS = 1500  # fewest for a network trained from scratch
 LEAST_EPOCHS, MOST_EPOCHS = 6, 40
 BATCH = 32
 IMBALANCE = 5.0  # images of the largest over those of the smallest class
-TUNER_TRIALS, TUNER_SHARE = 3, 0.6  # of one epoch each, of this share of the train split
+FINE_TUNING_EPOCHS = 10  # of the network, on a GPU
+HEAD_TRIALS = 50
+REFERENCE_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -31,49 +27,36 @@ class Suggestion:
     reason: str
 
 
-def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion]:
+@dataclass(frozen=True)
+class StartingWeights:
+    """Published weights: `model.weights`, the variant that they are of, and `model.weights_sha256`."""
+
+    weights: str
+    variant: str
+    sha256: str | None = None
+
+
+def suggest(found: FolderSurvey, gpu: bool, start: StartingWeights | None = None) -> list[Suggestion]:
     """Settings other than the shipped ones.
 
     Args:
       found: the folder.
       gpu: whether the machine has one.
-      pretrained: whether published weights are to be started from.
+      start: the published weights to start from; None: from scratch.
     """
     side, *_ = found.shorter_sides
-    photos = side >= PHOTO_SIDE
-    size = _image_size(side, gpu)
-    train = found.images * (1.0 if found.given_splits else 0.75)
+    large = side >= PHOTO_SIDE
     majority = max(found.classes.values()) / found.images
     smallest = min(found.classes.values())
-    suggestions = [
-        Suggestion("model.variant", "b0", "the smallest network; try b2 on a GPU once this one runs"),
-        Suggestion("model.image_size", size, _size_reason(side, size, gpu)),
+    suggestions = [*(_fine_tuning(start, gpu) if start else _from_scratch(found, gpu))]
+    suggestions += [
         Suggestion(
             "transform.resize",
-            "crop" if photos else "squash",
-            "photos: the centre, with its proportions" if photos else "small pictures: everything is kept",
+            "crop" if large else "squash",
+            "large pictures: the centre, with its proportions" if large else "small pictures: everything is kept",
         ),
-        Suggestion(
-            "train.augment.horizontal_flip",
-            photos,
-            "a mirrored photo shows the same; set false if left and right matter"
-            if photos
-            else "small pictures may be symbols, which mirroring changes",
-        ),
+        _flips(found),
     ]
-    if pretrained:
-        suggestions += [
-            Suggestion("model.weights", "imagenet", "published weights learn from few images"),
-            Suggestion("train.recipe", "finetune", "made for published weights"),
-            Suggestion("train.epochs", 10, "published weights need few epochs"),
-        ]
-    else:
-        wanted = round(TRAINING_STEPS * BATCH / train)
-        epochs = min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS)
-        reason = f"training from scratch needs about {TRAINING_STEPS:,} steps, and an epoch has {train / BATCH:.0f}"
-        if wanted > MOST_EPOCHS:
-            reason += f"; {wanted} epochs would take too long, --weights imagenet does better with few images"
-        suggestions.append(Suggestion("train.epochs", epochs, reason))
     if found.group_pattern:
         reason = "file names show which images belong together: they stay in one split; set null if they do not"
         suggestions.append(Suggestion("data.group_pattern", found.group_pattern, reason))
@@ -97,15 +80,50 @@ def suggest(found: FolderSurvey, gpu: bool, pretrained: bool) -> list[Suggestion
     return suggestions
 
 
-def forecast_seconds(found: FolderSurvey, chosen: Mapping[str, Scalar], gpu: bool) -> float | None:
-    """Duration of a run on this machine's CPU; None with a GPU, whose speed is unknown here."""
-    if gpu:
-        return None
-    rate = CPU_RATE * (os.cpu_count() or 1) * (REFERENCE_SIZE / float(chosen["model.image_size"])) ** RATE_EXPONENT
-    train = found.images * (1.0 if found.given_splits else 0.75)
-    passes = float(chosen["train.epochs"]) * (1 + 0.15 * INFERENCE_SHARE) + TUNER_TRIALS * TUNER_SHARE
-    seconds: float = FIXED_SECONDS + found.images / INGEST_RATE + passes * train / rate
-    return seconds
+def training_images(found: FolderSurvey) -> float:
+    """About how many images are in the train split."""
+    return found.images * (1.0 if found.given_splits else 0.75)
+
+
+def _fine_tuning(start: StartingWeights, gpu: bool) -> list[Suggestion]:
+    size = get_variant(start.variant).resolution
+    hash_ = [Suggestion("model.weights_sha256", start.sha256, "as you asked")] if start.sha256 else []
+    few = "the classifier trains on features in seconds; 5 or more train the network after it, where there is time"
+    return [
+        Suggestion("model.variant", start.variant, "the network of the published weights"),
+        Suggestion("model.image_size", size, "what the published weights were trained on"),
+        Suggestion("model.weights", start.weights, "published weights learn from few images"),
+        *hash_,
+        Suggestion("train.recipe", "finetune", "goes with published weights"),
+        Suggestion("train.epochs", FINE_TUNING_EPOCHS if gpu else 0, "published weights need few" if gpu else few),
+        Suggestion("tune.trials", HEAD_TRIALS, "trials on the network's features take seconds"),
+    ]
+
+
+def _from_scratch(found: FolderSurvey, gpu: bool) -> list[Suggestion]:
+    side, *_ = found.shorter_sides
+    size = _image_size(side, gpu)
+    train = training_images(found)
+    wanted = round(TRAINING_STEPS * BATCH / train)
+    reason = f"training from scratch needs about {TRAINING_STEPS:,} steps, and an epoch has {train / BATCH:.0f}"
+    if wanted > MOST_EPOCHS:
+        reason += f"; {wanted} epochs would take too long, --weights imagenet does better with few images"
+    return [
+        Suggestion("model.variant", "b0", "the smallest network; try b2 on a GPU once this one runs"),
+        Suggestion("model.image_size", size, _size_reason(side, size, gpu)),
+        Suggestion("train.epochs", min(max(wanted, LEAST_EPOCHS), MOST_EPOCHS), reason),
+    ]
+
+
+def _flips(found: FolderSurvey) -> Suggestion:
+    """Mirror images, where they show the same: decided by content and names, not by size."""
+    key = "train.augment.horizontal_flip"
+    if all(len(name) == 1 for name in found.classes):
+        return Suggestion(key, False, "the classes look like digits or letters, which mirroring changes")
+    if found.flatness > FLATTEST_PHOTO:
+        share = f"{found.flatness:.0%} of neighbouring pixels have one colour"
+        return Suggestion(key, False, f"{share}: more likely drawings or symbols, which mirroring may change")
+    return Suggestion(key, True, "a mirrored photo shows the same; set false if left and right matter")
 
 
 def _image_size(side: float, gpu: bool) -> int:

@@ -1,12 +1,16 @@
 """A survey of a folder of images, without TensorFlow: classes, sizes, copies, and problems of files."""
 
 import hashlib
+import io
 import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
 
 from components.common.errors import DataError
 from components.common.sampling import spread
@@ -25,6 +29,7 @@ from pipeline.init.shard_sample import sample_shards
 MOST_READ = 2000  # files that are read; of more a sample, spread over the folder
 MOST_COMPARED = 1000  # images that are compared with each other
 SHOWN = 3  # images, or problems, shown as examples
+SMALL_SIDE = 32  # pixels, of `flatness_of`
 THREADS = 4  # for Pillow and the disk to work at once
 
 
@@ -38,6 +43,7 @@ class ImageFacts:
     width: int = 0
     height: int = 0
     format: str = ""
+    flatness: float = 0.0
     problem: str = ""
 
 
@@ -54,6 +60,7 @@ class FolderSurvey:
       litter: files ignored by their name.
       shorter_sides: median of the shorter sides in pixels, and the 5 % and 95 % quantiles.
       aspect_spread: 95 % quantile over 5 % quantile of width / height; 1 where all have one shape.
+      flatness: median over the images of `flatness_of`.
       formats: format -> images.
       copies: images that are identical to another one.
       notes: what a person should check, a line each.
@@ -72,6 +79,7 @@ class FolderSurvey:
     litter: int
     shorter_sides: tuple[float, float, float]
     aspect_spread: float
+    flatness: float = 0.0
     formats: dict[str, int] = field(default_factory=dict)
     copies: int = 0
     near_copies: int = 0
@@ -140,6 +148,7 @@ def survey(
         litter=len(plan.rejected),
         shorter_sides=(statistics.median(sides), *_ends(sides)),
         aspect_spread=high / low,
+        flatness=statistics.median(look.flatness for look in good),
         formats=dict(Counter(look.format for look in good).most_common()),
         copies=sum(count - 1 for count in by_content.values()),
         near_copies=sum(1 for _ in near_pairs([look.perceptual_hash for look in spread(once, MOST_COMPARED)])),
@@ -174,7 +183,21 @@ def _look(root: str, image: ImageFile, max_pixels: int) -> ImageFacts:
     except (ImageError, OSError) as error:
         return ImageFacts(image.path, problem=str(error))
     digest = hashlib.sha256(data).hexdigest()
-    return ImageFacts(image.path, digest, found.perceptual_hash, found.width, found.height, found.format)
+    flatness = flatness_of(found.data)
+    return ImageFacts(image.path, digest, found.perceptual_hash, found.width, found.height, found.format, flatness)
+
+
+def flatness_of(data: bytes) -> float:
+    """The share of neighbouring pixels that have one colour, at 32 pixels a side, 0 to 1.
+
+    Half of the photographs have less than .01 (240 flowers, 80 photos from ImageNet) and 95 % less than .08, also when
+    they were made small; scanned digits, on a background, .2 to .9.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft("RGB", (2 * SMALL_SIDE, 2 * SMALL_SIDE))  # a JPEG is decoded at an eighth of its size
+        pixels = np.asarray(image.convert("RGB").resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.BOX))
+    same = [(pixels[:, 1:] == pixels[:, :-1]).all(axis=2), (pixels[1:] == pixels[:-1]).all(axis=2)]
+    return float(np.mean([pairs.mean() for pairs in same]))
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:

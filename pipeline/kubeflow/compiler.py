@@ -14,6 +14,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRu
 from components.common import files
 from components.common.json_types import JsonObject, Parsed
 from pipeline.config.beam import workers_are_elsewhere
+from pipeline.config.engines import WORKER_POOL
 from pipeline.config.model import PipelineConfig
 from pipeline.kubeflow import ir, outcome
 from pipeline.kubeflow.checks import check_config, check_names, check_pipeline, check_vertex
@@ -44,7 +45,12 @@ def worker_options(beam: Sequence[str], image: str) -> list[str]:
         return []
     if any(option.startswith("--runner=") and "Dataflow" in option for option in beam):
         return [f"--sdk_container_image={image}"]
-    return ["--environment_type=DOCKER", f"--environment_config={image}"]
+    # Pods have no Docker: a pool runs beside each of the engine's workers.
+    return [
+        "--environment_type=EXTERNAL",
+        f"--environment_config={WORKER_POOL}",
+        f"--sdk_container_image={image}",
+    ]
 
 
 def has_outcome(nodes: Sequence[BaseNode]) -> bool:

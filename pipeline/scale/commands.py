@@ -48,7 +48,7 @@ def cost(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show parameters, multiply-adds and activation memory of the network that `model` chooses, next to B0 to B7.
+    """Show parameters, multiply-adds and activation memory of the network that `model` chooses, next to its family.
 
     Try --set model.phi=-1. Nothing is built without --latency.
     """
@@ -56,7 +56,8 @@ def cost(
     chosen = model.chosen_variant
     measured = _latency(chosen, classes) if latency else None
     if by == "network":
-        rows = [(chosen, measured), *((variant, None) for variant in VARIANTS.values())]
+        family = [variant for variant in VARIANTS.values() if variant.lite == chosen.lite]
+        rows = [(chosen, measured), *((variant, None) for variant in family)]
         _print_networks([(variant, network_cost(variant, classes), ms) for variant, ms in rows], as_json)
         if not as_json:
             print(

@@ -110,6 +110,7 @@ def install(
     """Let systemd or cron start the runs, instead of a scheduler that waits."""
     from pipeline.schedule import systemd_cron
     from pipeline.schedule.daemon import need_cron
+    from pipeline.systemd import write_units
 
     coordinator, path, folder = _coordinator(source, debug), source.path, Path.cwd()
     settings, own = coordinator.config, coordinator.overrides
@@ -125,7 +126,7 @@ def install(
         if only_print:
             say("\n".join(f"# {name}\n{text}" for name, text in units.items()), end="")
         else:
-            for written in systemd_cron.write_units(units, settings.name, path):
+            for written in write_units(units, settings.name, path):
                 say(f"wrote {written}")
             timer = f"effnet-{settings.name}.timer"
             print(f"next: systemctl --user daemon-reload && systemctl --user enable --now {timer}")

@@ -9,22 +9,18 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
-import unicodedata
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from cronsim import CronSim
 
-from components.common import files
 from pipeline.config.model import PipelineConfig
-from pipeline.config.secrets import hide_secrets
+from pipeline.systemd import InstallError, effnet_command, exec_start, need_one_line, taken, working_directory
 
 # Vixie's cron makes one backslash of two, and takes that before a % away; others leave two as they are.
 _UNCLEAR_TO_CRON = re.compile(r"\\[\\%]")
 OFTEN = "*/5 * * * *"
-UNITS = Path("~/.config/systemd/user")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SERVICE = """\
 [Unit]
@@ -55,26 +51,13 @@ WantedBy=timers.target
 """
 
 
-class InstallError(RuntimeError):
-    """The entry cannot be made."""
-
-
 def tick_command(config_path: Path, overrides: Sequence[str]) -> list[str]:
     """The command, with arguments, that deals with what is due.
 
     Raises:
-      InstallError: a unit and a crontab have one line for it, and it would take more.
+      InstallError: see `effnet_command`.
     """
-    effnet = [str(Path(sys.executable).with_name("effnet")), "schedule", "tick", "--config", str(config_path)]
-    command = [*effnet, *(part for override in overrides for part in ("--set", override))]
-    for part in command:
-        _need_one_line(part)
-        if hide_secrets(part) != part:
-            raise InstallError(
-                f"got a secret in {hide_secrets(part)}, which others could read in the entry; "
-                "put it into the environment of the runs, such as AWS_SECRET_ACCESS_KEY"
-            )
-    return command
+    return effnet_command(("schedule", "tick"), config_path, overrides)
 
 
 def systemd_units(config: PipelineConfig, config_path: Path, overrides: Sequence[str], folder: Path) -> dict[str, str]:
@@ -89,17 +72,11 @@ def systemd_units(config: PipelineConfig, config_path: Path, overrides: Sequence
     Raises:
       InstallError: systemd cannot do what is asked for.
     """
-    _need_one_line(str(folder))
     times = "\n".join(f"OnCalendar={time}" for time in calendar_times(config))
-    program, *arguments = map(systemd_word, tick_command(config_path, overrides))
-    command = " ".join([program.replace("$$", "$"), *arguments])  # of which alone no variable is filled in
+    command = exec_start(tick_command(config_path, overrides))
     return {
         f"effnet-{config.name}.service": SERVICE.format(
-            # The slash at the end, which systemd drops, keeps a blank or a backslash before it in the name: systemd
-            # strips lines, and joins one that ends with a backslash to the next. It knows no quotes here.
-            name=config.name,
-            folder=f"{str(folder).rstrip('/')}/".replace("%", "%%"),
-            command=command,
+            name=config.name, folder=working_directory(folder), command=command
         ),
         f"effnet-{config.name}.timer": TIMER.format(name=config.name, times=times),
     }
@@ -134,7 +111,7 @@ def cron_entry(config: PipelineConfig, config_path: Path, overrides: Sequence[st
     time zone than this machine's, or has such days, the entry checks often instead, and mostly finds nothing due.
     """
     start, end = _marks(config.name)
-    _need_one_line(str(folder))
+    need_one_line(str(folder))
     command = f"cd -- {shlex.quote(str(folder))} && {shlex.join(tick_command(config_path, overrides))}"
     if unclear := _UNCLEAR_TO_CRON.search(command):
         raise InstallError(
@@ -159,26 +136,9 @@ def with_entry(crontab: str, name: str, entry: str, config_path: Path) -> str:
     # With what ends it: another path may begin with this one.
     same = re.compile(rf" --config {re.escape(quoted)}(?: |$)", flags=re.MULTILINE)
     if (earlier := ours.search(crontab)) and not same.search(earlier[0]):
-        raise _taken("the crontab", name)
+        raise taken("the crontab", name)
     without = ours.sub("", crontab)
     return f"{without.rstrip()}\n{entry}" if without.strip() else entry
-
-
-def write_units(units: dict[str, str], name: str, config_path: Path) -> list[Path]:
-    """Writes units where systemd looks for this user's.
-
-    Raises:
-      InstallError: those that are there are another pipeline's of the same name.
-    """
-    folder = UNITS.expanduser()
-    service = folder / f"effnet-{name}.service"
-    # With the quotes: another path may hold this one.
-    same = f'"--config" {systemd_word(str(config_path))}'
-    if service.exists() and same not in service.read_text(encoding="utf-8"):
-        raise _taken(str(service), name)
-    for file, text in units.items():
-        files.write_text(str(folder / file), text)
-    return [folder / file for file in units]
 
 
 def write_crontab(name: str, entry: str, config_path: Path) -> None:
@@ -202,19 +162,6 @@ def write_crontab(name: str, entry: str, config_path: Path) -> None:
         raise InstallError(f"crontab refused the entry: {' '.join(done.stderr.split())}")
 
 
-def _need_one_line(text: str) -> None:
-    """Does nothing if a line of a crontab or a unit can hold the text.
-
-    Raises:
-      InstallError: it would begin another line, or is not UTF-8.
-    """
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise InstallError(
-            f"got {text!r}, expected no line breaks or other control characters, and UTF-8; rename it, or write it on "
-            "one line"
-        )
-
-
 def _is_local(zone: tzinfo) -> bool:
     """Whether this machine's clock shows that zone's time, all year round."""
     days = [datetime(2024, 1, 1, 12, tzinfo=UTC) + timedelta(days=number) for number in range(366)]
@@ -228,19 +175,6 @@ def _parse(cron: str | None) -> CronSim:
 def _plain_days(parsed: CronSim) -> bool:
     """Whether its days are numbers: not "the last", or "the second Monday"."""
     return all(isinstance(day, int) for day in parsed.weekdays) and min(parsed.days) >= 1
-
-
-def systemd_word(text: str) -> str:
-    """One argument of ExecStart=, see "Command lines" in systemd.service(5), which is not a shell's.
-
-    systemd fills in variables and specifiers also between quotes, where a secret would end up on a command line.
-    """
-    escaped = text.replace("\\", "\\\\").replace('"', r"\"").replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"'
-
-
-def _taken(where: str, name: str) -> InstallError:
-    return InstallError(f"{where} has a {name} of another pipeline.yaml; give one of the two another `name`")
 
 
 def _marks(name: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """The images of folders, and the model's answers in batches; the next batch is read while the model works on one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +46,16 @@ def find_images(paths: Iterable[str]) -> tuple[list[ImageOnDisk], int]:
 
 
 def answer_all(
-    classifier: Classifier, images: Sequence[ImageOnDisk], max_pixels: int
+    load: Callable[[], Classifier], images: Sequence[ImageOnDisk], max_pixels: int
 ) -> Iterator[list[tuple[str, Answer | str]]]:
-    """Yields (path, answer or the reason why there is none) of all images, in their order, a batch at a time."""
+    """Yields (path, answer or the reason why there is none) of all images, in their order, a batch at a time.
+
+    Args:
+      load: is called before the first answer, so that a mistyped name is reported at once.
+      images: see `find_images`.
+      max_pixels: of an image.
+    """
+    classifier: Classifier | None = None
     with ThreadPoolExecutor(THREADS) as pool:
 
         def read(image: ImageOnDisk) -> Future[bytes | str]:
@@ -60,7 +67,9 @@ def answer_all(
             batch = [(image, content.result()) for image, content in following]
             following = [(image, read(image)) for image in next(batches, [])]
             good = [content for _, content in batch if isinstance(content, bytes)]
-            answers = iter(classifier.answer(good) if good else [])
+            if good and classifier is None:
+                classifier = load()
+            answers = iter(classifier.answer(good) if classifier and good else [])
             yield [(image.path, next(answers) if isinstance(content, bytes) else content) for image, content in batch]
 
 
@@ -78,6 +87,4 @@ def _batches(images: Sequence[ImageOnDisk]) -> Iterator[list[ImageOnDisk]]:
 
 
 def _read(image: ImageOnDisk, max_pixels: int) -> bytes | str:
-    if image.problem:
-        return image.problem
-    return read_for_model(image.path, max_pixels)
+    return image.problem or read_for_model(image.path, max_pixels)

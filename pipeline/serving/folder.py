@@ -1,6 +1,5 @@
 """`effnet predict FOLDER`: answers for all images below it, as a table, as JSON or on the screen."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -9,14 +8,17 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from components.common.model_info import known_threshold, read_model_info
+from components.common.printable import printable_json
 from components.served_model.versions import fingerprint
 from pipeline.config.model import ConfigError, PipelineConfig
 from pipeline.serving.answer_table import AnswerTable
 from pipeline.serving.batches import ImageOnDisk, answer_all, find_images
 from pipeline.serving.classifier import Answer, Classifier
-from pipeline.serving.predict import make_prediction, served_model_path
+from pipeline.serving.predict import make_prediction
+from pipeline.serving.served import served_model_path
 from pipeline.shared_options import print_json
-from pipeline.terminal import make_console, styled
+from pipeline.terminal import make_console, say, styled
 
 SECONDS_BETWEEN_PLAIN_LINES = 30.0
 Batch = list[tuple[str, Answer | str]]
@@ -40,15 +42,16 @@ def predict_folders(
     """
     model_path = served_model_path(config)
     if table and table.exists() and not force:
-        raise ConfigError(f"{table} is there already; --force overwrites it, another name keeps both")
+        raise ConfigError(f"{table} already exists; use --force to overwrite it, or choose another name")
     images, others = find_images(paths)
     if not images:
-        raise ConfigError(f"got no image in {', '.join(paths)} ({others} other files), expected some: correct the path")
+        raise ConfigError(f"found no images in {', '.join(paths)} ({others:,} other files): check the path")
     if table is None:
         return _print(_answers(config, model_path, images), as_json)
     counts = {"images": 0, "unreadable": 0, "taken_over": 0, "other_files": others}
-    with AnswerTable(table, fingerprint(model_path), paths) as writer:
-        left = [image for image in images if image.path not in writer.done]
+    says_known = known_threshold(read_model_info(model_path)) is not None
+    with AnswerTable(table, fingerprint(model_path), paths, says_known) as writer:
+        left = [images[position] for position in writer.left(image.path for image in images)]
         counts["taken_over"] = len(images) - len(left)
         for batch in _answers(config, model_path, left, counts["taken_over"]):
             writer.add(batch)
@@ -58,9 +61,9 @@ def predict_folders(
         print_json({"written": str(table), **counts})
     else:
         again = f", {counts['taken_over']:,} taken over from before" if counts["taken_over"] else ""
-        beside = f"; {others:,} other files passed over" if others else ""
-        print(f"{counts['images']:,} images, {counts['unreadable']:,} of them unreadable{again}{beside}")
-        print(f"written: {table}")
+        beside = f"; {others:,} other files skipped" if others else ""
+        say(f"{counts['images']:,} images, {counts['unreadable']:,} of them unreadable{again}{beside}")
+        say(f"written: {table}")
     return 0 if counts["taken_over"] or counts["images"] > counts["unreadable"] else 1
 
 
@@ -74,10 +77,10 @@ def _answers(
     columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("loading the model", total=before + len(images), completed=before)
-        classifier = Classifier(model_path, config.data.max_pixels)
+        max_pixels = config.data.max_pixels
         started = told = time.monotonic()
         done = 0
-        for batch in answer_all(classifier, images, config.data.max_pixels):
+        for batch in answer_all(lambda: Classifier(model_path, max_pixels), images, max_pixels):
             yield batch
             done += len(batch)
             now = time.monotonic()
@@ -97,12 +100,13 @@ def _print(answers: Iterator[Batch], as_json: bool) -> int:
         for path, answer in batch:
             answered = answered or not isinstance(answer, str)
             if as_json:
-                print(separator + json.dumps(asdict(make_prediction(path, answer)), ensure_ascii=False), end="")
+                print(separator + printable_json(asdict(make_prediction(path, answer))), end="")
                 separator = ",\n"
             elif isinstance(answer, str):
                 console.print(styled(f"{path}  ", (answer, "red")), soft_wrap=True)
             else:
-                console.print(f"{path}  {answer.class_name}  {answer.probability:.1%}", soft_wrap=True)
+                unknown = "  not known" if answer.known is False else ""
+                console.print(f"{path}  {answer.class_name}  {answer.probability:.1%}{unknown}", soft_wrap=True)
     if as_json:
         print("\n]")
     return 0 if answered else 1

@@ -1,10 +1,9 @@
 """`effnet serve install`: a systemd unit that starts the server with the machine, and again when it fails."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.schedule.systemd_cron import InstallError, systemd_word, write_units
+from pipeline.systemd import effnet_command, exec_start, working_directory, write_units
 
 SERVICE = """\
 [Unit]
@@ -41,19 +40,10 @@ def serve_unit(
       folder: where relative paths in them start.
 
     Raises:
-      InstallError: an option would take more than a line.
+      InstallError: an option would take more than a line, or others could read a secret in it.
     """
-    effnet = [str(Path(sys.executable).with_name("effnet")), "serve", "--config", str(config_path)]
-    command = [*effnet, *(part for override in overrides for part in ("--set", override)), *options]
-    if unfit := next((part for part in command if not part.isprintable()), None):
-        raise InstallError(f"got {unfit!r}, expected no line breaks or other control characters; write it on one line")
-    program, *arguments = map(systemd_word, command)
-    # Of the program alone systemd fills in no variable.
-    text = SERVICE.format(
-        name=name,
-        folder=str(folder).replace("%", "%%"),
-        command=" ".join([program.replace("$$", "$"), *arguments]),
-    )
+    command = effnet_command(["serve"], config_path, overrides, options)
+    text = SERVICE.format(name=name, folder=working_directory(folder), command=exec_start(command))
     return {f"effnet-serve-{name}.service": text}
 
 

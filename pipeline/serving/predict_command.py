@@ -17,20 +17,22 @@ app = typer.Typer()
 @configured
 def predict(
     settings: PipelineConfig,
-    images: Annotated[list[str], typer.Argument(help="Images, of any format that Pillow reads, or folders.")],
+    images: Annotated[list[str], typer.Argument(help="Image files of any format that Pillow reads, or folders.")],
     table: Annotated[
         Path | None,
-        typer.Option("--csv", help="Write a table: path, class, probability, the second class and its, error."),
+        typer.Option("--csv", help="Write the answers to a CSV table.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the table.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the pushed model what the images show.
+    """Ask the pushed model what images show.
 
-    Folders are read with all that is below them, in batches. A table that was stopped goes on where it was when the
-    same command is given again. Files that cannot be read are in it, with the reason.
+    Folders are searched at any depth. The table has a row for each image: its path, the class and its probability, the
+    second class and its probability, for a file that cannot be read the error, and whether it is known, if the model
+    says so (serving.known_precision). If the command is interrupted, the same command resumes the table.
     """
     from pipeline.serving import predict as prediction
+    from pipeline.serving.answer_table import YES_OR_NO
 
     if table or any(Path(image).is_dir() for image in images):
         from pipeline.serving.folder import predict_folders
@@ -41,9 +43,11 @@ def predict(
     if as_json:
         print_json(answers)
     else:
-        shown = Table("image", "class", "probability")
+        says_known = any(answer.known is not None for answer in answers)
+        shown = Table("image", "class", "probability", *(["known"] if says_known else []))
         for answer in answers:
             name = answer.class_name or answer.error or ""
-            shown.add_row(answer.path, name, "" if answer.probability is None else f"{answer.probability:.1%}")
+            row = [answer.path, name, "" if answer.probability is None else f"{answer.probability:.1%}"]
+            shown.add_row(*row, *([YES_OR_NO[answer.known]] if says_known else []))
         print_table(shown)
     raise typer.Exit(1 if any(answer.error for answer in answers) else 0)

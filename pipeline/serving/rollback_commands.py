@@ -26,7 +26,7 @@ def models(
         print_json(pushed)
         return
     if not pushed:
-        say(f"no model is served from {settings.push_path}; `effnet run` pushes one")
+        say(f"no model is served from {settings.push_path}: `effnet run` pushes one")
         return
     gone_back_from = withdrawn(pushed)
     served = next((one.version for one in pushed if one.fingerprint not in ("", *gone_back_from)), None)
@@ -46,10 +46,12 @@ def models(
 @configured
 def rollback(
     settings: PipelineConfig,
-    version: Annotated[str | None, typer.Argument(help="As `effnet models` lists it; else the one before.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="Version to serve, see `effnet models`; by default the one before.")
+    ] = None,
 ) -> None:
-    """Serve an older model again, as a new version; the next run is compared with it."""
+    """Serve an older model again, as a new version. The next run is compared with it."""
     from components.atomic_pusher import store
 
     back = store.rollback(settings.push_path, version, settings.push.keep)
-    print(f"version {back.version} is served now: the model of version {back.record.rollback_of}")
+    print(f"version {back.version} is now served: the model of version {back.record.rollback_of}")

@@ -1,6 +1,7 @@
 """The server on what a run pushed: the SavedModel's answers, over both interfaces, by the fast engine."""
 
 import base64
+import io
 import json
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from PIL import Image
 
 from components.served_model.versions import served_path
 from components.serving_check.probe import probe
@@ -85,3 +87,19 @@ def test_a_push_carries_what_servers_need(pushed):
     assert {"model.onnx", "serving_engine.json", "tf_serving_warmup_requests"} <= {
         path.name for path in extra.iterdir()
     }
+
+
+def test_the_page_gets_an_answer_and_a_picture_of_where_the_model_looked(server, project):
+    url, _ = server
+    data = next(project.images.glob("7/scan*.png")).read_bytes()
+    with urllib.request.urlopen(f"{url}/ui/classify/digits", data) as response:
+        answer = json.loads(response.read())
+    assert answer["classes"] == [str(digit) for digit in range(10)]
+    best = answer["probabilities"].index(max(answer["probabilities"]))
+    explain = f"{url}/ui/explain/digits/versions/{answer['version']}?class={best}"
+    with urllib.request.urlopen(explain, data, timeout=150) as response:
+        kind, _, picture = json.loads(response.read())["picture"].partition(";base64,")
+    assert kind.startswith("data:image/")
+    with Image.open(io.BytesIO(base64.b64decode(picture))) as overlay:
+        assert min(overlay.size) >= 32
+        assert overlay.convert("HSV").getextrema()[1][1] > 0  # the digits are gray, the heat is not

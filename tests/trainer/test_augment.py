@@ -12,6 +12,7 @@ from trainer.recipes import Augment
 SIDE = 64
 EVERY_KIND = {
     "crop": Augment(random_crop=0.08),
+    "padded": Augment(padded_crop=0.125),
     "flip": Augment(horizontal_flip=True),
     "randaugment": Augment(randaugment_layers=2),
     "strong": Augment(randaugment_layers=3, randaugment_magnitude=28),
@@ -47,6 +48,14 @@ def test_every_kind_keeps_shape_type_and_range_and_repeats_with_its_seed(kind, p
     assert images.max() <= 255
     assert len({image.tobytes() for image in images}) > 1
     np.testing.assert_array_equal(images, run(EVERY_KIND[kind], photo, 24))
+
+
+def test_a_padded_crop_moves_the_image_and_mirrors_its_edge(photo):
+    images = run(Augment(padded_crop=0.125), photo, 24)
+    padded = np.pad(np.asarray(photo, np.float32), ((8, 8), (8, 8), (0, 0)), "symmetric")
+    pieces = {padded[y : y + SIDE, x : x + SIDE].tobytes() for y in range(17) for x in range(17)}
+    assert all(image.tobytes() in pieces for image in images)
+    assert len({image.tobytes() for image in images}) > 12
 
 
 def test_crops_reach_into_the_margin_and_all_else_sees_the_centre(photo):

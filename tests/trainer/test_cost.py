@@ -52,7 +52,7 @@ def told_costs(*arguments) -> dict[str, tuple[int, int, int]]:
     return {layer.name: (layer.parameters, layer.macs, layer.activations) for layer in layers}
 
 
-@pytest.mark.parametrize("variant", ["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"])
+@pytest.mark.parametrize("variant", ["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "lite0", "lite3"])
 def test_every_layer_costs_what_the_built_one_does(pair, variant):
     models = pair(variant)
     assert told_costs(variant, 1000, models.side) == costs_of(models.ours)

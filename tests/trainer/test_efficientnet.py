@@ -29,6 +29,8 @@ TRAINABLE = {
     "b6": 43_040_704,
     "b7": 66_347_960,
 }
+# Trainable parameters of EfficientNet-Lite, millions: timm's results/results-imagenet.csv.
+LITE_MILLIONS = {"lite0": 4.65, "lite1": 5.42, "lite2": 6.09, "lite3": 8.20, "lite4": 13.01}
 # Building all eight peers takes half a minute: these wait for the full tests.
 SLOW_VARIANTS = [pytest.param(variant, marks=pytest.mark.slow) for variant in ("b2", "b3", "b5", "b6")]
 
@@ -51,6 +53,21 @@ def test_parameter_counts_are_the_published_ones(pair, variant):
     # The identity that ties the two columns together: batch norm's statistics, and 7 numbers for the normalisation.
     batch_norm = sum(_count(layer.weights[2:]) for layer in model.layers if layer.name.endswith("bn"))
     assert TOTAL[variant] == TRAINABLE[variant] + batch_norm + 7
+
+
+@pytest.mark.parametrize("variant", LITE_MILLIONS)
+def test_lite_has_the_published_parameters_and_nothing_that_int8_dislikes(pair, variant):
+    model = pair(variant).ours
+    assert _count(model.trainable_weights) / 1e6 == pytest.approx(LITE_MILLIONS[variant], abs=0.005)
+    assert not [layer.name for layer in model.layers if "_se_" in layer.name]
+    activations = {layer.activation.__name__ for layer in model.layers if isinstance(layer, keras.layers.Activation)}
+    assert activations == {"relu6"}
+    middle = model.get_layer("normalization")(np.full((1, 1, 1, 3), 127, np.uint8))
+    np.testing.assert_allclose(middle, 0, atol=1e-6)
+
+
+def test_lite0_has_4_652_008_parameters(pair):
+    assert _count(pair("lite0").ours.trainable_weights) == 4_652_008
 
 
 @pytest.mark.parametrize("variant", ["b0", "b1", *SLOW_VARIANTS, "b4", "b7"])

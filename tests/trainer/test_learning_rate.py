@@ -80,6 +80,8 @@ def test_single_keys_replace_single_values():
 def test_fine_tuning_gives_the_head_its_share(epochs, spans):
     assert [(phase.start, phase.end) for phase in phases_of(RECIPES["finetune"], epochs)] == spans
     assert [(phase.start, phase.end) for phase in phases_of(RECIPES["quick"], epochs)] == [(0, epochs)]
+    assert [phase.trains for phase in phases_of(RECIPES["finetune"], 10, head_is_trained=True)] == ["top", "all"]
+    assert phases_of(RECIPES["finetune"], 0, head_is_trained=True) == []
 
 
 def test_batch_norm_remembers_as_long_as_the_run_allows():

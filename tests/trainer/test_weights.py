@@ -2,15 +2,15 @@ import hashlib
 import logging
 
 import h5py
-import keras
 import numpy as np
 import pytest
 
-from trainer import weights as weights_module
 from trainer.efficientnet import build_efficientnet
 from trainer.layers import IMAGENET_MEAN, IMAGENET_STDDEV
+from trainer.pretrained import obtain as obtain_module
+from trainer.pretrained.obtain import published_file
 from trainer.scaling import Variant
-from trainer.weights import load_weights, published_file
+from trainer.weights import load_weights
 
 pytestmark = pytest.mark.network
 
@@ -123,26 +123,11 @@ def test_imagenet_is_taken_from_keras_cache(published, monkeypatch, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "efficientnetb0_notop.h5").write_bytes(data)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setitem(weights_module.WEIGHTS_HASHES, "b0", ("", hashlib.md5(data).hexdigest()))
+    monkeypatch.setitem(obtain_module.WEIGHTS_HASHES, "b0", ("", hashlib.md5(data).hexdigest()))
     model = build_efficientnet("b0", 5, image_size=32)
     result = load_weights(model, "imagenet", "b0")
     assert result.source.endswith("models/efficientnetb0_notop.h5")
     _assert_equal_but_classifier(model, peer)
-
-
-def test_no_network_says_where_to_put_the_file(monkeypatch, tmp_path):
-    def refuse(*args, **kwargs):
-        raise Exception("URL fetch failure on ...: None -- [Errno -2]\nName or service not known")
-
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(keras.utils, "get_file", refuse)
-    with pytest.raises(ConnectionError) as error:
-        published_file("b4", include_top=True)
-    message = str(error.value)
-    assert "\n" not in message
-    assert str(tmp_path / "models" / "efficientnetb4.h5") in message
-    assert "https://storage.googleapis.com/keras-applications/efficientnetb4.h5" in message
-    assert weights_module.WEIGHTS_HASHES["b4"][0] in message
 
 
 def test_a_custom_variant_has_no_published_weights():

@@ -94,7 +94,7 @@ class TrainingContext:
         model = build_efficientnet(
             settings.chosen_variant, classes, image_size=size, drop_connect_rate=drop_connect_rate, **options
         )
-        load_weights(model, settings.weights, settings.variant)
+        load_weights(model, settings.weights, settings.chosen_variant, settings.weights_sha256)
         return model
 
     def compile(self, model: keras.Model, phase: Phase, batch_size: int, fraction: float = 1.0) -> None:
@@ -118,7 +118,7 @@ class TrainingContext:
         model = self.new_network()
         compile_phase(
             model,
-            Phase(0, 1, head_only=False),
+            Phase(0, 1),
             self.recipe,
             batch_size=1,
             steps_per_epoch=1,

@@ -10,11 +10,15 @@ from components.common.csv_table import csv_text
 from components.common.events import report_progress
 from trainer.fit.callbacks import EarlyStopping, ProgressLogger
 from trainer.fit.checkpoint import Checkpointing, CheckpointStore, Saved, State, TrainingProgress
-from trainer.fit.context import TrainingContext
+from trainer.fit.context import TrainingContext, TrainingDataError
 from trainer.fit.ema import WeightAverage
+from trainer.fit.head import BATCH as HEAD_BATCH
+from trainer.fit.head import train_head
 from trainer.fit.phases import Phase, phases_of
+from trainer.fit.unfreezing import Features, decide, open_features
 from trainer.input_data import eval_batches, steps_per_epoch, train_batches
 from trainer.job import TrainingJob
+from trainer.weights import CLASSIFIER
 
 
 class Training:
@@ -26,7 +30,8 @@ class Training:
       setup: data, devices and network; those of the job by default.
 
     Raises:
-      TrainingDataError: a split is empty.
+      TrainingDataError: a split is empty, or there is nothing to train.
+      NotFeatures: the features' file is damaged.
       MemoryError: `batch_size: auto`, and the GPU is too small.
     """
 
@@ -37,10 +42,23 @@ class Training:
         self.store = self._store()
         self.saved: Saved | None = self.store.load() if self.store else None
         self.progress = self.saved.progress if self.saved else TrainingProgress()
-        # A resumed training keeps its batch size, even where the GPU would hold another one by now.
-        self.progress.batch_size = self.progress.batch_size or self.setup.batch_size()
+        self.features = open_features(job) if self.setup.recipe.head_share else None
+        self.epochs = job.settings.epochs
+        if self.features:
+            unfreezing = decide(job.settings, self.features.train, len(job.class_names))
+            self.epochs = unfreezing.epochs
+            if unfreezing.reason:
+                report_progress(f"train: {self.epochs} epochs of the network ({unfreezing.reason})")
+        elif not self.epochs:
+            raise TrainingDataError("train.epochs is 0, and there are no features to train the classifier on")
+        # A resumed training keeps its batch size, even where the GPU would hold another one by now. Nothing is tried on
+        # the GPU where the network itself is not trained.
+        if not self.progress.batch_size:
+            self.progress.batch_size = self.setup.batch_size() if self.epochs else HEAD_BATCH
         self.steps_per_epoch = steps_per_epoch(self.setup.train_split, self.progress.batch_size)
-        self.total_steps = job.settings.epochs * self.steps_per_epoch
+        self.total_steps = self.epochs * self.steps_per_epoch
+        self.head_logs: list[dict[str, float]] = []
+        self.keeps_head_alone = not self.epochs
         self.best_epoch = -1
         self.pace: dict[int, Mapping[str, float]] = {}
 
@@ -52,6 +70,8 @@ class Training:
     @property
     def result(self) -> dict[str, float]:
         """The logs of the epoch whose weights the trained model has."""
+        if self.keeps_head_alone:
+            return self.head_logs[-1]
         return self.progress.history[self.best_epoch]
 
     def run(self) -> keras.Model:
@@ -64,17 +84,41 @@ class Training:
             self.store.remove_old()
         if self.saved:
             report_progress(f"train: resuming at epoch {self.progress.epoch + 1}, step {self.steps_done}")
-        epochs = self.job.settings.epochs
         model = self.setup.build(self.total_steps, self.rates["dropout_rate"], self.rates["drop_connect_rate"])
-        for phase in phases_of(self.setup.recipe, epochs):
-            if self.progress.epoch < phase.end or phase.end == epochs:
+        if self.features:
+            self._train_head(model, self.features)
+        with_head = model.get_weights() if self.features else None
+        for phase in phases_of(self.setup.recipe, self.epochs, self.features is not None):
+            if self.progress.epoch < phase.end or phase.end == self.epochs:
                 self._train_phase(model, phase)
+        if with_head and self.epochs and self.head_logs[-1]["val_loss"] <= self.result["val_loss"]:
+            report_progress("train: keeping the classifier alone: training the network did not lower the loss")
+            model.set_weights(with_head)
+            self.keeps_head_alone = True
         return model
 
     def finish(self) -> None:
         """Forgets the saved state, once what was trained is in safety."""
         if self.store:
             self.store.remove()
+
+    def _train_head(self, model: keras.Model, features: Features) -> None:
+        """Trains the classifier on the features, and gives it to the model."""
+        report_progress(f"train: the classifier, on the features of {features.train.images} images")
+        weights, self.head_logs = train_head(
+            features.train,
+            features.val,
+            len(self.job.class_names),
+            self.setup.recipe,
+            dropout_rate=self.rates["dropout_rate"],
+            seed=self.job.seed,
+            balanced=self.job.settings.class_balance != "none",
+        )
+        model.get_layer(CLASSIFIER).set_weights(weights)
+        last = self.head_logs[-1]
+        report_progress(f"train: the classifier's val loss {last['val_loss']:.3f}, accuracy {last['val_accuracy']:.3f}")
+        if not self.epochs:
+            _write_table(f"{self.job.log_dir}/history.csv", dict(enumerate(self.head_logs)))
 
     def _store(self) -> CheckpointStore | None:
         """Another machine's precision makes another training: the optimiser scales the loss or does not."""
@@ -119,7 +163,7 @@ class Training:
         with self.setup.strategy.scope():
             average = WeightAverage(model, recipe.ema_decay) if recipe.ema_decay else None
             # Not in a head phase, whose end is not the training's.
-            patience = settings.patience if phase.end == settings.epochs else None
+            patience = settings.patience if phase.end == self.epochs else None
             state = State(model, average, EarlyStopping(patience) if patience else None)
             if self.saved:
                 begins = (self.progress.epoch, self.progress.step) == (phase.start, 0)

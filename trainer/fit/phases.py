@@ -1,10 +1,13 @@
 """The phases of a training, and how the model is compiled for each: optimiser, loss, weight decay, metric.
 
-First the classifier alone, then the whole network; without a head phase just the latter.
+Without a head phase the whole network trains from the first step. With one the classifier trains alone first, either
+for some epochs or, where the features of all images are there, on these before the first epoch (trainer/fit/head.py);
+then the top blocks with it, and then all.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
@@ -15,6 +18,8 @@ from trainer.recipes import Recipe
 from trainer.weights import CLASSIFIER
 
 NOT_DECAYED = ("gamma", "beta", "bias")
+TOP_BLOCKS = ("block6", "block7", "top_")  # the last two stages, a third of the multiply-adds and most of the weights
+TRAINED: dict[str, str | tuple[str, ...]] = {"head": (), "top": TOP_BLOCKS, "all": ""}  # beginnings of layers' names
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,16 @@ class Phase:
 
     start: int
     end: int
-    head_only: bool
+    trains: Literal["head", "top", "all"] = "all"
 
 
-def phases_of(recipe: Recipe, epochs: int) -> list[Phase]:
-    """The phases of `epochs`; each has at least one epoch, as long as there are two."""
-    head_epochs = min(max(round(recipe.head_share * epochs), 1), epochs - 1) if recipe.head_share else 0
-    phases = [Phase(0, head_epochs, True), Phase(head_epochs, epochs, False)]
+def phases_of(recipe: Recipe, epochs: int, head_is_trained: bool = False) -> list[Phase]:
+    """The phases of `epochs`; each has at least one epoch, as long as there are two. None of 0.
+
+    The recipe's `head_share` is the head's, and that of the top blocks where the head was trained before.
+    """
+    first = max(min(max(round(recipe.head_share * epochs), 1), epochs - 1), 0) if recipe.head_share else 0
+    phases = [Phase(0, first, "top" if head_is_trained else "head"), Phase(first, epochs)]
     return [phase for phase in phases if phase.start < phase.end]
 
 
@@ -42,14 +50,14 @@ def compile_phase(
     of small fine-tuning batches would spoil what the published weights rely on.
     """
     for layer in model.layers:
-        is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = layer.name == CLASSIFIER or not (phase.head_only or (is_batch_norm and recipe.head_share))
+        frozen = isinstance(layer, keras.layers.BatchNormalization) and recipe.head_share
+        layer.trainable = layer.name == CLASSIFIER or (layer.name.startswith(TRAINED[phase.trains]) and not frozen)
     learning_rate = learning_rate_schedule(
         recipe,
         batch_size=batch_size,
         epochs=phase.end - phase.start,
         steps_per_epoch=steps_per_epoch,
-        peak=recipe.head_learning_rate if phase.head_only else None,
+        peak=recipe.head_learning_rate if phase.trains == "head" else None,
     )
     compile_model(model, recipe, learning_rate, xla=xla)
 

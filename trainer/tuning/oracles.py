@@ -15,7 +15,7 @@ from components.common.files import write_text
 from trainer.settings import TuneSettings
 
 INTERNAL_PREFIX = "tuner/"  # of Hyperband's own keys among a trial's values
-LOGARITHMIC = ("learning_rate",)
+LOGARITHMIC = ("learning_rate", "head_learning_rate")
 MIN_SEED = 1  # Keras Tuner takes seed 0 for "no seed"
 
 

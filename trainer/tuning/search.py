@@ -5,6 +5,7 @@ What this module imports decides the outcome of trials: a search that was killed
 
 from trainer.job import TrainingJob
 from trainer.recipes import default_values, recipe_of
+from trainer.tuning.head_study import HeadStudy
 from trainer.tuning.oracles import make_oracle
 from trainer.tuning.parallel import Member
 from trainer.tuning.shared_network import Study
@@ -24,10 +25,15 @@ def search(job: TrainingJob, directory: str, deadline: float | None = None, memb
     """
     if member is not None:
         member.join()
-    study = Study(job, job.tune_settings)
+    study = make_study(job)
     oracle = make_oracle(job.tune_settings, job.seed, study.defaults)
     oracle.deadline = deadline
     TrialRunner(oracle, directory, study, announces=member is None or member.number == 0).search()
+
+
+def make_study(job: TrainingJob) -> Study | HeadStudy:
+    """What trains the trials: the head alone where the features of the images are there, else the network."""
+    return (Study if job.features_root is None else HeadStudy)(job, job.tune_settings)
 
 
 def propose_trials(

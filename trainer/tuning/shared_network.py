@@ -113,7 +113,7 @@ class Study:
         with self.setup.strategy.scope():
             compile_phase(
                 self.network,
-                Phase(0, self.settings.epochs, head_only=False),
+                Phase(0, self.settings.epochs),
                 recipe,
                 batch_size=self.batch_size,
                 steps_per_epoch=self.steps_per_epoch,

@@ -16,6 +16,7 @@ from components.common.events import report_progress
 from components.common.human_format import clock
 from components.common.printable import printable
 from trainer.fit.callbacks import Logs, ProgressLogger, TrainingDiverged, TrainingFailed
+from trainer.tuning.head_study import HeadStudy
 from trainer.tuning.oracles import SearchOracle, plan_of, searched_values
 from trainer.tuning.records import Status, TrialRecord, ranked, read_record, read_records, write_record
 from trainer.tuning.shared_network import Study
@@ -112,7 +113,7 @@ class TrialRunner(RecordedTrials):
       announces: says how long it will take; of several workers one does.
     """
 
-    def __init__(self, oracle: SearchOracle, directory: str, study: Study, announces: bool = True) -> None:
+    def __init__(self, oracle: SearchOracle, directory: str, study: Study | HeadStudy, announces: bool = True) -> None:
         super().__init__(oracle, directory)
         self.study = study
         self.announces = announces

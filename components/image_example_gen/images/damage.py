@@ -45,13 +45,18 @@ class ImageError(ValueError):
         self.reason = reason
 
 
+def most_bytes(max_pixels: int) -> int:
+    """How many bytes a file can have whose image has so many pixels."""
+    return max_pixels * _BYTES_PER_PIXEL + _BYTES_OF_NOTES
+
+
 def check_size(size: int, max_pixels: int) -> None:
     """Checks the size of a file, in bytes, that has not been read yet.
 
     Raises:
         ImageError: if no image of so many pixels is as large.
     """
-    if size > max_pixels * _BYTES_PER_PIXEL + _BYTES_OF_NOTES:
+    if size > most_bytes(max_pixels):
         raise ImageError("too_many_bytes", f"{size:,} bytes are too many for an image")
 
 

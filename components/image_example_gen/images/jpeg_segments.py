@@ -10,7 +10,7 @@ SCAN, END = 0xDA, 0xD9
 _HUFFMAN_SEQUENTIAL = (0xC0, 0xC1)
 # Which notes say something about colours: JFIF's own, if it is whole, and Adobe's.
 _JFIF, _ADOBE, _COMMENT = 0xE0, 0xEE, 0xFE
-_JFIF_LENGTH = 16
+_JFIF_LENGTH, _JFIF_VERSION = 16, 9  # bytes of its content; where its version stands in the segment
 _NOTES = range(0xE0, 0xF0)
 _SEQUENTIAL = b"\x00\x3f\x00"  # what a scan that is not progressive has to say of itself
 
@@ -32,7 +32,7 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def without_notes(data: bytes, colours: bool) -> bytes:
-    """Returns a JPEG with the same pixels and no notes, stray bytes in front of the pixels or odd numbers of a scan.
+    """Returns a JPEG with the same pixels and no notes, stray bytes in front of the pixels or odd numbers in headers.
 
     Args:
         data: a JPEG with an end mark.
@@ -47,6 +47,9 @@ def without_notes(data: bytes, colours: bool) -> bytes:
         elif kind == _COMMENT or kind in _NOTES:
             whole_jfif = kind == _JFIF and end - begin >= 2 + _JFIF_LENGTH
             if not (colours and (whole_jfif or kind == _ADOBE)):
+                continue
+            if whole_jfif:  # of a version that every reader knows
+                pieces += [data[begin:][:_JFIF_VERSION], b"\1\1", data[begin + _JFIF_VERSION + 2 : end]]
                 continue
         if scanned or kind == SCAN:
             scanned = end

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.common import files
-from components.common.errors import DataError, MissingData
+from components.common.errors import DataError, MissingData, StorageError
 
 # What operating systems, file managers and notebooks leave behind; it is named in the report and never read.
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin"})
@@ -163,13 +163,15 @@ def _list_remote(root: str, listing: Listing) -> None:
     from apache_beam.io.filesystem import BeamIOError
 
     try:
-        matches = files.matches(root, "**")
+        found = files.stored_in(root)
+    except StorageError as error:
+        raise DataError(f"data.path: {error}") from error
     except (BeamIOError, ValueError) as error:
         raise DataError(
             f"cannot list {root} ({error}), expected what Beam can read: correct the path (data.path)"
         ) from error
     folders: set[str] = set()
-    for match in matches:
+    for match in found:
         path = match.path.removeprefix(root.rstrip("/")).lstrip("/")
         folders.update(_parents(path))
         if path.endswith("/") or not path:
@@ -177,7 +179,7 @@ def _list_remote(root: str, listing: Listing) -> None:
         if any(map(is_litter, path.split("/"))):
             listing.rejected.append(_ignored(path))
         else:
-            listing.files.append(FileEntry(path, match.size_in_bytes, round(match.last_updated_in_seconds * 1e9)))
+            listing.files.append(FileEntry(path, match.size, round(match.modified * 1e9)))
     listing.folders.extend(folder for folder in folders if not any(map(is_litter, folder.split("/"))))
 
 

@@ -1,5 +1,6 @@
 """What an ingest reads: images with their classes and splits, and the files that it sets aside by their name."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -150,3 +151,8 @@ def why(set_aside: Sequence[Rejected]) -> str:
     counts = Counter(line.reason for line in faults)
     told = [f"{counts[reason]} {reason}, such as {first[reason].path}: {first[reason].message}" for reason in counts]
     return f" (set aside: {'; '.join(told[:SHOWN])})" if told else ""
+
+
+def mixed(images: Sequence[ImageFile], seed: int) -> list[ImageFile]:
+    """Returns the images in an order that mixes the classes, the same one each time for a seed."""
+    return sorted(images, key=lambda image: hashlib.sha256(f"{seed}:{image.path}".encode()).digest())

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from components.common import files
+from components.common import durable, files
 from components.image_example_gen.sources.bounded_file import bounded
 from components.image_example_gen.sources.listing import Rejected
 from components.image_example_gen.sources.parquet import index_parquet
@@ -104,10 +104,9 @@ def _unpack(packed: str, destination: str, most_bytes: int | None) -> str:
 
 @contextlib.contextmanager
 def _writer(destination: str) -> Iterator[BinaryIO]:
-    """Writes a file in any storage; a remote one is there when this ends."""
+    """Writes a file in any storage, which is there, whole, when this ends: an engine may have two workers write it."""
     if not files.is_remote(destination):
-        Path(destination).parent.mkdir(parents=True, exist_ok=True)
-        with Path(destination).open("wb") as file:
+        with durable.replaced(Path(destination)) as file:
             yield file
         return
     with tempfile.NamedTemporaryFile() as local:

@@ -16,6 +16,8 @@ HTTP_STATUS = {
     "DEADLINE_EXCEEDED": 504,
 }
 
+INTERNAL_ERROR = "internal error, see the server's log"
+
 
 class ServingError(Exception):
     """What a client is answered instead of a prediction.
@@ -32,6 +34,18 @@ class ServingError(Exception):
     def http_status(self) -> int:
         """Of the REST interface."""
         return HTTP_STATUS[self.code]
+
+
+class TooLarge(ServingError):
+    """A request is larger than the server takes."""
+
+    def __init__(self, most_bytes: int):
+        super().__init__("RESOURCE_EXHAUSTED", f"the request is larger than {most_bytes / 1024**2:g} MiB")
+
+    @property
+    def http_status(self) -> int:
+        """As HTTP says it; gRPC has no code of its own."""
+        return 413
 
 
 def invalid(message: str) -> ServingError:

@@ -1,13 +1,14 @@
 """TensorFlow Serving's gRPC services: PredictionService and ModelService."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
 import grpc.aio
 import numpy as np
 
-from pipeline.serving.server.errors import ServingError, invalid
+from pipeline.serving.server.errors import INTERNAL_ERROR, ServingError, invalid
 from pipeline.serving.server.inference import Answer, Registry
 from pipeline.serving.server.protos import (
     classification_pb2,
@@ -20,10 +21,11 @@ from pipeline.serving.server.protos import (
     types_pb2,
 )
 from pipeline.serving.server.security import allowed
-from pipeline.serving.server.signatures import OUTPUTS, feature_image
+from pipeline.serving.server.signatures import Signatures, feature_image, images_of
 from pipeline.serving.server.versions import ServedModel, Version
 
 SIGNATURE_DEF = "signature_def"
+log = logging.getLogger("effnet.serve")
 Context = Any  # grpc.aio.ServicerContext; the stubs have no types
 
 
@@ -37,21 +39,20 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
         """Answers tensors of images or serialised tf.Examples."""
 
         async def answer() -> Any:
-            answered = await self._ask(request.model_spec, lambda found: _strings(request, found))
+            answered = await self._ask(request.model_spec, lambda found: _predict_images(request, found))
             response = predict_pb2.PredictResponse()
             _fill_spec(response.model_spec, answered)
-            for name in _filtered(request.output_filter):
+            for name in _filtered(request.output_filter, answered.outputs):
                 response.outputs[name].CopyFrom(_tensor(answered.outputs[name]))
             return response
 
-        return await _or_abort(answer, context)
+        return await self._counted(request.model_spec.name, answer, context)
 
     async def Classify(self, request: Any, context: Context) -> Any:
         """Answers tf.Examples with the score of each class."""
 
         async def answer() -> Any:
-            images = _images(request.input)
-            answered = await self._ask(request.model_spec, lambda _: images, are_images=True)
+            answered = await self._ask(request.model_spec, lambda _: _classify_images(request.input))
             response = classification_pb2.ClassificationResponse()
             _fill_spec(response.model_spec, answered)
             for row in answered.outputs["probabilities"]:
@@ -60,11 +61,15 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
                     result.classes.add(label=label, score=score)
             return response
 
-        return await _or_abort(answer, context)
+        return await self._counted(request.model_spec.name, answer, context)
 
     async def Regress(self, request: Any, context: Context) -> Any:
         """Refused: the models classify."""
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Expected regression signature: this model classifies")
+
+        async def answer() -> Any:
+            raise invalid("Expected regression signature: this model classifies")
+
+        return await self._counted(request.model_spec.name, answer, context)
 
     async def GetModelMetadata(self, request: Any, context: Context) -> Any:
         """Answers the signatures."""
@@ -84,10 +89,16 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
 
         return await _or_abort(answer, context)
 
-    async def _ask(self, spec: Any, read_values: Any, are_images: bool = False) -> Answer:
-        version = spec.version.value if spec.HasField("version") else None
+    async def _ask(self, spec: Any, read_images: Callable[[Signatures], Sequence[bytes]]) -> Answer:
         label, signature = spec.version_label, spec.signature_name
-        return await self._registry.ask(spec.name, version, label, signature, read_values, are_images)
+        return await self._registry.ask(spec.name, _number(spec), label, signature, read_images)
+
+    async def _counted(self, name: str, answer: Callable[[], Awaitable[Any]], context: Context) -> Any:
+        async def counted() -> Any:
+            with self._registry.counted(name):
+                return await answer()
+
+        return await _or_abort(counted, context)
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
@@ -101,18 +112,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore
 
         async def answer() -> Any:
             spec = request.model_spec
-            model = self._registry.models.get(spec.name)
-            wanted = spec.version.value if spec.HasField("version") else None
-            if model and spec.version_label:
-                wanted = model.find(label=spec.version_label).number
-            found = [
-                version for version in (model.versions.values() if model else ()) if wanted in (None, version.number)
-            ]
-            if not found:
-                which = "any versions" if wanted is None else f"version {wanted}"
-                raise ServingError("NOT_FOUND", f"Could not find {which} of model {spec.name}")
             response = get_model_status_pb2.GetModelStatusResponse()
-            for version in sorted(found, key=lambda one: -one.number):
+            for version in self._registry.versions(spec.name, _number(spec), spec.version_label):
                 status = response.model_version_status.add(version=version.number)
                 status.state = get_model_status_pb2.ModelVersionStatus.State.Value(version.state)
                 if version.error:
@@ -140,8 +141,11 @@ class RequireToken(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 
 def _find(registry: Registry, spec: Any) -> tuple[ServedModel, Version]:
-    version = spec.version.value if spec.HasField("version") else None
-    return registry.find(spec.name, version, spec.version_label)
+    return registry.find(spec.name, _number(spec), spec.version_label)
+
+
+def _number(spec: Any) -> int | None:
+    return spec.version.value if spec.HasField("version") else None
 
 
 async def _or_abort(answer: Callable[[], Awaitable[Any]], context: Context) -> Any:
@@ -150,10 +154,13 @@ async def _or_abort(answer: Callable[[], Awaitable[Any]], context: Context) -> A
         return await answer()
     except ServingError as error:
         await context.abort(grpc.StatusCode[error.code], str(error))
+    except Exception:  # the outermost frame of a call: the client learns no more than that
+        log.exception("a gRPC call failed")
+        await context.abort(grpc.StatusCode.INTERNAL, INTERNAL_ERROR)
 
 
-def _strings(request: Any, signatures: Any) -> list[bytes]:
-    """Returns the values of the one input of a predict request.
+def _predict_images(request: Any, signatures: Signatures) -> list[bytes]:
+    """Returns the images in the one input of a predict request.
 
     Raises:
         ServingError: if it is another one, or no vector of strings.
@@ -169,10 +176,10 @@ def _strings(request: Any, signatures: Any) -> list[bytes]:
     shape = [dimension.size for dimension in tensor.tensor_shape.dim]
     if len(shape) > 1 or (shape and shape[0] != len(values)) or not values:
         raise invalid(f"input {wanted} must be a vector of at least one string, got the shape {shape}")
-    return values
+    return images_of(values, wanted)
 
 
-def _images(message: Any) -> list[bytes]:
+def _classify_images(message: Any) -> list[bytes]:
     """Returns the image of each example of a classify request.
 
     Raises:
@@ -193,10 +200,11 @@ def _images(message: Any) -> list[bytes]:
     return images
 
 
-def _filtered(output_filter: Sequence[str]) -> Sequence[str]:
-    if unknown := [name for name in output_filter if name not in OUTPUTS]:
-        raise invalid(f"output tensor alias not found in signature: {unknown[0]} Outputs expected to be in {OUTPUTS}")
-    return output_filter or OUTPUTS
+def _filtered(output_filter: Sequence[str], outputs: Mapping[str, Any]) -> Sequence[str]:
+    if unknown := [name for name in output_filter if name not in outputs]:
+        names = ", ".join(outputs)
+        raise invalid(f"output tensor alias not found in signature: {unknown[0]} Outputs expected to be in {names}")
+    return output_filter or list(outputs)
 
 
 def _fill_spec(spec: Any, answer: Answer) -> None:
@@ -205,12 +213,14 @@ def _fill_spec(spec: Any, answer: Answer) -> None:
 
 
 def _tensor(value: Any) -> Any:
-    """A list of names, or an array of whole or real numbers, as TensorFlow Serving's default writes it."""
+    """A list of names, or an array of truth values or numbers, as TensorFlow Serving writes it by default."""
     if isinstance(value, list):
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=[name.encode() for name in value])
         tensor.tensor_shape.dim.add(size=len(value))
         return tensor
-    if np.issubdtype(value.dtype, np.integer):
+    if value.dtype == np.bool_:
+        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_BOOL, bool_val=value.ravel().tolist())
+    elif np.issubdtype(value.dtype, np.integer):
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_INT64, int64_val=value.ravel().tolist())
     else:
         tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=value.ravel().tolist())

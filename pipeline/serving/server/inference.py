@@ -1,15 +1,18 @@
 """From a request, whichever interface it came by, to the outputs of a signature."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from pipeline.serving.server.errors import ServingError, invalid
 from pipeline.serving.server.metrics import Metrics
 from pipeline.serving.server.settings import ServerSettings
-from pipeline.serving.server.signatures import Signatures, images_of, outputs_of
+from pipeline.serving.server.signatures import Signatures, outputs_of
 from pipeline.serving.server.versions import ServedModel, Version
 
 
@@ -59,14 +62,47 @@ class Registry:
             raise ServingError("NOT_FOUND", f"Servable not found for request: {wanted}")
         return self.models[name], self.models[name].find(version, label)
 
+    def versions(self, name: str, number: int | None = None, label: str = "") -> list[Version]:
+        """Returns the versions, the newest first, whose status a request is for.
+
+        Raises:
+            ServingError: NOT_FOUND, in TensorFlow Serving's words.
+        """
+        model = self.models.get(name)
+        if model and label:
+            return [model.find(label=label)]
+        found = [version for version in (model.newest_first() if model else ()) if number in (None, version.number)]
+        if not found:
+            which = "any versions" if number is None else f"version {number}"
+            raise ServingError("NOT_FOUND", f"Could not find {which} of model {name}")
+        return found
+
+    @contextlib.contextmanager
+    def counted(self, name: str) -> Iterator[None]:
+        """Counts a request to a model by how the block ends, and measures it."""
+        started, code = time.perf_counter(), "OK"
+        try:
+            yield
+        except ServingError as error:
+            code = error.code
+            raise
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
+        except BaseException:
+            code = "INTERNAL"
+            raise
+        finally:
+            known = name if name in self.models else "unknown"  # a client's own names would fill the metrics
+            self.metrics.observe(known, code, time.perf_counter() - started)
+
     async def ask(
         self,
         name: str,
         version: int | None,
         label: str,
         signature: str,
-        read_values: Callable[[Signatures], Sequence[bytes]],
-        are_images: bool = False,
+        read_images: Callable[[Signatures], Sequence[bytes]],
     ) -> Answer:
         """Asks a model, within the time limit.
 
@@ -75,32 +111,25 @@ class Registry:
             version: None: the newest.
             label: "" for none.
             signature: "" is the default one.
-            read_values: finds the values of the signature's input in the request.
-            are_images: whether the values are images, whatever the signature takes.
+            read_images: finds the encoded images in the request; it knows what the signature takes.
 
         Raises:
             ServingError: see its codes.
         """
-        started, code = time.perf_counter(), "OK"
+        model, found = self.find(name, version, label)
+        if found.signatures is None:
+            raise AssertionError(f"version {found.number} has no signatures")
+        found.signatures.input_of(signature)
+        images = read_images(found.signatures)
+        if not images:
+            raise invalid("No values in the request's input")
         try:
-            model, found = self.find(name, version, label)
-            if found.signatures is None:
-                raise AssertionError(f"version {found.number} has no signatures")
-            input_name = found.signatures.input_of(signature)
-            values = read_values(found.signatures)
-            images = list(values) if are_images else images_of(values, input_name)
-            if not images:
-                raise invalid("No values in the request's input")
             async with asyncio.timeout(self.settings.limits.timeout), model.using(found) as (engine, batcher):
                 probabilities = await batcher.classify(images)
-            return Answer(name, found.number, signature, outputs_of(probabilities, engine.classes), engine.classes)
         except TimeoutError as error:
-            code = "DEADLINE_EXCEEDED"
             message = f"Timed out after {self.settings.limits.timeout:g} s"
-            raise ServingError(code, message) from error
-        except ServingError as error:
-            code = error.code
-            raise
-        finally:
-            known = name if name in self.models else "unknown"  # a client's own names would fill the metrics
-            self.metrics.observe(known, code, time.perf_counter() - started)
+            raise ServingError("DEADLINE_EXCEEDED", message) from error
+        if not np.isfinite(probabilities).all():  # the network is broken; JSON has no word for it
+            raise ServingError("INTERNAL", "the model answered NaN or infinity")
+        outputs = outputs_of(probabilities, engine.classes, engine.known_threshold)
+        return Answer(name, found.number, signature, outputs, engine.classes)

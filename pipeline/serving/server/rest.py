@@ -3,23 +3,24 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from pipeline.serving.server import rest_json
-from pipeline.serving.server.errors import ServingError, invalid
+from pipeline.serving.server.errors import INTERNAL_ERROR, ServingError, TooLarge, invalid
 from pipeline.serving.server.explain import Explainer
 from pipeline.serving.server.inference import Answer, Registry
 from pipeline.serving.server.page import NO_SECRETS, page_routes
 from pipeline.serving.server.security import allowed
+from pipeline.serving.server.signatures import Signatures
+from pipeline.serving.server.versions import version_number
 
-TARGET = r"^/v1/models/(?P<name>[^/:]+)(?:/(?:versions/(?P<version>\d+)|labels/(?P<label>[^/:]+)))?"
-ASK = re.compile(TARGET + r":(?P<verb>predict|classify|regress)$", re.IGNORECASE)
-LOOK = re.compile(TARGET + r"(?P<metadata>/metadata)?$", re.IGNORECASE)
+TARGET = r"^/v1/models/(?P<name>[^/:]+)(?:/(?:versions/(?P<version>[0-9]+)|labels/(?P<label>[^/:]+)))?"
+ASK = re.compile(TARGET + r":(?P<verb>predict|classify|regress)\Z", re.IGNORECASE)
+LOOK = re.compile(TARGET + r"(?P<metadata>/metadata)?\Z", re.IGNORECASE)
 METRICS = "/monitoring/prometheus/metrics"
 OPEN = ("/healthz", "/readyz", *NO_SECRETS)  # without a token: Kubernetes' probes have none
 REGISTRY: web.AppKey[Registry] = web.AppKey("registry", Registry)
@@ -46,9 +47,9 @@ def make_app(registry: Registry) -> web.Application:
     app.router.add_get("/readyz", _ready)
     app.router.add_get(METRICS, _metrics)
     explainer = Explainer()
-    app.router.add_routes(page_routes(registry, explainer))
+    app.router.add_routes(page_routes(registry, explainer, read_body))
     app.on_cleanup.append(_closing(explainer))
-    app.router.add_route("*", "/{path:.*}", _dispatch)
+    app.router.add_route("*", r"/{path:[\s\S]*}", _dispatch)  # a dot would leave out line breaks
     return app
 
 
@@ -68,22 +69,20 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except ServingError as error:
         headers = {"WWW-Authenticate": "Bearer"} if error.code == "UNAUTHENTICATED" else {}
-        headers |= {"Retry-After": "1"} if error.code == "RESOURCE_EXHAUSTED" else {}
+        headers |= {"Retry-After": "1"} if error.http_status == 429 else {}
         return _json(rest_json.error(str(error)), error.http_status, headers)
-    except web.HTTPRequestEntityTooLarge:
-        limit = request.app[REGISTRY].settings.limits.body_bytes / 1024**2
-        return _json(rest_json.error(f"the request is larger than {limit:g} MiB"), 413)
     except web.HTTPException:
         raise
     except Exception:  # the outermost frame of a request: the client learns no more than that
         logging.getLogger("effnet.serve").exception("%s %s failed", request.method, request.path)
-        return _json(rest_json.error("internal error, see the server's log"), 500)
+        return _json(rest_json.error(INTERNAL_ERROR), 500)
 
 
 async def _dispatch(request: web.Request) -> web.Response:
     path = request.path
     if request.method == "POST" and (asked := ASK.match(path)):
-        return await _ask(request, asked)
+        with request.app[REGISTRY].counted(asked["name"]):
+            return await _ask(request, asked)
     if request.method == "GET" and path.rstrip("/").lower() == "/v1/models":
         raise invalid("Missing model name in request.")
     if request.method == "GET" and (looked := LOOK.match(path)):
@@ -92,49 +91,47 @@ async def _dispatch(request: web.Request) -> web.Response:
 
 
 async def _ask(request: web.Request, asked: re.Match[str]) -> web.Response:
-    body, verb = await _read(request), asked["verb"].lower()
+    body, verb = await read_body(request), asked["verb"].lower()
     if verb == "regress":
         raise invalid("Expected regression signature method_name: this model classifies; use :predict or :classify")
     if verb == "classify":
         signature, images = rest_json.parse_examples(body)
-        answer = await _answer(request, asked, signature, lambda _: images, are_images=True)
+        answer = await _answer(request, asked, signature, lambda _: images)
         return _json(rest_json.classifications(answer.outputs, answer.classes))
     predict = rest_json.parse_predict(body)
-    answer = await _answer(
-        request, asked, predict.signature, lambda found: predict.decoded(found.input_of(predict.signature))
-    )
+    answer = await _answer(request, asked, predict.signature, predict.images)
     return _json(rest_json.predictions(answer.outputs, predict.by_row))
 
 
-async def _read(request: web.Request) -> bytes:
-    """Reads the body; a client that takes too long over it holds no connection for ever."""
-    limit = request.app[REGISTRY].settings.limits.timeout
+async def read_body(request: web.Request) -> bytes:
+    """Reads a body; one that is too large or takes too long does not hold the connection for ever.
+
+    Raises:
+        ServingError: the request is to be refused.
+    """
+    limits = request.app[REGISTRY].settings.limits
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limits.timeout):
             return await request.read()
     except TimeoutError as error:
-        raise ServingError("DEADLINE_EXCEEDED", f"the request did not arrive within {limit:g} s") from error
+        raise ServingError("DEADLINE_EXCEEDED", f"the request did not arrive within {limits.timeout:g} s") from error
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge(limits.body_bytes) from error
 
 
 async def _answer(
-    request: web.Request, asked: re.Match[str], signature: str, read_values: Any, are_images: bool = False
+    request: web.Request, asked: re.Match[str], signature: str, read_images: Callable[[Signatures], Sequence[bytes]]
 ) -> Answer:
-    version = int(asked["version"]) if asked["version"] else None
     registry = request.app[REGISTRY]
-    return await registry.ask(asked["name"], version, asked["label"] or "", signature, read_values, are_images)
+    return await registry.ask(asked["name"], _number(asked), asked["label"] or "", signature, read_images)
+
+
+def _number(path: re.Match[str]) -> int | None:
+    return version_number(path["version"]) if path["version"] else None
 
 
 def _status(request: web.Request, looked: re.Match[str]) -> web.Response:
-    model = request.app[REGISTRY].models.get(looked["name"])
-    if model and looked["label"]:
-        versions = [model.find(label=looked["label"])]
-    else:
-        wanted = int(looked["version"]) if looked["version"] else None
-        known = sorted(model.versions.values(), key=lambda version: -version.number) if model else []
-        versions = [version for version in known if wanted in (None, version.number)]
-    if not versions:
-        which = f"version {looked['version']}" if looked["version"] else "any versions"
-        raise ServingError("NOT_FOUND", f"Could not find {which} of model {looked['name']}")
+    versions = request.app[REGISTRY].versions(looked["name"], _number(looked), looked["label"] or "")
     status = [
         {
             "version": str(version.number),
@@ -147,8 +144,7 @@ def _status(request: web.Request, looked: re.Match[str]) -> web.Response:
 
 
 def _metadata(request: web.Request, looked: re.Match[str]) -> web.Response:
-    wanted = int(looked["version"]) if looked["version"] else None
-    _, version = request.app[REGISTRY].find(looked["name"], wanted, looked["label"] or "")
+    _, version = request.app[REGISTRY].find(looked["name"], _number(looked), looked["label"] or "")
     if version.signatures is None:
         raise AssertionError(f"version {version.number} has no signatures")
     content = {

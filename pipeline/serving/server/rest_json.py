@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import orjson
 
-from pipeline.serving.server.errors import ServingError, invalid
+from pipeline.serving.server.errors import invalid
 from pipeline.serving.server.protos import example_pb2
-from pipeline.serving.server.signatures import OUTPUTS, feature_image
+from pipeline.serving.server.signatures import Signatures, feature_image, images_of
 
 B64 = "b64"
 NUMBERS = orjson.OPT_SERIALIZE_NUMPY
@@ -31,16 +30,17 @@ class PredictBody:
     values: Any
     by_row: bool
 
-    def decoded(self, input_name: str) -> list[bytes]:
-        """Returns the values of the signature's one input.
+    def images(self, signatures: Signatures) -> list[bytes]:
+        """Returns the encoded images in the one input of the signature.
 
         Raises:
             ServingError: if they are no strings, or do not name that input.
         """
+        name = signatures.input_of(self.signature)
         if self.by_row:
-            return [_decode(_named(value, input_name), input_name) for value in self.values]
-        values = _named(self.values, input_name)
-        return [_decode(value, input_name) for value in (values if isinstance(values, list) else [values])]
+            return images_of([_decode(_named(value, name), name) for value in self.values], name)
+        values = _named(self.values, name)
+        return images_of([_decode(one, name) for one in (values if isinstance(values, list) else [values])], name)
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -109,18 +109,17 @@ def parse_examples(body: bytes) -> tuple[str, list[bytes]]:
 
 def predictions(outputs: Mapping[str, Any], by_row: bool) -> bytes:
     """Writes the answer to a predict request: rows of objects, or an object of columns."""
-    probabilities = _finite(outputs["probabilities"])
-    columns = {"class_id": outputs["class_id"].tolist(), "class_name": outputs["class_name"]}
     if not by_row:
-        return orjson.dumps({"outputs": {**columns, "probabilities": probabilities}}, option=NUMBERS)
-    rows = zip(columns["class_id"], columns["class_name"], probabilities, strict=True)
-    return orjson.dumps({"predictions": [dict(zip(OUTPUTS, row, strict=True)) for row in rows]}, option=NUMBERS)
+        return orjson.dumps({"outputs": outputs}, option=NUMBERS)
+    # Of a matrix each row stays an array, whose floats orjson writes in the shortest form that survives.
+    columns = [value.tolist() if getattr(value, "ndim", 0) == 1 else value for value in outputs.values()]
+    rows = [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
+    return orjson.dumps({"predictions": rows}, option=NUMBERS)
 
 
 def classifications(outputs: Mapping[str, Any], classes: Sequence[str]) -> bytes:
     """Writes the answer to a classify request: for each example [label, score] pairs, in label order."""
-    scores = _finite(outputs["probabilities"])
-    results = [[list(pair) for pair in zip(classes, row, strict=True)] for row in scores]
+    results = [[list(pair) for pair in zip(classes, row, strict=True)] for row in outputs["probabilities"]]
     return orjson.dumps({"results": results}, option=NUMBERS)
 
 
@@ -148,10 +147,3 @@ def _decode(value: Any, input_name: str) -> bytes:
         except binascii.Error as failure:
             raise invalid("Unable to base64 decode") from failure
     raise invalid(f"JSON Value: {str(value)[:40]} for {input_name} is not of expected type: string")
-
-
-def _finite(probabilities: Any) -> Any:
-    """Probabilities as they are. A network that answers NaN is broken; JSON has no word for it."""
-    if not np.isfinite(probabilities).all():
-        raise ServingError("INTERNAL", "the model answered NaN or infinity")
-    return probabilities

@@ -4,12 +4,16 @@ import asyncio
 import logging
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 import grpc.aio
 from aiohttp import web
 
+from components.common.printable import printable
+from pipeline.config.secrets import SafeFormatter
 from pipeline.serving.server.errors import ServingError
 from pipeline.serving.server.grpc_service import ModelService, PredictionService, RequireToken
 from pipeline.serving.server.inference import Registry
@@ -120,11 +124,24 @@ async def serve_until_stopped(settings: ServerSettings, started: Callable[[Serve
     log.info("stopped")
 
 
+class OneLineFormatter(SafeFormatter):
+    """One line a record, and a traceback indented below it: what a client sends never looks like another record."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        """See logging.Formatter."""
+        return textwrap.indent(super().formatException(ei), "  ", lambda _: True)
+
+
 def log_to_stderr(access: bool) -> None:
-    """Writes the server's log, with one line a request if `access`, to standard error."""
+    """Writes the server's log, with a line for each request if `access`, and libraries' warnings to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    for name, level in (("effnet.serve", logging.INFO), ("effnet.access", logging.INFO if access else logging.ERROR)):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+    handler.setFormatter(OneLineFormatter("%(asctime)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("effnet.serve").setLevel(logging.INFO)
+    logging.getLogger("effnet.access").setLevel(logging.INFO if access else logging.ERROR)

@@ -10,6 +10,7 @@ import numpy as np
 from google.protobuf import json_format
 from numpy.typing import NDArray
 
+from components.serving_engine.engine import is_known
 from pipeline.serving.server.errors import invalid
 from pipeline.serving.server.protos import example_pb2, get_model_metadata_pb2, saved_model_pb2
 
@@ -17,7 +18,6 @@ DEFAULT_SIGNATURE = "serving_default"
 IMAGES, EXAMPLES = "image", "examples"
 # What each signature of this project's models takes.
 INPUT_OF = {DEFAULT_SIGNATURE: IMAGES, "serving_examples": EXAMPLES}
-OUTPUTS = ("class_id", "class_name", "probabilities")
 SERVE_TAG = "serve"
 
 
@@ -106,11 +106,25 @@ def feature_image(example: Any) -> bytes:
     return bytes(values[0])
 
 
-def outputs_of(probabilities: NDArray[np.float32], classes: Sequence[str]) -> Mapping[str, Any]:
-    """Returns the outputs of `OUTPUTS`: arrays of (batch,), a list of names, and (batch, classes)."""
+def outputs_of(
+    probabilities: NDArray[np.float32], classes: Sequence[str], known_threshold: float | None
+) -> Mapping[str, Any]:
+    """Returns the outputs of both signatures, as trainer/export.py has them.
+
+    Args:
+        probabilities: (batch, classes).
+        classes: names in label order.
+        known_threshold: least probability of a known answer; None: the model does not say what it knows.
+
+    Returns:
+        `class_id`, int (batch,), `class_name`, a list, `probabilities`, and, with a threshold, `known`, bool (batch,).
+    """
     class_id: Any = probabilities.argmax(axis=1)
-    return {
+    outputs = {
         "class_id": class_id,
         "class_name": [classes[number] for number in class_id.tolist()],
         "probabilities": probabilities,
     }
+    if known_threshold is not None:
+        outputs["known"] = is_known(probabilities, known_threshold)
+    return outputs

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from components.common import files
-from components.common.errors import GateError, one_line
-from components.served_model.versions import pushed_versions, servable
-from components.serving_engine.engine import Engine, load_engine, warm_up
+from components.common.errors import one_line
+from components.served_model.record import is_version
+from components.served_model.versions import pushed_models, pushed_versions, withdrawn
+from components.serving_engine.engine import Engine, EngineError, load_engine, warm_up
 from pipeline.serving.model_cache import local_copy
 from pipeline.serving.server.batching import Batcher
-from pipeline.serving.server.errors import ServingError
+from pipeline.serving.server.errors import ServingError, invalid
 from pipeline.serving.server.settings import ServedFolder, ServerSettings
 from pipeline.serving.server.signatures import Signatures, read_signatures
 
@@ -30,7 +31,7 @@ class Version:
 
     Attributes:
         number: of the version.
-        name: of its folder: the number, maybe with leading zeros.
+        folder: its name: the number, maybe with leading zeros.
         state: as TensorFlow Serving has it.
         error: why it could not be loaded; "" if nothing is wrong.
         engine: of a version that is AVAILABLE or UNLOADING; likewise the batcher.
@@ -41,7 +42,7 @@ class Version:
     """
 
     number: int
-    name: str
+    folder: str
     state: str = START
     error: str = ""
     engine: Engine | None = None
@@ -54,6 +55,17 @@ class Version:
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+def version_number(text: str) -> int:
+    """Reads a version in a URL.
+
+    Raises:
+        ServingError: if it is none.
+    """
+    if not is_version(text):
+        raise invalid(f"got version {text[:40]}, expected a whole number of at most 63 bits")
+    return int(text)
+
+
 class ServedModel:
     """One model: what its folder holds, and what of it answers."""
 
@@ -63,6 +75,7 @@ class ServedModel:
         self.versions: dict[int, Version] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._look_failed = ""
+        self._stand_ins: tuple[object, list[int]] = (None, [])
 
     @property
     def name(self) -> str:
@@ -73,6 +86,14 @@ class ServedModel:
     def newest(self) -> Version | None:
         """The version that answers to requests that name none."""
         return max(self._available(), key=lambda version: version.number, default=None)
+
+    def newest_first(self) -> list[Version]:
+        """Returns all versions that were seen, in whatever state."""
+        return sorted(self.versions.values(), key=lambda version: -version.number)
+
+    def path_of(self, version: Version) -> str:
+        """Returns the folder of a version."""
+        return files.join(self.folder.path, version.folder)
 
     def find(self, number: int | None = None, label: str = "") -> Version:
         """Returns the version that a request is for.
@@ -121,17 +142,12 @@ class ServedModel:
 
     async def look(self) -> None:
         """Brings what is loaded in line with the folder once."""
-        names = await asyncio.to_thread(pushed_versions, self.folder.path)
-        found = [int(name) for name in names]
-        for number, name in zip(found, names, strict=True):
-            self.versions.setdefault(number, Version(number, name)).name = name
+        found = self._note(await asyncio.to_thread(pushed_versions, self.folder.path))
         wanted = {number for number in self.folder.labels.values() if number in found}
         for number in wanted:
             await self._try_to_load(self.versions[number])
-        for number in await self._candidates(found):
-            if await self._try_to_load(self.versions[number]):
-                wanted.add(number)
-                break
+        if found and (served := await self._load_newest(found)):
+            wanted.add(served)
         if wanted & {version.number for version in self._available()}:
             for version in self._available():
                 if version.number not in wanted:
@@ -147,16 +163,38 @@ class ServedModel:
     def _available(self) -> list[Version]:
         return [version for version in self.versions.values() if version.state == AVAILABLE]
 
-    async def _candidates(self, found: list[int]) -> list[int]:
-        """The newest version, and behind it those to fall back to: older ones that nobody rolled back from."""
-        if not found or self.versions[found[0]].state == AVAILABLE:
-            return found[:1]
-        try:
-            whole = [int(model.version) for model in await asyncio.to_thread(servable, self.folder.path)]
-        except GateError as error:  # what is loaded goes on answering
-            log.warning("%s: %s", self.name, one_line(error))
-            whole = []
-        return [found[0], *(number for number in whole if number in found[1:])]
+    def _note(self, names: list[str]) -> list[int]:
+        """Takes up the folders of versions; returns their numbers, the newest first."""
+        folders: dict[int, str] = {}
+        for name in sorted(names, key=lambda name: (int(name), -len(name))):
+            folders[int(name)] = name  # of 7 and 007, which are one version, the plain one
+        for number, name in folders.items():
+            self.versions.setdefault(number, Version(number, name)).folder = name
+        for number in self.versions.keys() - folders.keys():
+            self.versions[number].tries = 0  # what is put there next is another model
+        return sorted(folders, reverse=True)
+
+    async def _load_newest(self, found: list[int]) -> int | None:
+        """Makes the newest version available, else one that may stand in for it; returns which."""
+        newest = self.versions[found[0]]
+        if await self._try_to_load(newest):
+            return newest.number
+        looked_at = (tuple(found), newest.tries)
+        if self._stand_ins[0] != looked_at:
+            self._stand_ins = (looked_at, await asyncio.to_thread(self._find_stand_ins, newest.number))
+        for number in self._stand_ins[1]:
+            if number in found and await self._try_to_load(self.versions[number]):
+                return number
+        return None
+
+    def _find_stand_ins(self, newest: int) -> list[int]:
+        """Older versions that are whole and were not rolled back from; none if nobody can tell which were."""
+        models = pushed_models(self.folder.path)
+        left_out = {"", *withdrawn(models)}
+        if models and models[0].record_is_lost:
+            log.warning("%s: no older version stands in for %s: %s", self.name, models[0].version, models[0].problem)
+        older = (model for model in models if int(model.version) < newest)
+        return [int(model.version) for model in older if model.fingerprint not in left_out]
 
     async def _try_to_load(self, version: Version) -> bool:
         """Makes a version available; returns whether it is."""
@@ -167,7 +205,7 @@ class ServedModel:
             return False
         version.state, version.error = LOADING, ""
         try:
-            engine, version.signatures, version.card = await asyncio.to_thread(self._load, version.name)
+            engine, version.signatures, version.card = await asyncio.to_thread(self._load, version)
         except Exception as error:  # whatever is wrong with a version, the one before goes on answering
             version.state, version.error = END, one_line(error)
             version.tries, version.retry_at = version.tries + 1, now + RETRY_SECONDS
@@ -180,9 +218,14 @@ class ServedModel:
         log.info("%s: version %d is served by %s%s", self.name, version.number, engine.name, reason)
         return True
 
-    def _load(self, name: str) -> tuple[Engine, Signatures, str]:
-        path = local_copy(files.join(self.folder.path, name))
+    def _load(self, version: Version) -> tuple[Engine, Signatures, str]:
+        for model in pushed_models(self.folder.path):
+            if model.version == version.folder and model.problem:
+                if not model.fingerprint:  # nothing else that reads this folder takes it for a model
+                    raise EngineError(model.problem)
+                log.warning("%s: version %d: %s", self.name, version.number, model.problem)
         settings = self._settings
+        path = local_copy(self.path_of(version))
         engine = load_engine(path, settings.engine, settings.limits.max_pixels, settings.threads)
         signatures = read_signatures(path)
         card_path = files.join(path, CARD_FILE)

@@ -1,6 +1,5 @@
 """On an object store a push is whole or not at all: killed, two at once, rolled back. The judge is moto's S3."""
 
-import functools
 import threading
 import uuid
 from collections.abc import Iterator
@@ -29,18 +28,6 @@ PARTS = ("saved_model.pb", "fingerprint.pb", "variables/variables.index", "varia
 def server() -> Iterator[str]:
     with s3_server() as address:
         yield address
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_client(server) -> Iterator[None]:
-    """Beam makes a client for each object, which takes longer than all requests to it."""
-    with pytest.MonkeyPatch.context() as patch:
-        make = functools.lru_cache(boto3.session.Session.client)
-        session = boto3.session.Session()
-        patch.setattr(
-            boto3.session.Session, "client", lambda self, service_name, **options: make(session, service_name)
-        )
-        yield
 
 
 @pytest.fixture

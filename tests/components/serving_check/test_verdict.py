@@ -65,10 +65,10 @@ def test_median_and_99th_percentile():
     ("probabilities", "class_id", "class_name", "problem"),
     [
         ([0.2, 0.8], 1, "b", None),
-        ([0.2, 0.9], 1, "b", "probabilities that are none"),
-        ([math.nan, 0.8], 1, "b", "probabilities that are none"),
+        ([0.2, 0.9], 1, "b", "invalid probabilities"),
+        ([math.nan, 0.8], 1, "b", "invalid probabilities"),
         ([0.2, 0.8], 0, "a", "not the most probable"),
-        ([0.2, 0.8], 1, "a", "not so in the model's own list"),
+        ([0.2, 0.8], 1, "a", "unlike the model's own list"),
     ],
 )
 def test_an_answer_is_looked_at(probabilities, class_id, class_name, problem):
@@ -80,5 +80,5 @@ def test_an_answer_is_looked_at(probabilities, class_id, class_name, problem):
 def test_a_photo_that_the_model_sees_otherwise_than_the_ingest_is_named():
     photos = {"a GIF": 0.0, "a CMYK JPEG": 0.9, "a turned photo": 80.0, "a 16-bit PNG": "no reader"}
     turned, deep = judge(replace(measured(), photos=photos), Budgets())
-    assert "a turned photo otherwise than the ingest: 80.0 levels" in turned
-    assert "does not take a 16-bit PNG" in deep and "no reader" in deep
+    assert "a turned photo differently from the ingest: 80.0 levels" in turned
+    assert "cannot read a 16-bit PNG" in deep and "no reader" in deep

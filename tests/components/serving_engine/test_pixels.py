@@ -1,6 +1,9 @@
 """The server's pixels are those that ingest, Transform graph and SavedModel make of the same file, bit by bit."""
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from components.serving_engine.pixels import PixelSpec, network_pixels
 from tests.photos import encode
 
 MAX_PIXELS = 1_000_000
+SHARED = Path(__file__).resolve().parents[4] / "shared"
 SQUASH = PixelSpec(image_size=64, resize="squash", margin=0, stored_format="jpeg", jpeg_quality=95)
 TURNED = 6  # EXIF: a phone that was held upright
 
@@ -26,7 +30,20 @@ def turned(orientation: int) -> Image.Exif:
 PHOTO = Image.fromarray(load_sample_images().images[0]).resize((317, 211))
 DIGIT = Image.fromarray((load_digits().images[7] * 255 / 16).astype(np.uint8))
 DEEP = Image.fromarray((np.asarray(PHOTO.convert("L")).astype(np.uint16) << 8) + 77)
+JPEG = encode(PHOTO, "JPEG")
+# What a decoder warns of and leaves every pixel whole.
+WARNED_OF = {
+    "jfif_version": JPEG.replace(b"JFIF\0\1\1", b"JFIF\0\0\0", 1),
+    "jfif_cut_short": JPEG.replace(JPEG[2:20], JPEG[2:4] + b"\0\7" + JPEG[6:11], 1),
+    "stray_bytes": JPEG.replace(b"\xff\xdb", b"\1\2\xff\xdb", 1),
+    "fill_bytes": JPEG.replace(b"\xff\xc0", b"\0\0\0\xff\xff\xff\xc0", 1),
+    "zeros_at_the_end": JPEG[:-2] + bytes(40) + JPEG[-2:],
+    "appended": JPEG + b"\0\0\0\x18ftypmp42",
+    "adobe_of_no_colours": JPEG[:2] + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\1" + JPEG[2:],
+    "scan_numbers": JPEG.replace(b"\0\x3f\0", b"\1\x20\x11", 1),
+}
 CASES = {
+    **{f"jpeg_{name}": data for name, data in WARNED_OF.items()},
     "jpeg_420": encode(PHOTO, "JPEG", quality=80),
     "jpeg_422": encode(PHOTO, "JPEG", quality=90, subsampling=1),
     "jpeg_444": encode(PHOTO, "JPEG", quality=95, subsampling=0),
@@ -123,3 +140,30 @@ def test_what_ingest_refuses_the_server_refuses(data, reason):
 def test_a_model_that_does_not_say_how_its_images_were_made_is_refused():
     with pytest.raises(ValueError, match=r"transform\.resize"):
         PixelSpec.from_info({"image_size": 64})
+
+
+@pytest.mark.slow
+def test_photographs_and_odd_files_of_others_give_the_pixels_of_the_training(tmp_path):
+    datasets, maker = SHARED / "datasets", SHARED / "cases" / "make_cases.py"
+    if not datasets.exists():
+        pytest.skip(f"needs the photographs in {datasets}")
+    subprocess.run([sys.executable, str(maker), str(tmp_path)], check=True, capture_output=True)
+    endings = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp"}
+    files = [path for folder in (datasets, tmp_path) for path in sorted(folder.rglob("*"))]
+    files = [path for path in files if path.suffix.lower() in endings and path.is_file()]
+    ways = [PixelSpec(64, resize, 8, stored, 95) for resize in ("squash", "crop", "pad") for stored in ("jpeg", "png")]
+    compared, refused = 0, []
+    for path, spec in zip(files, itertools.cycle(ways)):
+        data = path.read_bytes()
+        try:
+            wanted = by_tensorflow(data, spec)
+        except ImageError as error:
+            with pytest.raises(ImageError) as refusal:
+                network_pixels(data, spec, MAX_PIXELS)
+            assert refusal.value.reason == error.reason, path
+            refused.append(path)
+            continue
+        np.testing.assert_array_equal(network_pixels(data, spec, MAX_PIXELS), wanted, err_msg=f"{path} {spec}")
+        compared += 1
+    assert compared > 1000
+    assert len(refused) < compared / 20

@@ -51,7 +51,7 @@ def test_misspelt_key_is_refused_with_its_line_and_the_nearest_key(project, key,
 
 def test_wrong_value_is_refused_with_its_line(project):
     path = project("variant: b0", "variant: b9")
-    with pytest.raises(ConfigError, match=rf"line {line_of(path, 'b9')}: model\.variant: .*'b7'; got 'b9'"):
+    with pytest.raises(ConfigError, match=rf"line {line_of(path, 'b9')}: model\.variant: .*'lite4'; got 'b9'"):
         load_config(path)
 
 
@@ -99,12 +99,12 @@ def test_overrides_take_yaml_values():
         ("train.epochs", "expected section.key=value"),
         ("train.epoch=3", "--set train.epoch: unknown key; did you mean `epochs`?"),
         ("name.x=3", "name is a value, not a section"),
-        ("train.epochs=0", "--set train.epochs: .*greater than or equal to 1; got 0"),
+        ("train.epochs=0", "train.epochs must be 1 or more; 0, the classifier alone, is for train.recipe finetune"),
         ("tune.algorithm=hyperband", r"tune.epochs must be at least 3"),
         ("tune.randaugment_magnitude=[5, 15]", r"randaugment_layers of 1 or more"),
         ("tune.dropout_rate=[0.5, 0.1]", r"must be \[lowest, highest\]"),
         ("train.epochs=[", "not valid YAML"),
-        ("schedule.cron=*/5 * * * *", r"""quotes within the shell.s: --set 'schedule.cron="\*/5 \* \* \* \*"'"""),
+        ("schedule.cron=*/5 * * * *", r"""quotes inside the shell.s: --set 'schedule.cron="\*/5 \* \* \* \*"'"""),
         ("schedule.retries.wait=5", r"--set schedule.retries.wait: got '5', expected a whole number of s, m, h or d"),
         ("schedule.alerts.about=[push]", r"--set schedule.alerts.about.0: Input should be 'pushed'"),
         (
@@ -135,6 +135,26 @@ def test_weights_are_a_word_or_a_path(project, tmp_path):
     path = project("weights: none", "weights: own.weights.h5")
     assert load_config(path).model.weights == str(tmp_path / "own.weights.h5")
     assert load_config(path, ["model.weights=imagenet"]).model.weights == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.weights=https://example.org/w.h5"], "need weights_sha256"),
+        (["model.weights=s3://bucket/w.h5"], "a path, http:// or https://"),
+        (["model.weights_sha256=" + "a" * 64], "set weights_sha256 to null"),
+        (["model.weights=https://example.org/w.h5", "model.weights_sha256=12"], "weights_sha256"),
+        (["model.weights=imagenet", "model.variant=lite0"], "timm's tf_efficientnet_lite0"),
+    ],
+)
+def test_weights_that_cannot_be_had_are_refused(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(DEFAULT_PATH, overrides)
+
+
+def test_weights_from_a_url_stay_as_they_are():
+    overrides = ["model.weights=https://example.org/w.h5", f"model.weights_sha256={'a' * 64}"]
+    assert load_config(DEFAULT_PATH, overrides).model.weights == "https://example.org/w.h5"
 
 
 def test_fine_tuning_needs_weights():

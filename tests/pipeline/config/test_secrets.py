@@ -8,7 +8,8 @@ from pipeline.config.load import load_config
 from pipeline.config.secrets import hide_secrets, hide_secrets_in_logs, without_secrets
 from pipeline.kubeflow.checks import check_config
 from pipeline.kubeflow.errors import KubeflowError
-from pipeline.schedule.systemd_cron import InstallError, cron_entry, systemd_units
+from pipeline.schedule.systemd_cron import cron_entry, systemd_units
+from pipeline.systemd import InstallError
 from tests.faults.tiny_project import effnet, make_tiny_project
 
 SECRET = "wJalrXUtnFEMI-bPxRfiCY"

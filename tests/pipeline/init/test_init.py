@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.config.edit import with_values
 from pipeline.config.load import DEFAULT_PATH, load_config
-from pipeline.init.suggestions import forecast_seconds, suggest
-from pipeline.init.survey import FolderSurvey
+from pipeline.init.forecast import forecast_seconds
+from pipeline.init.suggestions import FLATTEST_PHOTO, StartingWeights, suggest
+from pipeline.init.survey import FolderSurvey, flatness_of
 from pipeline.init.write import name_of
+from trainer.pace import Pace, measure_pace
 
 
 @pytest.fixture
@@ -37,7 +39,10 @@ def photos(tmp_path, monkeypatch):
 
 
 def init(*arguments: str):
-    return CliRunner().invoke(app, ["init", *arguments], env={"COLUMNS": "200", "KERAS_HOME": "/nowhere"})
+    """The command without training steps, which the forecast rests on by default."""
+    return CliRunner().invoke(
+        app, ["init", "--no-measure", *arguments], env={"COLUMNS": "200", "KERAS_HOME": "/nowhere"}
+    )
 
 
 def test_it_names_what_it_found_and_writes_what_the_next_command_takes(photos):
@@ -71,6 +76,18 @@ def test_a_file_that_is_there_is_not_overwritten_unless_asked(photos):
     assert "--force" in str(init(str(photos)).exception)
     assert (photos.parent / "pipeline.yaml").read_text() == "mine"
     assert init(str(photos), "--force").exit_code == 0
+
+
+def test_a_file_of_timms_brings_its_variant_and_its_hash(photos):
+    sha256 = "a" * 64
+    url = "https://example.org/timm/tf_efficientnet_lite0.in1k/model.safetensors"
+    done = init(str(photos), "--weights", url, "--weights-sha256", sha256)
+    assert done.exit_code == 0, done.output
+    config = load_config()
+    assert (config.model.weights, config.model.variant, config.model.weights_sha256) == (url, "lite0", sha256)
+    assert config.model.image_size == 224
+    assert (config.train.recipe, config.tune.trials) == ("finetune", 50)
+    assert "tf_efficientnet_b0 or the like" in str(init(str(photos), "--weights", "mine.safetensors").exception)
 
 
 def test_published_weights_bring_the_recipe_that_needs_them(photos):
@@ -121,16 +138,70 @@ def test_days_with_class_folders_in_them_are_told_from_classes(photos):
 
 def test_suggestions_follow_the_images():
     symbols = FolderSurvey("x", {"a": 900, "b": 100}, [], 1000, [], 0, (32, 32, 32), 1.0)
-    chosen = {found.key: found.value for found in suggest(symbols, gpu=False, pretrained=False)}
+    chosen = {found.key: found.value for found in suggest(symbols, gpu=False)}
     assert chosen["train.augment.horizontal_flip"] is False
     assert chosen["model.image_size"] == 64
     assert chosen["train.class_balance"] == "weights"
     assert chosen["evaluate.min_accuracy"] > 0.9  # to say "a" always is no model
 
     photos = FolderSurvey("x", {"a": 500, "b": 500}, ["train", "eval"], 1000, [], 0, (480, 300, 900), 1.8)
-    on_gpu = {found.key: found.value for found in suggest(photos, gpu=True, pretrained=False)}
-    on_cpu = {found.key: found.value for found in suggest(photos, gpu=False, pretrained=False)}
+    on_gpu = {found.key: found.value for found in suggest(photos, gpu=True)}
+    on_cpu = {found.key: found.value for found in suggest(photos, gpu=False)}
     assert on_gpu["model.image_size"] == 224
     assert on_cpu["model.image_size"] < 224
     assert "train.class_balance" not in on_cpu
     assert forecast_seconds(photos, on_cpu, gpu=False) > forecast_seconds(symbols, chosen, gpu=False)
+
+
+@pytest.mark.parametrize(
+    ("names", "flatness", "side", "flips"),
+    [
+        (("daisy", "rose"), 0.1, 32, True),  # small photographs are photographs
+        (("daisy", "rose"), 0.1, 480, True),
+        (("stop", "yield"), 0.5, 480, False),  # large drawings are drawings
+        (("3", "7"), 0.1, 480, False),  # photographs of digits
+        (("b", "d"), 0.5, 32, False),
+    ],
+)
+def test_mirror_images_are_decided_by_content_and_names(names, flatness, side, flips):
+    found = FolderSurvey("x", dict.fromkeys(names, 500), [], 1000, [], 0, (side, side, side), 1.0, flatness)
+    (chosen,) = [one for one in suggest(found, gpu=False) if one.key == "train.augment.horizontal_flip"]
+    assert chosen.value is flips
+
+
+def test_real_photos_are_told_from_scans_at_any_size(tmp_path):
+    photo, scan = load_sample_images().images[0], np.zeros((64, 64), np.uint8)
+    scan[16:48, 28:36] = 255
+    for side in (32, 300):
+        for name, pixels in (("photo", photo), ("scan", scan)):
+            image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
+            image.save(tmp_path / f"{name}.jpg")
+        levels = [flatness_of((tmp_path / f"{name}.jpg").read_bytes()) for name in ("photo", "scan")]
+        assert levels[0] < FLATTEST_PHOTO < levels[1]
+
+
+def test_the_forecast_follows_the_measured_pace():
+    found = FolderSurvey("x", {"a": 500, "b": 500}, [], 1000, [], 0, (480, 300, 900), 1.8)
+    chosen = {one.key: one.value for one in suggest(found, gpu=True)}
+    assert forecast_seconds(found, chosen, gpu=True) is None
+    fast, slow = (forecast_seconds(found, chosen, True, Pace(10.0, step, step / 3)) for step in (0.1, 1.0))
+    steps = 750 / 32 * (chosen["train.epochs"] * 1.05 + 1.8)
+    assert slow - fast == pytest.approx(0.9 * steps, rel=0.02)
+    head = {one.key: one.value for one in suggest(found, gpu=False, start=StartingWeights("imagenet", "b0"))}
+    assert forecast_seconds(found, head, False) < forecast_seconds(found, {**head, "train.epochs": 10}, False) / 2
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_the_forecast_rests_on_steps_of_this_machine(photos):
+    done = CliRunner().invoke(app, ["init", str(photos), "--json"], env={"KERAS_HOME": "/nowhere"})
+    assert done.exit_code == 0, done.output
+    by_rule = json.loads(init(str(photos), "--json", "--force").stdout)["forecast_seconds"]
+    assert json.loads(done.stdout)["forecast_seconds"] not in (None, by_rule)
+
+
+@pytest.mark.network
+def test_the_pace_of_a_head_alone_takes_no_training_step():
+    settings = {"variant": "lite0", "image_size": 32, "weights": "none"}
+    pace = measure_pace(settings, {"recipe": "finetune", "epochs": 0}, 2)
+    assert pace.step == 0 < pace.answer

@@ -46,7 +46,9 @@ def write(folder, contents: dict[str, bytes]):
 
 
 def init(*arguments: str):
-    return CliRunner().invoke(app, ["init", *arguments], env={"COLUMNS": "200", "KERAS_HOME": "/nowhere"})
+    return CliRunner().invoke(
+        app, ["init", "--no-measure", *arguments], env={"COLUMNS": "200", "KERAS_HOME": "/nowhere"}
+    )
 
 
 def test_it_says_which_reading_it_took_and_shows_three_rows(home, tiles):

@@ -192,8 +192,8 @@ def test_workers_on_other_machines_get_our_image_and_the_artifacts_uris(tmp_path
 def test_workers_of_flink_and_spark_get_it_in_their_own_options():
     from pipeline.kubeflow.compiler import worker_options
 
-    docker = ["--environment_type=DOCKER", "--environment_config=image"]
-    assert worker_options(["--runner=FlinkRunner", "--flink_master=host:8081"], "image") == docker
+    pool = ["--environment_type=EXTERNAL", "--environment_config=localhost:50000", "--sdk_container_image=image"]
+    assert worker_options(["--runner=FlinkRunner", "--flink_master=host:8081"], "image") == pool
     assert worker_options(["--runner=PortableRunner", "--environment_type=EXTERNAL"], "image") == []
     assert worker_options(["--runner=DirectRunner"], "image") == []
     assert worker_options(["--runner=PortableRunner", "--job_endpoint=embed"], "image") == []  # in the step's own pod

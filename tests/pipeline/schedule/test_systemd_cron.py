@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.load import load_config
-from pipeline.schedule.systemd_cron import (
-    InstallError,
-    calendar_times,
-    cron_entry,
-    systemd_units,
-    with_entry,
-    write_crontab,
-    write_units,
-)
+from pipeline.schedule.systemd_cron import calendar_times, cron_entry, systemd_units, with_entry, write_crontab
+from pipeline.systemd import InstallError, write_units
 from tests.pipeline.schedule.helpers import CONFIG, schedule
 
 

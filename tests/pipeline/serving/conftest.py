@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ import pytest
 
 from pipeline.serving.server.run import Server
 from pipeline.serving.server.settings import ServedFolder, ServerSettings
-from tests.onnx_model import write_version
+from tests.onnx_model import image, write_version
 
 FAST_POLL = 0.05
+PREDICT = "/v1/models/colours:predict"
 
 
 class Running:
@@ -80,3 +82,20 @@ def colours(tmp_path_factory) -> Iterator[Running]:
     folders = (ServedFolder("colours", str(push_path), {"german": 122}),)
     with running(settings_for(push_path, models=folders)) as server:
         yield server
+
+
+def predict(server: Running, colour: str = "red") -> tuple[int, str]:
+    status, answer = server.send(PREDICT, {"instances": [b64(image(colour))]})
+    return status, answer["predictions"][0]["class_name"] if status == 200 else str(answer)
+
+
+def wait_for(condition, seconds: float = 10.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.02)
+
+
+def states(server: Running) -> dict[str, str]:
+    status = server.send("/v1/models/colours")[1]["model_version_status"]
+    return {version["version"]: version["state"] for version in status}

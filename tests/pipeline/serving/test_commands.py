@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from components.atomic_pusher.store import push
 from components.served_model.record import PushRecord
 from pipeline.cli import app
-from pipeline.config.load import load_config
 from pipeline.serving.tensorflow_serving import serving_command
 
 
@@ -41,7 +40,7 @@ def test_rollback_serves_the_model_before_and_models_tells_of_it(project):
     assert done.exit_code == 0, done.output
     models = json.loads(project("models", "--json").stdout)
     assert [model["record"]["accuracy"] for model in models] == [0.8125, 0.9375, 0.8125]
-    assert f"version {models[0]['version']} is served now" in done.stdout
+    assert f"version {models[0]['version']} is now served" in done.stdout
     assert "withdrawn" in project("models").stdout
 
 
@@ -55,13 +54,26 @@ def test_serve_prints_a_docker_command_that_mounts_the_versions(project, monkeyp
     monkeypatch.setenv("PATH", "/nowhere")
     shown = project("serve", "--engine", "tensorflow-serving", "--port", "9000").stdout
     (docker,) = [shlex.split(line) for line in shown.splitlines() if line.startswith("  docker")]
-    assert "9000:8501" in docker
+    assert "127.0.0.1:9000:8501" in docker
     assert any(part.endswith("/served:/models/quickstart:ro") for part in docker)
     assert "http://localhost:9000/v1/models/quickstart:predict" in shown
 
 
 def test_an_installed_server_watches_the_folder(project, tmp_path):
-    config = load_config(overrides=[f"push.path={tmp_path / 'served'}"])
-    command = serving_command(config, rest_port=8501, installed=True)
+    command = serving_command("flowers", str(tmp_path / "served"), "127.0.0.1", 8501, 9500, installed=True)
     assert command[0] == "tensorflow_model_server"
-    assert f"--model_base_path={tmp_path / 'served'}" in command
+    assert {"--model_name=flowers", f"--model_base_path={tmp_path / 'served'}", "--port=9500"} <= set(command)
+
+
+def test_tensorflow_serving_takes_a_model_and_ports_and_no_option_is_ignored(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    serve = ["serve", "--engine", "tensorflow-serving"]
+    model = ["--model", f"roses={tmp_path / 'served'}"]
+    shown = project(*serve, *model, "--grpc-port", "9500", "--host", "0.0.0.0").stdout
+    assert f"{tmp_path / 'served'}:/models/roses:ro" in shown
+    assert "0.0.0.0:9500:8500" in shown
+    for option in (["--label", "stable=1"], ["--token-file", "x"], ["--max-batch", "8"], ["--quiet"]):
+        refused = project(*serve, *option)
+        assert refused.exit_code == 2
+        assert f"got {option[0]}, which --engine tensorflow-serving does not take" in refused.output
+    assert project(*serve, *model, "--model", f"more={tmp_path / 'served'}").exit_code == 2

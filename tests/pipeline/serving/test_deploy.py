@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.config.load import DEFAULT_PATH
 from pipeline.serving.install import serve_unit
+from pipeline.systemd import InstallError
 from tests.pipeline.serving.strict_types import check
 
 DEPLOY = DEFAULT_PATH.parent / "deploy"
@@ -82,12 +83,40 @@ def test_systemd_takes_the_unit(tmp_path):
     assert '"push.path=$$HOME"' in text
 
 
+@pytest.mark.parametrize(
+    ("overrides", "options", "folder", "message"),
+    [
+        (["runners.beam=['--s3_secret_access_key=abcd1234']"], [], "x", "got a secret in"),
+        ([], ["--set=runners.beam=['--s3_secret_access_key=abcd1234']"], "x", "got a secret in"),
+        ([], ["--model", "m=s3://user:abcd1234@bucket/served"], "x", "got a secret in"),
+        ([], ["--model", "m=/x\n[Service]\nExecStartPre=/bin/sh"], "x", "no line breaks"),
+        (["name=a\rb"], [], "x", "no line breaks"),
+        ([], ["--model", "m=/caf\udce9"], "x", "UTF-8"),
+        ([], [], "x\nExecStartPre=/bin/sh", "no line breaks"),
+    ],
+)
+def test_a_unit_has_no_secret_and_no_line_of_somebody_else(overrides, options, folder, message):
+    with pytest.raises(InstallError, match=message) as refused:
+        serve_unit("flowers", Path("/p/pipeline.yaml"), overrides, options, Path("/home") / folder)
+    assert "abcd1234" not in str(refused.value)
+
+
+def test_files_of_secrets_are_named_in_a_unit():
+    options = ["--token-file=/etc/effnet/token", "--tls-key", "/etc/effnet/key.pem", "--tls-cert=/etc/effnet/cert.pem"]
+    ((_, text),) = serve_unit("flowers", Path("/p/pipeline.yaml"), [], options, Path("/home/a\\")).items()
+    assert '"--token-file=/etc/effnet/token" "--tls-key" "/etc/effnet/key.pem"' in text
+    assert "\nWorkingDirectory=/home/a\\/\n" in text  # a backslash at the end would join the next line
+
+
 def test_install_writes_the_unit_and_refuses_an_option_that_serve_does_not_have(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copy(DEFAULT_PATH, tmp_path / "pipeline.yaml")
     config = ["--config", str(tmp_path / "pipeline.yaml")]
     wrong = CliRunner().invoke(app, ["serve", "install", *config, "--prt", "9000"])
     assert wrong.exit_code == 2
+    before = CliRunner().invoke(app, ["serve", "--port", "9000", "install", *config])
+    assert before.exit_code == 2
+    assert "got --port before install, expected it behind" in before.output
     done = CliRunner().invoke(app, ["serve", "install", *config, "--port", "9000"])
     assert done.exit_code == 0, done.output
     unit = Path(tmp_path / ".config/systemd/user/effnet-serve-quickstart.service").read_text()

@@ -16,7 +16,8 @@ from pipeline.serving.server.protos import (
     tensor_pb2,
     types_pb2,
 )
-from tests.onnx_model import COLOURS, image
+from tests.onnx_model import COLOURS, image, write_version
+from tests.pipeline.serving.conftest import b64, running, settings_for
 
 
 @pytest.fixture
@@ -131,3 +132,27 @@ def test_errors_have_tensorflow_servings_codes(predictions, request_, code):
         predictions.Predict(request_, timeout=10)
     assert refused.value.code().name == code
     assert refused.value.details()
+
+
+def test_a_model_that_says_what_it_knows_says_so_on_both_interfaces(tmp_path):
+    write_version(tmp_path, 1, known=0.9)
+    body = {"instances": [b64(image("red")), b64(image("gray"))]}
+    with running(settings_for(tmp_path)) as server:
+        rows = server.send("/v1/models/colours:predict", body)[1]["predictions"]
+        assert [row["known"] for row in rows] == [True, False]
+        columns = server.send("/v1/models/colours:predict", {"inputs": body["instances"]})[1]["outputs"]
+        assert columns["known"] == [True, False]
+        with grpc.insecure_channel(f"127.0.0.1:{server.server.grpc_port}") as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            answer = stub.Predict(request_for("red", "gray"), timeout=10)
+            assert answer.outputs["known"].dtype == types_pb2.DT_BOOL
+            assert list(answer.outputs["known"].bool_val) == [True, False]
+            request = request_for("red")
+            request.output_filter.append("known")
+            assert list(stub.Predict(request, timeout=10).outputs) == ["known"]
+
+
+def test_a_model_that_does_not_say_what_it_knows_has_no_such_output(predictions):
+    assert set(predictions.Predict(request_for("red"), timeout=10).outputs) == {
+        "class_id", "class_name", "probabilities",
+    }  # fmt: skip

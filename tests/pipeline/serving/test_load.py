@@ -5,20 +5,18 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components.image_example_gen.images.damage import ImageError
-from components.serving_engine.proof import ONNX_FILE
 from pipeline.serving.server.batching import Batcher
 from pipeline.serving.server.errors import ServingError
-from pipeline.serving.server.settings import Limits, ServedFolder
+from pipeline.serving.server.protos import prediction_service_pb2_grpc
+from pipeline.serving.server.settings import Limits
 from tests.onnx_model import image, write_version
-from tests.pipeline.serving.conftest import Running, b64, running, settings_for
-
-PREDICT = "/v1/models/colours:predict"
+from tests.pipeline.serving.conftest import PREDICT, b64, predict, running, settings_for, wait_for
+from tests.pipeline.serving.test_grpc import request_for as grpc_request
 
 
 class SlowEngine:
@@ -109,78 +107,6 @@ def test_a_request_that_ran_out_of_time_is_not_computed():
     assert with_batcher(Limits(), use).batches == [1]
 
 
-def predict(server: Running, colour: str = "red") -> tuple[int, str]:
-    status, answer = server.send(PREDICT, {"instances": [b64(image(colour))]})
-    return status, answer["predictions"][0]["class_name"] if status == 200 else str(answer)
-
-
-def wait_for(condition, seconds: float = 10.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.02)
-
-
-def states(server: Running) -> dict[str, str]:
-    status = server.send("/v1/models/colours")[1]["model_version_status"]
-    return {version["version"]: version["state"] for version in status}
-
-
-def test_no_request_fails_during_five_swaps(tmp_path):
-    names = [tuple(f"{colour}{number}" for colour in ("red", "green", "blue")) for number in range(6)]
-    write_version(tmp_path, 1, names[0])
-    with running(settings_for(tmp_path)) as server, ThreadPoolExecutor(8) as clients:
-        seen: list[tuple[int, str]] = []
-
-        def ask(_: int) -> None:
-            seen.append(predict(server))
-
-        jobs = [clients.submit(ask, number) for number in range(1000)]
-        for number in range(1, 6):
-            wait_for(lambda number=number: len(seen) >= 150 * number)
-            write_version(tmp_path, number + 1, names[number])
-            wait_for(lambda number=number: states(server).get(str(number + 1)) == "AVAILABLE", 5)
-        for job in jobs:
-            job.result()
-        assert {status for status, _ in seen} == {200}
-        assert {name for _, name in seen} >= {names[0][0], names[5][0]}
-        assert predict(server) == (200, "red5")
-        wait_for(lambda: states(server) == {"6": "AVAILABLE", **{str(number): "END" for number in range(1, 6)}})
-
-
-def test_a_version_that_does_not_load_leaves_the_old_one_and_says_why(tmp_path):
-    write_version(tmp_path, 1)
-    with running(settings_for(tmp_path, engine="onnxruntime")) as server:
-        bad = write_version(tmp_path / "elsewhere", 2)
-        (bad / ONNX_FILE).write_bytes(b"no network")
-        bad.rename(tmp_path / "2")
-        wait_for(lambda: states(server).get("2") == "END")
-        assert predict(server) == (200, "red")
-        failed = server.send("/v1/models/colours/versions/2")[1]["model_version_status"][0]
-        assert failed["status"]["error_code"] == "UNKNOWN"
-        assert "not the file that was proven" in failed["status"]["error_message"]
-        write_version(tmp_path, 3, ("neu", "b", "c"))
-        wait_for(lambda: predict(server) == (200, "neu"))
-
-
-def test_a_folder_that_is_gone_for_a_while_leaves_what_is_served(tmp_path):
-    write_version(tmp_path / "served", 1)
-    with running(settings_for(tmp_path / "served")) as server:
-        (tmp_path / "served").rename(tmp_path / "away")
-        time.sleep(0.3)
-        assert predict(server) == (200, "red")
-
-
-def test_several_models(tmp_path):
-    write_version(tmp_path / "one", 1)
-    write_version(tmp_path / "two", 7, ("r", "g", "b"))
-    folders = tuple(ServedFolder(name, str(tmp_path / name)) for name in ("one", "two"))
-    with running(settings_for(Path(), models=folders)) as server:
-        for name, wanted in (("one", "red"), ("two", "r")):
-            answer = server.send(f"/v1/models/{name}:predict", {"instances": [b64(image())]})[1]
-            assert answer["predictions"][0]["class_name"] == wanted
-
-
 def test_limits_of_body_and_time(tmp_path):
     write_version(tmp_path, 1)
     with running(settings_for(tmp_path, limits=Limits(body_bytes=2000, timeout=0.001))) as server:
@@ -195,11 +121,51 @@ def test_limits_of_body_and_time(tmp_path):
 
 def test_a_body_that_does_not_arrive_is_given_up(tmp_path):
     write_version(tmp_path, 1)
-    with running(settings_for(tmp_path, limits=Limits(timeout=0.3))) as server:
-        with socket.create_connection(("127.0.0.1", server.server.rest_port), timeout=10) as client:
-            client.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{{".encode())
-            assert b" 504 " in client.recv(1000)
+    with running(settings_for(tmp_path, limits=Limits(timeout=0.3, body_bytes=10_000))) as server:
+        for path in (PREDICT, "/ui/classify/colours", "/ui/explain/colours/versions/1?class=0"):
+            with socket.create_connection(("127.0.0.1", server.server.rest_port), timeout=10) as client:
+                client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{{".encode())
+                assert b" 504 " in client.recv(1000)
+            status, answer = server.send(path, b"x" * 20_000)
+            assert (status, "larger than" in answer["error"]) == (413, True)
         assert predict(server) == (200, "red")
+        metrics = server.send("/monitoring/prometheus/metrics")[1]
+        # Of :predict and of the page's answer; a heat map is no request to the model.
+        assert 'request_count{model_name="colours",status="DEADLINE_EXCEEDED"} 2.0' in metrics
+        assert 'request_count{model_name="colours",status="RESOURCE_EXHAUSTED"} 2.0' in metrics
+
+
+def test_a_crash_is_counted_as_one_and_its_traceback_stays_in_the_log(tmp_path, caplog):
+    import grpc
+
+    write_version(tmp_path, 1)
+    with running(settings_for(tmp_path)) as server:
+        (version,) = server.server.registry.models["colours"].versions.values()
+        version.batcher.classify = None  # whatever breaks in the server itself
+        assert predict(server) == (500, "{'error': \"internal error, see the server's log\"}")
+        channel = grpc.insecure_channel(f"127.0.0.1:{server.server.grpc_port}")
+        with channel, pytest.raises(grpc.RpcError) as crashed:
+            prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(grpc_request("red"), timeout=10)
+        assert crashed.value.code() is grpc.StatusCode.INTERNAL
+        assert crashed.value.details() == "internal error, see the server's log"
+        metrics = server.send("/monitoring/prometheus/metrics")[1]
+        assert 'request_count{model_name="colours",status="INTERNAL"} 2.0' in metrics
+        assert 'status="OK"' not in metrics
+    assert sum("TypeError" in (record.exc_text or "") for record in caplog.records) == 2
+
+
+def test_a_network_that_answers_nan_is_counted_as_broken(tmp_path):
+    write_version(tmp_path, 1)
+    with running(settings_for(tmp_path)) as server:
+        (version,) = server.server.registry.models["colours"].versions.values()
+        broken = SlowEngine()
+        broken.may_answer.set()
+        broken.probabilities = lambda pixels: np.full((len(pixels), 2), np.nan, np.float32)
+        version.batcher._engine = broken
+        for verb, body in (("predict", {"instances": ["0"]}), ("classify", {"examples": [{"image": b64(b"0")}]})):
+            assert server.send(f"/v1/models/colours:{verb}", body)[0] == 500
+        metrics = server.send("/monitoring/prometheus/metrics")[1]
+        assert 'request_count{model_name="colours",status="INTERNAL"} 2.0' in metrics
 
 
 def test_a_stop_lets_requests_end_and_nothing_new_in(tmp_path):

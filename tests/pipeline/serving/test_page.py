@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.serving.server.page import FILES, FOLDER
 from tests.browser import CHROMIUM, needs_chromium
-from tests.onnx_model import image
+from tests.onnx_model import image, write_version
 from tests.pipeline.serving.conftest import Running, running, settings_for
 
 
@@ -31,28 +31,29 @@ def test_what_the_page_shows_of_the_models(colours):
     (model,) = colours.send("/ui/models")[1]["models"]
     assert [version["version"] for version in model["versions"]] == ["123", "122"]
     assert model["versions"][0]["engine"] == "onnxruntime"
-    assert model["classes"] == ["red", "green", "blue"]
+    assert model["classes"] == 3
     assert "# Colours" in model["card"]
 
 
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
-        ("/ui/explain/colours?class=9", b"", "expected 0 to 2"),
-        ("/ui/explain/colours?class=1", b"no image", "not_an_image"),
-        ("/ui/explain/none?class=1", b"", "Servable not found"),
-        ("/ui/explain/colours/versions/x?class=1", b"", "expected a number"),
+        ("/ui/explain/colours/versions/123?class=9", b"", "expected 0 to 2"),
+        ("/ui/explain/colours/versions/123?class=" + "1" * 5000, b"", "expected 0 to 2"),
+        ("/ui/explain/colours/versions/123?class=1", b"no image", "not_an_image"),
+        ("/ui/explain/none/versions/1?class=1", b"", "Servable not found"),
+        ("/ui/explain/colours/versions/x?class=1", b"", "expected a whole number"),
+        ("/ui/classify/colours/versions/" + "9" * 5000, b"", "expected a whole number"),
+        ("/ui/classify/colours", b"no image", "not_an_image"),
     ],
 )
-def test_a_heat_map_of_nothing_is_refused(colours, path, body, message):
+def test_what_the_page_cannot_ask_for_is_refused(colours, path, body, message):
     status, answer = colours.send(path, body, method="POST")
     assert status in (400, 404)
     assert message in answer["error"]
 
 
 def test_with_a_token_the_page_loads_and_everything_else_is_refused(tmp_path):
-    from tests.onnx_model import write_version
-
     write_version(tmp_path, 1)
     with running(settings_for(tmp_path, token="secret")) as server:
         assert server.send("/")[0] == 200
@@ -61,6 +62,16 @@ def test_with_a_token_the_page_loads_and_everything_else_is_refused(tmp_path):
             assert server.send(path)[0] == 401
             assert server.send(path, headers={"Authorization": "Bearer wrong"})[0] == 401
             assert server.send(path, headers={"Authorization": "Bearer secret"})[0] == 200
+
+
+def test_the_page_s_answer_is_of_one_version_names_and_all(tmp_path):
+    write_version(tmp_path, 1, known=0.9)
+    with running(settings_for(tmp_path)) as server:
+        answer = server.send("/ui/classify/colours", image("gray"))[1]
+        assert (answer["version"], answer["classes"], answer["known"]) == ("1", ["red", "green", "blue"], False)
+        assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-6)
+        assert server.send("/ui/classify/colours/versions/1", image("blue"))[1]["known"] is True
+        assert server.send("/ui/classify/colours/versions/2", image("blue"))[0] == 404
 
 
 class Browser:
@@ -128,6 +139,31 @@ async def browse(server: Running, folder: Path, use) -> list[dict[str, Any]]:
     finally:
         process.terminate()
         await process.wait()
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_after_a_new_push_the_page_shows_its_names_and_what_it_does_not_know(tmp_path):
+    write_version(tmp_path / "served", 1)
+    (tmp_path / "orange.png").write_bytes(image("orange"))
+    with running(settings_for(tmp_path / "served")) as server:
+
+        async def use(browser: Browser) -> None:
+            await browser.choose(tmp_path / "orange.png")
+            await browser.wait_for("byId('answer').textContent.startsWith('red')")
+            write_version(tmp_path / "served", 2, ("rouge", "vert", "bleu", "<b>jaune"), known=0.999)
+            await browser.wait_for(
+                "fetch('/v1/models/colours/versions/2').then((answer) => answer.json())"
+                ".then((status) => status.model_version_status?.[0].state === 'AVAILABLE')"
+            )
+            await browser.choose(tmp_path / "orange.png")
+            await browser.wait_for("byId('by').textContent === 'Answered by version 2.'")
+            assert (await browser.run("byId('answer').textContent")).startswith("Not known; closest: rouge, ")
+            names = await browser.run("[...document.querySelectorAll('#bars th')].map((name) => name.textContent)")
+            assert set(names) == {"rouge", "vert", "bleu", "<b>jaune"}
+            await browser.wait_for("byId('served').textContent.startsWith('Version 2, 4 classes')")
+
+        asyncio.run(browse(server, tmp_path / "profile", use))
 
 
 @pytest.mark.slow

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from tests.onnx_model import image
-from tests.pipeline.serving.conftest import b64
-
-PREDICT = "/v1/models/colours:predict"
+from tests.pipeline.serving.conftest import PREDICT, b64
 
 
 def test_rows_and_columns_in_every_spelling(colours):
@@ -96,6 +94,11 @@ def test_status_and_metadata(colours):
             404,
             "Servable not found for request: Specific(colours, 7)",
         ),
+        (f"/v1/models/colours/versions/{'9' * 5000}:predict", {"instances": ["x"]}, 400, "expected a whole number"),
+        (f"/v1/models/colours/versions/{2**63}", None, 400, "expected a whole number"),
+        ("/v1/models/colours/versions/%D9%A1", None, 400, "Malformed request"),
+        ("/v1/models/colours%0A/x", None, 400, "Malformed request: GET /v1/models/colours"),
+        ("/v1/models/colours:predict%0A", {}, 400, "Malformed request"),
         ("/v1/models/none", None, 404, "Could not find any versions of model none"),
         ("/v1/models/colours/versions/7", None, 404, "Could not find version 7 of model colours"),
         ("/v1/models/colours/labels/no:predict", {"instances": ["x"]}, 404, "label"),

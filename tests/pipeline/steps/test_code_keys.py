@@ -15,9 +15,13 @@ from pipeline.steps.code_keys import CODE_KEY, roots_of
 
 pytestmark = pytest.mark.tfx
 
-EVERYTHING = ("export.formats=[onnx]", "serving.infra_validator=docker")
+EVERYTHING = (
+    *("export.formats=[onnx]", "serving.infra_validator=docker"),
+    *("train.recipe=finetune", "model.weights=imagenet"),
+)
 STEPS = (
-    *("ImageExampleGen", "CuratedSchema", "StatisticsGen", "ExampleValidator", "DataGate", "Transform", "Tuner"),
+    *("ImageExampleGen", "CuratedSchema", "StatisticsGen", "ExampleValidator", "DataGate", "Transform"),
+    *("BackboneFeatures", "Tuner"),
     *("Trainer", "ServedModel", "GatedEvaluator", "InfraValidator", "ServingCheck", "Pusher", "DataProfile"),
     *("ModelExporter", "RunReport", "Trainer-base-seed-42", "StudyReport"),
 )
@@ -38,11 +42,14 @@ EXAMPLES = {
     "pipeline.dag": set(),
     "pipeline.execution.progress": set(),
     "trainer.compound.successive_halving": set(),
-    "components.common.geometry": {"Transform", "Tuner", "Trainer", "ServingCheck", "RunReport"},
+    "components.backbone_features.executor": {"BackboneFeatures"},
+    "components.common.geometry": {"Transform", "BackboneFeatures", "Tuner", "Trainer", "ServingCheck", "RunReport"},
     "trainer.export": {"Trainer"},
     "trainer.grad_cam": {"RunReport"},
-    "trainer.preprocessing": {"Transform", "Tuner", "Trainer"},
-    "trainer.settings": {"Tuner", "Trainer", "RunReport"},
+    "trainer.feature_set": {"BackboneFeatures", "Tuner", "Trainer"},
+    "trainer.preprocessing": {"Transform", "BackboneFeatures", "Tuner", "Trainer"},
+    "trainer.pretrained.timm": {"BackboneFeatures", "Tuner", "Trainer", "RunReport"},
+    "trainer.settings": {"BackboneFeatures", "Tuner", "Trainer", "RunReport"},
     "trainer.tuning.figure": {"Tuner"},
 }
 

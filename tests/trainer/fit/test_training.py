@@ -118,7 +118,7 @@ def test_a_training_killed_between_two_phases_goes_on_with_the_second(tmp_path, 
     job = make_job(tmp_path / "whole", weights=weights, **settings)
     _, whole = train_tiny(job)
     job = make_job(tmp_path / "killed", weights=weights, **settings)
-    with mock.patch("trainer.fit.loop.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
+    with mock.patch("trainer.fit.loop.phases_of", lambda *arguments: phases_of(*arguments)[:1]):
         train_tiny(job)
     training, resumed = train_tiny(job)
     assert len(training.progress.history) == 3
@@ -186,16 +186,16 @@ def test_fine_tuning_trains_the_head_and_then_all_but_batch_norm(tmp_path, undis
     }
     settings = {"recipe": "finetune", "epochs": 4, "head_share": 0.5, **rates}
     job = make_job(tmp_path / "both", weights=weights, **settings)
-    assert [(phase.start, phase.end, phase.head_only) for phase in phases_of(recipe_of(job.settings), 4)] == [
-        (0, 2, True),
-        (2, 4, False),
+    assert [(phase.start, phase.end, phase.trains) for phase in phases_of(recipe_of(job.settings), 4)] == [
+        (0, 2, "head"),
+        (2, 4, "all"),
     ]
     training, model = train_tiny(job)
     assert changed(model) == {"predictions", "conv0", "conv1"}
     assert training.result["val_accuracy"] > 0.8
 
     head = make_job(tmp_path / "head", weights=weights, **settings)
-    with mock.patch("trainer.fit.loop.phases_of", lambda recipe, epochs: phases_of(recipe, epochs)[:1]):
+    with mock.patch("trainer.fit.loop.phases_of", lambda *arguments: phases_of(*arguments)[:1]):
         _, model = train_tiny(head)
     assert changed(model) == {"predictions"}
 

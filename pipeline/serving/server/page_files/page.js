@@ -49,15 +49,15 @@ function options(select, names) {
 }
 
 const model = () => state.models.find((one) => one.name === byId("model").value) || state.models[0];
-const target = () => `/v1/models/${encodeURIComponent(model().name)}` +
-  (byId("version").value ? `/versions/${byId("version").value}` : "");
+const ofModel = (what, version) => `/ui/${what}/${encodeURIComponent(model().name)}` +
+  (version ? `/versions/${version}` : "");
 
 function showModel() {
   const chosen = model();
   const available = chosen.versions.filter((one) => one.state === "AVAILABLE");
   byId("title").textContent = document.title = `Try ${chosen.name}`;
   byId("served").textContent = available.length
-    ? `Version ${available[0].version}, ${chosen.classes.length} classes, answered by ${available[0].engine}`
+    ? `Version ${available[0].version}, ${chosen.classes} classes, answered by ${available[0].engine}`
     : "No version is loaded.";
   byId("model-choice").hidden = state.models.length < 2;
   byId("version-choice").hidden = available.length < 2;
@@ -74,10 +74,12 @@ async function loadModels() {
 }
 
 function showAnswer() {
-  const { names, probabilities } = state.answer;
+  const { classes: names, probabilities, known, version } = state.answer;
   const order = probabilities.map((_, number) => number).sort((a, b) => probabilities[b] - probabilities[a]);
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
-  byId("answer").replaceChildren(cell("bdi", names[order[0]]), `, ${percent(probabilities[order[0]])}`);
+  const best = [cell("bdi", names[order[0]]), `, ${percent(probabilities[order[0]])}`];
+  byId("answer").replaceChildren(...(known === false ? ["Not known; closest: "] : []), ...best);
+  byId("by").textContent = `Answered by version ${version}.`;
   rows(byId("bars").tBodies[0], order.slice(0, state.all ? order.length : FIRST).map((number) => {
     const bar = cell("span", cell("span", ""));
     bar.className = "bar";
@@ -92,34 +94,23 @@ function showAnswer() {
   state.best = order[0];
 }
 
-async function base64(blob) {
-  const reader = new FileReader();
-  return new Promise((resolve, reject) => {
-    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => reject(new Error("The browser cannot read this file."));
-    reader.readAsDataURL(blob);
-  });
-}
-
 async function ask() {
   const number = ++state.asked; // an answer to an earlier photo must not show up over a later one
   say("Asking the model ...");
   byId("heat").hidden = true;
   const started = performance.now();
   try {
-    const body = JSON.stringify({ instances: [{ b64: await base64(state.image) }] });
-    const prediction = (await call(`${target()}:predict`, { method: "POST", body })).predictions[0];
+    const answer = await call(ofModel("classify", byId("version").value), { method: "POST", body: state.image });
     if (number !== state.asked) return;
-    const chosen = model();
-    const served = chosen.versions.find((one) => one.version === byId("version").value);
-    state.answer = { names: served ? served.classes : chosen.classes, probabilities: prediction.probabilities };
+    state.answer = answer;
     state.all = false;
     showAnswer();
     byId("photo").src = URL.createObjectURL(state.image);
     byId("file-name").textContent = state.image.name || "pasted photo";
     byId("result").hidden = false;
-    say(`${prediction.class_name}, answered in ${Math.round(performance.now() - started)} ms.`);
+    say(`${byId("answer").textContent}, answered in ${Math.round(performance.now() - started)} ms.`);
     byId("answer").focus({ preventScroll: true });
+    if (!model().versions.some((one) => one.version === answer.version)) loadModels().catch(() => {}); // a new push
   } catch (error) {
     if (number === state.asked) { byId("result").hidden = true; say(error.message, true); }
   }
@@ -137,10 +128,10 @@ async function explain() {
   say("Looking for what spoke for this class; the first time takes some 20 seconds ...");
   byId("explain").disabled = true;
   try {
-    const picture = await call(`${target().replace("/v1/models", "/ui/explain")}?class=${state.best}`,
+    const picture = await call(`${ofModel("explain", state.answer.version)}?class=${state.best}`,
       { method: "POST", body: state.image });
     if (number !== state.asked) return;
-    const name = state.answer.names[state.best];
+    const name = state.answer.classes[state.best];
     byId("heat-picture").src = picture.picture;
     byId("heat-picture").alt = `Heat map over the photo: the brighter a spot, the more it spoke for ${name}`;
     byId("heat-class").textContent = name;

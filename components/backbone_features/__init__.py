@@ -1,0 +1,1 @@
+"""BackboneFeatures: what a frozen network says of every image, computed once."""

@@ -1,0 +1,1 @@
+"""Published weights: where their files come from, and how timm names what is in them."""
