@@ -88,6 +88,8 @@ class Classifier:
 def read_for_model(path: str, max_pixels: int) -> bytes | str:
     """Returns a file's bytes, or why it is no image; only its size and its header are looked at."""
     try:
+        if not files.is_remote(path):
+            check_size(Path(path).stat().st_size, max_pixels)
         with files.open_binary(path) as file:
             data = file.read(most_bytes(max_pixels) + 1)  # a pipe does not tell how many it has
         check_size(len(data), max_pixels)

@@ -72,8 +72,8 @@ class TestPage:
                 assert (PROJECT / path).exists(), line
             section, _, rest = line.partition(".")
             if section in type(settings).model_fields and re.fullmatch(
-                r"(?!onnx)[a-z_.]+", rest
-            ):  # model.onnx is a file
+                r"(?!onnx|csv)[a-z_.]+", rest
+            ):  # model.onnx and train.csv are files
                 value = getattr(settings, section)
                 for key in rest.split("."):
                     if not hasattr(type(value), "model_fields"):

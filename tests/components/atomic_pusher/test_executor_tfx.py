@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.atomic_pusher.properties import ALREADY_SERVED, REFUSAL
 from components.common import files
+from components.common.push_properties import ALREADY_SERVED, REFUSAL
 from components.gated_evaluator.verdict import GateVerdict, write_verdict
 from components.served_model.versions import ServedVersion, find_baseline, pushed_models
 

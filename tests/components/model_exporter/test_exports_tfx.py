@@ -26,7 +26,7 @@ def test_agreement_adds_up_over_batches():
     [
         (Agreement(), "no eval images"),
         (Agreement(100, 98, 95, 97, 0.2), "loses 0.0200 of accuracy, more than export.max_accuracy_drop 0.01"),
-        (Agreement(100, 99, 99, 99, float("nan")), "no number"),
+        (Agreement(100, 99, 99, 99, float("nan")), "NaN or infinity"),
         (Agreement(100, 99, 97, 97, 0.2), ""),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     ("path", "ok", "said"),
     [
         ("nowhere/photos", False, "data.path: there is nothing at"),
-        ("s3://bucket/photos", None, "s3://bucket/photos, where only a run looks"),
+        ("s3://bucket/photos", None, "s3://bucket/photos (remote; checked by a run)"),
         (".", True, ""),
     ],
 )

@@ -75,7 +75,7 @@ def test_networks_that_do_no_better_than_guessing_are_named_and_none_of_them_is_
     assert guessing([good]) == ""
     check_learned(good)
     for bad in (lazy, make_row("sure and wrong", "x", [0.35])):  # its loss is 1.65
-        with pytest.raises(ConfigError, match=r"learned nothing: one answer to all images has accuracy 0\.2500"):
+        with pytest.raises(ConfigError, match=r"learned nothing: the best constant prediction has accuracy 0\.2500"):
             check_learned(bad)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.atomic_pusher.store import INCOMING
+from components.atomic_pusher.disk import INCOMING
 from pipeline.history.report import find_report
 from pipeline.schedule.attempts import Attempt, AttemptVerdict
 from tests.e2e.user_project import BIN

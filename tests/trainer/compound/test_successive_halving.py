@@ -100,6 +100,7 @@ def test_networks_that_fail_are_among_those_left_out(candidates, tmp_path):
 def test_what_a_network_that_fails_leaves_undone_is_no_longer_to_come(candidates, tmp_path, monkeypatch, error):
     dropped = []
     monkeypatch.setattr(Pace, "dropped", lambda pace, forecast: dropped.append(forecast))
+    monkeypatch.setattr(Pace, "finished", lambda pace, forecast, seconds: None)  # which drops what it was forecast
     run(candidates, tmp_path, seeds=(7, 8), diverging=[("n0", 8)], error=error)
     assert dropped == [pytest.approx(candidates[0].seconds(TIMINGS, 2))]
 
