@@ -1,6 +1,7 @@
 """Amazon's S3 on this machine: moto's server, and the settings by which every client finds it."""
 
 import contextlib
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,8 @@ def s3_server() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
+    # What moto stores is the process's: a test before may have left something.
+    urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
     settings = {
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",

@@ -55,7 +55,7 @@ def test_settings_for_those_who_work_on_a_package_change_nothing(tmp_path, name)
     plain = effnet(tmp_path, "runs", "--help")
     done = effnet(tmp_path, "runs", "--help", env={**os.environ, name: value})
     assert (done.returncode, done.stdout, done.stderr) == (0, plain.stdout, "")
-    assert "List the runs" in done.stdout
+    assert "List runs" in done.stdout
 
 
 def test_python_without_docstrings_is_refused_where_it_was_asked_for(tmp_path):

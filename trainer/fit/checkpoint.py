@@ -118,10 +118,14 @@ class CheckpointStore:
             report_progress(f"train: the saved state in {self.path} is damaged ({error}); starting anew")
             return None
 
+    def release(self) -> None:
+        """Leaves the file to other processes; the end of this one does so, too."""
+        self._claim.release()
+
     def remove(self) -> None:
         """Forgets this training."""
         _delete(self.folder)
-        self._claim.release()
+        self.release()
 
     def remove_old(self) -> None:
         """Forgets other trainings that were not resumed for a week; younger ones may only be interrupted."""

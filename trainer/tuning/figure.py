@@ -47,6 +47,7 @@ def trials_figure(records: Sequence[TrialRecord], ranking: Sequence[TrialRecord]
       An SVG document. Failed and stopped trials are crosses, the default values a square, the winner is ringed.
     """
     with rc_context(STYLE):
+        names = _two_searched(records)
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.subplots()
         scale = ScalarMappable(Normalize(), "viridis")
@@ -55,12 +56,12 @@ def trials_figure(records: Sequence[TrialRecord], ranking: Sequence[TrialRecord]
         for marker, label, is_default in (("o", "trial", False), ("s", "default values", True)):
             shown = [record for record in ranking if record.is_default == is_default]
             colours = scale.to_rgba(np.array([record.score for record in shown]))
-            _mark(axes, shown, label, s=AREA, marker=marker, c=colours, edgecolors="black")
+            _mark(axes, names, shown, label, s=AREA, marker=marker, c=colours, edgecolors="black")
         for status, colour in NO_RESULT.items():
             shown = [record for record in records if record.status == status]
-            _mark(axes, shown, status, s=AREA, marker="x", c=colour)
-        _mark(axes, ranking[:1], "winner", s=3 * AREA, marker="o", facecolors="none", edgecolors="black")
-        axes.set(xlabel="dropout", ylabel="drop-connect")
+            _mark(axes, names, shown, status, s=AREA, marker="x", c=colour)
+        _mark(axes, names, ranking[:1], "winner", s=3 * AREA, marker="o", facecolors="none", edgecolors="black")
+        axes.set(xlabel=_label(names[0]), ylabel=_label(names[1]), yscale="log" if "learning" in names[1] else "linear")
         figure.legend(loc="outside upper center", ncols=5, frameon=False)
         figure.colorbar(scale, ax=axes, label=score_name)
         svg = io.StringIO()
@@ -68,8 +69,19 @@ def trials_figure(records: Sequence[TrialRecord], ranking: Sequence[TrialRecord]
     return svg.getvalue()
 
 
-def _mark(axes: Axes, records: Sequence[TrialRecord], label: str, **look: Unpack[Look]) -> None:
+def _two_searched(records: Sequence[TrialRecord]) -> tuple[str, str]:
+    """The hyperparameters of the axes: the rates, or what trials of the head alone have in place of drop-connect."""
+    shared = set.intersection(*(set(record.values) for record in records))
+    first, *others = [name for name in dict.fromkeys((*RATES, *records[0].values)) if name in shared]
+    return first, (others or [first])[0]
+
+
+def _label(name: str) -> str:
+    return name.removesuffix("_rate").replace("drop_connect", "drop-connect").replace("_", " ")
+
+
+def _mark(axes: Axes, names: tuple[str, str], records: Sequence[TrialRecord], label: str, **look: Unpack[Look]) -> None:
     """Draws a mark for each of the trials; without one there is no entry in the legend either."""
     if records:
-        dropout, drop_connect = ([record.values[name] for record in records] for name in RATES)
-        axes.scatter(dropout, drop_connect, label=label, **look)
+        horizontal, vertical = ([record.values[name] for record in records] for name in names)
+        axes.scatter(horizontal, vertical, label=label, **look)

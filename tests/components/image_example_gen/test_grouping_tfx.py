@@ -107,7 +107,7 @@ def test_the_quarantine_names_both_classes_and_both_splits():
     assigned, quarantined = assign(surveyed)
     assert [(split, image.file.path) for split, image in assigned] == [("eval", "3.png")]
     assert quarantined["0.png"] == ("two_classes", "one image under several classes: 0.png (cat) and 1.png (dog)")
-    assert quarantined["2.png"] == ("in_two_splits", "a copy of it, or of its group, lies in eval: 3.png")
+    assert quarantined["2.png"] == ("in_two_splits", "a copy of it, or of its group, is in eval: 3.png")
 
 
 def many(numbers, label=0):

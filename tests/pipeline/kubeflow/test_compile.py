@@ -103,7 +103,7 @@ def test_each_step_s_own_code_is_in_its_command(spec):
     from components.common.code_key import sources_key
 
     for name, modules in {
-        "Trainer": ["trainer.train.run_fn"],
+        "Trainer": ["components.trainer.executor", "trainer.train.run_fn"],
         "DataGate": ["components.data_gate.driver", "components.data_gate.executor"],
         "DataGate-resolver": ["components.data_gate.driver", "components.data_gate.executor"],
         "Outcome": ["pipeline.kubeflow.outcome"],

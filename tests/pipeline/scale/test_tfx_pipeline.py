@@ -125,7 +125,7 @@ def test_what_would_treat_networks_unlike_is_refused():
             ask()
     pretrained = load_config(overrides=[*TINY, "model.weights=imagenet", "train.recipe=finetune"])
     assert compare_experiment(pretrained, EFFORT, ["b0"], ["ResNet50"]).networks
-    with pytest.raises(ConfigError, match="trained from scratch"):
+    with pytest.raises(ConfigError, match="train from scratch"):
         study_experiment(pretrained, EFFORT, [2.0], None)
 
 

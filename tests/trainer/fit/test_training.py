@@ -63,6 +63,7 @@ def test_a_training_that_is_killed_in_mid_epoch_goes_on_and_ends_where_it_would_
     settings = {"recipe": "official", "epochs": 4, "checkpoint_seconds": 0}
     job = make_job(tmp_path, **settings)
     store = CheckpointStore(job.checkpoint_root, f"{job.key()}-float32")
+    store.release()
     process = start(tmp_path, settings)
     deadline = time.monotonic() + 120
     while (saved := store.load()) is None or saved.progress.epoch < 1 or saved.progress.step < 5:
@@ -90,7 +91,6 @@ def test_state_of_other_inputs_is_forgotten_after_a_week_and_that_of_a_finished_
     job = make_job(tmp_path, epochs=1)
     old, young = (Path(CheckpointStore(job.checkpoint_root, name).path) for name in ("old", "young"))
     for file in (old, young):
-        file.parent.mkdir(parents=True)
         file.write_bytes(b"")
     os.utime(old, (time.time() - 8 * 24 * 3600,) * 2)
     training, _ = train_tiny(job)

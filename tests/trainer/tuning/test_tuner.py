@@ -324,7 +324,9 @@ def start(folder: Path, settings: dict, network: str) -> subprocess.Popen:
 @pytest.mark.parametrize("network", ["none", pytest.param("tiny", marks=pytest.mark.slow)])
 def test_a_search_that_is_killed_goes_on_and_repeats_no_finished_trial(tmp_path, network):
     settings = {"trials": 8, "epochs": 2}
-    project = SearchElsewhere(tuning_job(tmp_path, **settings), "unused").project_dir
+    elsewhere = SearchElsewhere(tuning_job(tmp_path, **settings), "unused")
+    project = elsewhere.project_dir
+    elsewhere.claim.release()
     process = start(tmp_path, settings, network)
     deadline = time.monotonic() + 180
 
