@@ -162,9 +162,6 @@ def copy_within(pairs: Collection[tuple[str, str]]) -> None:
     if not pairs:
         return
     sources, destinations = zip(*pairs, strict=True)
-    for folder in {destination.rpartition("/")[0] for destination in destinations}:
-        with contextlib.suppress(OSError):  # it is there; object stores have no folders
-            storages().mkdirs(folder)
     # S3's answers a list of (source, destination, error or None), where the others raise.
     results = storages().get_filesystem(sources[0]).copy(list(sources), list(destinations))
     if failed := [(source, error) for source, _, error in results or () if error]:

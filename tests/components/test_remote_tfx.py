@@ -1,5 +1,6 @@
 """A folder on a storage that only Beam can reach."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,12 @@ def mounted_storage():
         def delete(self, paths):
             for path in paths:
                 Path(path.removeprefix(prefix)).unlink()
+
+        def copy(self, sources, destinations):
+            for source, destination in zip(sources, destinations, strict=True):
+                target = Path(destination.removeprefix(prefix))
+                target.parent.mkdir(parents=True, exist_ok=True)  # an object store has no folders
+                shutil.copyfile(source.removeprefix(prefix), target)
 
         def exists(self, path):
             return super().exists(path.removeprefix(prefix))
