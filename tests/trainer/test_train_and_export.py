@@ -301,4 +301,7 @@ def test_only_a_model_with_a_known_precision_says_what_it_knows(job, raw_images)
     np.testing.assert_array_equal(before["class_id"].numpy()[clear], after["class_id"].numpy()[clear])
     known = after["known"].numpy()
     np.testing.assert_array_equal(known, after["probabilities"].numpy().max(axis=1) >= calibration.threshold)
-    assert known.mean() == pytest.approx(calibration.coverage)  # the job's val images are these
+    # The job's val images are these. The network has learned nothing, so its answers crowd at the threshold, where the
+    # last bit of a probability decides.
+    undecided = np.abs(after["probabilities"].numpy().max(axis=1) - calibration.threshold) < 1e-5
+    assert abs(known.mean() - calibration.coverage) <= undecided.mean() + 1e-9
