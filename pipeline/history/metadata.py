@@ -137,7 +137,7 @@ def _records(store: mlmd.MetadataStore | None, runs: _Numbered) -> list[RunRecor
         return []
     executions = {context.id: store.get_executions_by_context(context.id) for _, context in runs}
     ids = [execution.id for found in executions.values() for execution in found]
-    nodes, outputs = _nodes(store, ids), _outputs(store, ids)
+    nodes, outputs = _nodes(store, ids, len(runs)), _outputs(store, ids)
     records = []
     for number, context in runs:
         steps = {
@@ -157,16 +157,19 @@ def _records(store: mlmd.MetadataStore | None, runs: _Numbered) -> list[RunRecor
     return records
 
 
-def _nodes(store: mlmd.MetadataStore, executions: Sequence[int]) -> dict[int, str]:
-    """The component ids of executions: a query for each component, instead of one for each execution."""
-    if not executions:
-        return {}
+def _nodes(store: mlmd.MetadataStore, executions: Sequence[int], runs: int) -> dict[int, str]:
+    """The component ids of the executions of so many runs.
+
+    Of many runs one query for each component finds the newest ones, and only what is older is looked up one by one. A
+    filter would say it in fewer words, but ML Metadata 1.21 has none.
+    """
     found: dict[int, str] = {}
-    for node in store.get_contexts_by_type("node"):
-        query = f"contexts_node.id = {node.id} AND id >= {min(executions)} AND id <= {max(executions)}"
-        for execution in store.get_executions(mlmd.ListOptions(filter_query=query)):
-            found[execution.id] = node.name.rpartition(".")[2]
-    return found
+    if runs > 1:
+        newest = mlmd.ListOptions(limit=2 * runs, order_by=mlmd.OrderByField.ID, is_asc=False)
+        for node in store.get_contexts_by_type("node"):
+            of_node = store.get_executions_by_context(node.id, list_options=newest)
+            found |= {execution.id: node.name.rpartition(".")[2] for execution in of_node}
+    return {execution: found.get(execution) or node_of(store, execution) for execution in executions}
 
 
 def _text(execution: metadata_store_pb2.Execution, name: str) -> str:
