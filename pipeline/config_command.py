@@ -7,7 +7,6 @@ from rich.padding import Padding
 from rich.table import Table
 
 from pipeline.config.load import ConfigSource
-from pipeline.config.reference import find_setting, json_schema, settings_in
 from pipeline.config.secrets import without_secrets
 from pipeline.shared_options import JsonOption, configured, print_json
 from pipeline.terminal import make_console, print_table
@@ -30,6 +29,8 @@ def show(
     if context.invoked_subcommand:
         return
     if schema:
+        from pipeline.config.reference import json_schema
+
         print_json(json_schema())
         return
     values = source.load().model_dump(mode="json")
@@ -46,6 +47,8 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Explain a setting of pipeline.yaml, or list those of a section."""
+    from pipeline.config.reference import find_setting, settings_in
+
     setting = find_setting(key)
     if as_json:
         print_json([setting, *settings_in(key)])

@@ -12,7 +12,7 @@ import yaml
 
 from components.common import files
 from pipeline.config.load import DEFAULT_PATH
-from pipeline.config.reference import all_settings, find_setting
+from pipeline.config.reference import all_settings
 from pipeline.config.yaml_text import compose, read_config_text
 
 PAGE = DEFAULT_PATH.parent / "docs" / "settings.md"
@@ -27,10 +27,10 @@ TITLE = """\
 PAGE_TITLE = """\
 # Settings
 
-Every setting of `pipeline.yaml`. `effnet config explain train.epochs` shows one of them in the
-terminal, `effnet config --schema` prints a JSON schema for editors, and `--set train.epochs=3` overrides a setting for
-one run. The default applies where pipeline.yaml does not name the setting; the shipped file, made for the quick start,
-sets some to other values. `null` means: not set.
+Every setting of `pipeline.yaml`. `effnet config explain train.epochs` shows one of them in the terminal,
+`effnet config --schema` prints a JSON schema for editors, and `--set train.epochs=3` overrides a setting for one run.
+The default applies if pipeline.yaml does not name the setting; the shipped file, made for the quick start, changes some
+of them. `null` means: not set.
 
 This page is generated from the code: `python -m pipeline.config.document`.
 """
@@ -84,9 +84,8 @@ def _with_comment(line: str, comment: str) -> Iterator[str]:
 
 
 def _comment(key: str) -> str:
-    """A setting's description as a comment: a sentence of its own needs no full stop."""
-    known = {setting.key for setting in all_settings()}
-    return find_setting(key).summary.removesuffix(".") if key in known else ""
+    """A setting's description as a comment, without the last full stop; "" for a name of the user's."""
+    return next((setting.summary.removesuffix(".") for setting in all_settings() if setting.key == key), "")
 
 
 def _table(section: str) -> list[str]:

@@ -109,7 +109,7 @@ def find_setting(key: str) -> Setting:
     if key in known:
         return known[key]
     last = {name.rpartition(".")[2]: name for name in reversed(known)}
-    close = [last.get(key, "")] if key in last else difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    close = [last[key]] if key in last else difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     advice = f"did you mean `{close[0]}`?" if close else "`effnet config` lists what there is"
     raise ConfigError(f"unknown setting `{key}`; {advice}")
 
@@ -136,10 +136,9 @@ def _settings_in(schema: dict[str, Any], prefix: str, shared: dict[str, Any]) ->
 
 def _section_in(field: dict[str, Any], shared: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
     """The section that a field is, or that it has any number of, and what then stands in the key."""
-    choices = [field, *field.get("anyOf", ())]
-    for choice in choices:
-        if "$ref" in choice and len([one for one in choices if "$ref" in one]) == 1:
-            return shared[_name(choice)], ""
+    alone = [choice for choice in (field, *field.get("anyOf", ())) if "$ref" in choice]
+    if len(alone) == 1:
+        return shared[_name(alone[0])], ""
     if "$ref" in field.get("items", {}):
         return shared[_name(field["items"])], "[]"
     if "$ref" in (field.get("additionalProperties") or {}):
